@@ -1,0 +1,222 @@
+//! The SQL handle: one set of statements that runs unchanged on SQLite (embedded default) and PostgreSQL (many hosts).
+//!
+//! Opens, migrates, begins transactions; knows no table but its own list of migrations. Each room owns its tables and
+//! statements, gives its migrations to [`Db::migrate`], and writes SQL in the common subset: `$1` parameters, `BIGINT`,
+//! `TEXT`, `BYTEA`, `INSERT ... ON CONFLICT`, `RETURNING`, compare-and-swap by `UPDATE ... WHERE`; no `FOR UPDATE`.
+
+use std::{path::Path, time::Duration};
+
+use sqlx::{
+    Any, Transaction,
+    any::{AnyConnectOptions, AnyPoolOptions},
+};
+
+pub use sqlx::AnyPool;
+
+/// What can go wrong with the database.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// The address is not one of a supported database.
+    #[error("`{url}` is no database address: use `sqlite:PATH` or `postgres://...`")]
+    Url {
+        /// The address, without its password.
+        url: String,
+    },
+    /// A newer Caveat has been here.
+    #[error("the tables of `{room}` are at version {found}, newer than this program's {known}: upgrade it")]
+    TooNew {
+        /// Whose tables.
+        room: String,
+        /// In the database.
+        found: i64,
+        /// Here.
+        known: i64,
+    },
+    /// The database said no, or could not be reached.
+    #[error("the database failed to {what}: {source}")]
+    Sql {
+        /// What was attempted.
+        what: &'static str,
+        /// Its answer.
+        #[source]
+        source: sqlx::Error,
+    },
+}
+
+/// A handle on the database; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Db {
+    pool: AnyPool,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+impl Db {
+    /// Opens the database at `url` and creates an SQLite file that is not there. SQLite runs in WAL mode with
+    /// `synchronous=FULL`: a committed transaction survives power loss.
+    pub async fn open(url: &str, max_connections: u32) -> Result<Self, StateError> {
+        sqlx::any::install_default_drivers();
+        let kind = match url.split_once(':') {
+            Some(("sqlite", _)) => Kind::Sqlite,
+            Some(("postgres" | "postgresql", _)) => Kind::Postgres,
+            _ => return Err(StateError::Url { url: without_password(url) }),
+        };
+        let mut full_url = url.to_owned();
+        if kind == Kind::Sqlite && !url.contains('?') {
+            full_url.push_str("?mode=rwc");
+        }
+        let options: AnyConnectOptions =
+            full_url.parse().map_err(|_| StateError::Url { url: without_password(url) })?;
+        let pool = AnyPoolOptions::new()
+            .max_connections(max_connections)
+            .acquire_timeout(Duration::from_secs(10))
+            .after_connect(move |conn, _| {
+                Box::pin(async move {
+                    if kind == Kind::Sqlite {
+                        for pragma in [
+                            "PRAGMA busy_timeout = 10000",
+                            "PRAGMA journal_mode = WAL",
+                            "PRAGMA synchronous = FULL",
+                            "PRAGMA foreign_keys = ON",
+                        ] {
+                            sqlx::query(pragma).execute(&mut *conn).await?;
+                        }
+                    }
+                    Ok(())
+                })
+            })
+            .connect_with(options)
+            .await
+            .map_err(sql("open"))?;
+        let db = Self { pool, kind };
+        sqlx::query("CREATE TABLE IF NOT EXISTS migration (room TEXT PRIMARY KEY, version BIGINT NOT NULL)")
+            .execute(&db.pool)
+            .await
+            .map_err(sql("create its list of migrations"))?;
+        Ok(db)
+    }
+
+    /// Opens the SQLite file `path`.
+    pub async fn open_file(path: &Path) -> Result<Self, StateError> {
+        Self::open(&format!("sqlite:{}", path.display()), 8).await
+    }
+
+    /// The pool, for single statements.
+    pub fn pool(&self) -> &AnyPool {
+        &self.pool
+    }
+
+    /// Begins a transaction that may write. On SQLite it takes the write lock at once, so that it cannot fail later.
+    pub async fn begin(&self) -> Result<Transaction<'static, Any>, StateError> {
+        match self.kind {
+            Kind::Sqlite => self.pool.begin_with("BEGIN IMMEDIATE").await,
+            Kind::Postgres => self.pool.begin().await,
+        }
+        .map_err(sql("begin a transaction"))
+    }
+
+    /// Brings the tables of `room` up to date: runs the steps that it has not had, in order, in one transaction. Steps
+    /// are only ever appended to the list.
+    pub async fn migrate(&self, room: &str, steps: &[&'static str]) -> Result<(), StateError> {
+        let mut tx = self.begin().await?;
+        let done: i64 = sqlx::query_scalar("SELECT version FROM migration WHERE room = $1")
+            .bind(room)
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(sql("read its list of migrations"))?
+            .unwrap_or(0);
+        let known = steps.len() as i64;
+        if done > known {
+            return Err(StateError::TooNew { room: room.to_owned(), found: done, known });
+        }
+        for step in &steps[done as usize..] {
+            sqlx::raw_sql(*step).execute(&mut *tx).await.map_err(sql("migrate"))?;
+        }
+        sqlx::query(
+            "INSERT INTO migration (room, version) VALUES ($1, $2)
+             ON CONFLICT (room) DO UPDATE SET version = excluded.version",
+        )
+        .bind(room)
+        .bind(known)
+        .execute(&mut *tx)
+        .await
+        .map_err(sql("note a migration"))?;
+        tx.commit().await.map_err(sql("commit a migration"))
+    }
+
+    /// Waits for open connections and closes.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Turns a database error into a [`StateError`] that says what was attempted.
+pub fn sql(what: &'static str) -> impl Fn(sqlx::Error) -> StateError {
+    move |source| StateError::Sql { what, source }
+}
+
+fn without_password(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme + 3 < at => format!("{}...{}", &url[..scheme + 3], &url[at..]),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn fresh() -> (tempfile::TempDir, Db) {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::open_file(&dir.path().join("state.db")).await.unwrap();
+        (dir, db)
+    }
+
+    #[tokio::test]
+    async fn migrations_run_once_and_in_order() {
+        let (_dir, db) = fresh().await;
+        let steps = ["CREATE TABLE t (k TEXT PRIMARY KEY, v BYTEA)", "ALTER TABLE t ADD COLUMN n BIGINT"];
+        db.migrate("room", &steps[..1]).await.unwrap();
+        db.migrate("room", &steps).await.unwrap();
+        db.migrate("room", &steps).await.unwrap();
+        let blob = vec![0u8, 255, 7];
+        sqlx::query("INSERT INTO t (k, v, n) VALUES ($1, $2, $3)")
+            .bind("a")
+            .bind(blob.clone())
+            .bind(9i64)
+            .execute(db.pool())
+            .await
+            .unwrap();
+        let (v, n): (Vec<u8>, i64) =
+            sqlx::query_as("SELECT v, n FROM t WHERE k = $1").bind("a").fetch_one(db.pool()).await.unwrap();
+        assert_eq!((v, n), (blob, 9));
+    }
+
+    #[tokio::test]
+    async fn a_newer_database_is_refused() {
+        let (_dir, db) = fresh().await;
+        db.migrate("room", &["CREATE TABLE a (x BIGINT)", "CREATE TABLE b (x BIGINT)"]).await.unwrap();
+        let err = db.migrate("room", &["CREATE TABLE a (x BIGINT)"]).await.unwrap_err();
+        assert!(matches!(err, StateError::TooNew { found: 2, known: 1, .. }), "{err}");
+    }
+
+    #[tokio::test]
+    async fn a_failed_migration_leaves_nothing() {
+        let (_dir, db) = fresh().await;
+        let broken = ["CREATE TABLE a (x BIGINT); CREATE NONSENSE"];
+        assert!(db.migrate("room", &broken).await.is_err());
+        db.migrate("room", &["CREATE TABLE a (x BIGINT)"]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_unknown_database_is_refused_without_its_password() {
+        let err = Db::open("mysql://u:secret@host/db", 1).await.unwrap_err().to_string();
+        assert!(err.contains("mysql://...@host/db") && !err.contains("secret"), "{err}");
+    }
+}
