@@ -1,0 +1,1 @@
+//! What packs look for in words and keys.
