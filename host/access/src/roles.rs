@@ -1,0 +1,248 @@
+//! The closed table of roles and actions: what is not in it is not permitted. Always inside one client; packs then
+//! rule on top, and may narrow (a redacted copy, a purpose) what this table grants.
+//!
+//! The lines of thought behind it: who administers does not listen; who is recorded does not manage recordings; who
+//! audits reads everything and changes nothing; the law of a client is changed by who answers for it.
+//!
+//! | action             | agent | supervisor | trainer | compliance | auditor | integrator | admin | step-up | people |
+//! |--------------------|-------|------------|---------|------------|---------|------------|-------|---------|--------|
+//! | sign-in            | yes   | yes        | yes     | yes        | yes     | yes        | yes   |         |        |
+//! | search-recordings  |       | yes        | yes     | yes        | yes     |            |       |         |        |
+//! | play-recording     |       | yes        | yes     | yes        | yes     |            |       | yes     |        |
+//! | export-recording   |       |            |         | yes        |         |            |       | yes     |        |
+//! | share-recording    |       | yes        |         | yes        |         |            |       | yes     |        |
+//! | disclose-recording |       |            |         | yes        |         |            |       | yes     |        |
+//! | amend-recording    |       | yes        |         | yes        |         |            |       | yes     |        |
+//! | redact-recording   |       | yes        |         | yes        |         |            |       | yes     |        |
+//! | unmask-recording   |       |            |         | yes        |         |            |       | yes     | two    |
+//! | shred-recording    |       |            |         | yes        |         |            |       | yes     | two    |
+//! | dispose-recording  |       |            |         | yes        |         |            |       | yes     | two    |
+//! | destroy-keys       |       |            |         | yes        |         |            |       | yes     | two    |
+//! | set-hold           |       |            |         | yes        |         |            |       |         |        |
+//! | lift-hold          |       |            |         | yes        |         |            |       | yes     | two    |
+//! | resolve-conflict   |       |            |         | yes        |         |            |       | yes     |        |
+//! | pause-call         | yes   | yes        |         |            |         |            |       |         |        |
+//! | watch-live-calls   |       | yes        |         | yes        |         |            |       |         |        |
+//! | read-ledger        |       |            |         | yes        | yes     |            |       |         |        |
+//! | export-ledger      |       |            |         | yes        | yes     |            |       | yes     |        |
+//! | read-packs         |       | yes        | yes     | yes        | yes     | yes        | yes   |         |        |
+//! | change-packs       |       |            |         | yes        |         |            |       | yes     |        |
+//! | manage-people      |       |            |         |            |         |            | yes   | yes     |        |
+//! | manage-tokens      |       |            |         |            |         | yes        | yes   | yes     |        |
+//! | read-health        |       |            |         |            |         | yes        | yes   |         |        |
+
+use caveat_model::Role;
+use serde::{Deserialize, Serialize};
+
+use crate::words::word;
+
+/// What somebody wants to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Begin a session.
+    SignIn,
+    /// Find recordings by their facts.
+    SearchRecordings,
+    /// Hear a recording.
+    PlayRecording,
+    /// Take a recording out of the house as a file.
+    ExportRecording,
+    /// Let another person of the client hear one recording.
+    ShareRecording,
+    /// Give a recording to somebody outside the client.
+    DiscloseRecording,
+    /// Correct the facts of a recording.
+    AmendRecording,
+    /// Mask a span; the original can be brought back.
+    RedactRecording,
+    /// Bring back what was masked.
+    UnmaskRecording,
+    /// Destroy a span for good.
+    ShredRecording,
+    /// Destroy a recording before its schedule does.
+    DisposeRecording,
+    /// Destroy keys, and with them all they open.
+    DestroyKeys,
+    /// Preserve recordings for a matter.
+    SetHold,
+    /// End a duty to preserve.
+    LiftHold,
+    /// Decide what the rules could not.
+    ResolveConflict,
+    /// Pause or resume the recording of a running call.
+    PauseCall,
+    /// See running calls and what packs say of them.
+    WatchLiveCalls,
+    /// Read the log.
+    ReadLedger,
+    /// Take the log out of the house, with its proofs.
+    ExportLedger,
+    /// See the packs of the client and their settings.
+    ReadPacks,
+    /// Activate, replace, configure or retire a pack.
+    ChangePacks,
+    /// Enroll people, change their standing.
+    ManagePeople,
+    /// Create and revoke machine tokens.
+    ManageTokens,
+    /// See how the host is doing.
+    ReadHealth,
+}
+
+/// The roles, in the order of the table's columns. [`Role::Outsider`] has no column: nothing is permitted to it.
+pub const ROLES: [Role; 7] = [
+    Role::Agent,
+    Role::Supervisor,
+    Role::Trainer,
+    Role::Compliance,
+    Role::Auditor,
+    Role::Integrator,
+    Role::Admin,
+];
+
+struct Row {
+    action: Action,
+    roles: [bool; ROLES.len()],
+    step_up: bool,
+    people: u8,
+}
+
+const fn row(action: Action, roles: [bool; ROLES.len()], step_up: bool, people: u8) -> Row {
+    Row { action, roles, step_up, people }
+}
+
+const Y: bool = true;
+const __: bool = false;
+
+#[rustfmt::skip]
+static TABLE: [Row; 24] = {
+    use Action::*;
+    [
+        //                      agent supervisor trainer compliance auditor integrator admin    step-up  people
+        row(SignIn,            [Y,    Y,         Y,      Y,         Y,      Y,         Y],      __,      1),
+        row(SearchRecordings,  [__,   Y,         Y,      Y,         Y,      __,        __],     __,      1),
+        row(PlayRecording,     [__,   Y,         Y,      Y,         Y,      __,        __],     Y,       1),
+        row(ExportRecording,   [__,   __,        __,     Y,         __,     __,        __],     Y,       1),
+        row(ShareRecording,    [__,   Y,         __,     Y,         __,     __,        __],     Y,       1),
+        row(DiscloseRecording, [__,   __,        __,     Y,         __,     __,        __],     Y,       1),
+        row(AmendRecording,    [__,   Y,         __,     Y,         __,     __,        __],     Y,       1),
+        row(RedactRecording,   [__,   Y,         __,     Y,         __,     __,        __],     Y,       1),
+        row(UnmaskRecording,   [__,   __,        __,     Y,         __,     __,        __],     Y,       2),
+        row(ShredRecording,    [__,   __,        __,     Y,         __,     __,        __],     Y,       2),
+        row(DisposeRecording,  [__,   __,        __,     Y,         __,     __,        __],     Y,       2),
+        row(DestroyKeys,       [__,   __,        __,     Y,         __,     __,        __],     Y,       2),
+        row(SetHold,           [__,   __,        __,     Y,         __,     __,        __],     __,      1),
+        row(LiftHold,          [__,   __,        __,     Y,         __,     __,        __],     Y,       2),
+        row(ResolveConflict,   [__,   __,        __,     Y,         __,     __,        __],     Y,       1),
+        row(PauseCall,         [Y,    Y,         __,     __,        __,     __,        __],     __,      1),
+        row(WatchLiveCalls,    [__,   Y,         __,     Y,         __,     __,        __],     __,      1),
+        row(ReadLedger,        [__,   __,        __,     Y,         Y,      __,        __],     __,      1),
+        row(ExportLedger,      [__,   __,        __,     Y,         Y,      __,        __],     Y,       1),
+        row(ReadPacks,         [__,   Y,         Y,      Y,         Y,      Y,         Y],      __,      1),
+        row(ChangePacks,       [__,   __,        __,     Y,         __,     __,        __],     Y,       1),
+        row(ManagePeople,      [__,   __,        __,     __,        __,     __,        Y],      Y,       1),
+        row(ManageTokens,      [__,   __,        __,     __,        __,     Y,         Y],      Y,       1),
+        row(ReadHealth,        [__,   __,        __,     __,        __,     Y,         Y],      __,      1),
+    ]
+};
+
+/// Every action that the table lists.
+pub const ACTIONS: [Action; TABLE.len()] = {
+    let mut actions = [Action::SignIn; TABLE.len()];
+    let mut i = 0;
+    while i < TABLE.len() {
+        actions[i] = TABLE[i].action;
+        i += 1;
+    }
+    actions
+};
+
+/// Whether `role` may do `action` within its own client.
+pub fn permitted(role: Role, action: Action) -> bool {
+    let column = ROLES.iter().position(|r| *r == role);
+    listed(action).zip(column).is_some_and(|(row, column)| row.roles[column])
+}
+
+/// Whether the second factor must have been shown just before. What is not listed is treated as the gravest.
+pub fn needs_step_up(action: Action) -> bool {
+    listed(action).is_none_or(|row| row.step_up)
+}
+
+/// Whether one person is not enough. What is not listed is treated as the gravest.
+pub fn needs_two_people(action: Action) -> bool {
+    listed(action).is_none_or(|row| row.people > 1)
+}
+
+/// The table in Markdown, as it stands at the head of this module.
+pub fn as_markdown() -> String {
+    let mut head = vec!["action".to_owned()];
+    head.extend(ROLES.iter().map(word));
+    head.extend(["step-up".to_owned(), "people".to_owned()]);
+    let mut rows = vec![head];
+    for row in &TABLE {
+        let mark = |yes: bool, mark: &str| if yes { mark.to_owned() } else { String::new() };
+        let mut cells = vec![word(&row.action)];
+        cells.extend(row.roles.iter().map(|yes| mark(*yes, "yes")));
+        cells.extend([mark(row.step_up, "yes"), mark(row.people > 1, "two")]);
+        rows.push(cells);
+    }
+    let width = |column: usize| rows.iter().map(|cells| cells[column].len()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
+    let line = |cells: &Vec<String>| {
+        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!(" {cell:width$} |"));
+        format!("|{}\n", padded.collect::<String>())
+    };
+    let rule: String = widths.iter().map(|width| format!("{}|", "-".repeat(width + 2))).collect();
+    let body: String = rows[1..].iter().map(line).collect();
+    format!("{}|{rule}\n{body}", line(&rows[0]))
+}
+
+fn listed(action: Action) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.action == action)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_table_is_the_table() {
+        let documented: String = include_str!("roles.rs")
+            .lines()
+            .filter_map(|line| line.strip_prefix("//! |"))
+            .map(|cells| format!("|{cells}\n"))
+            .collect();
+        assert_eq!(documented, as_markdown(), "copy the right-hand side to the head of roles.rs");
+    }
+
+    #[test]
+    fn each_action_is_listed_once() {
+        for (i, action) in ACTIONS.into_iter().enumerate() {
+            assert_eq!(action as usize, i, "{action:?}: the rows stand in the order of the enum");
+        }
+    }
+
+    #[test]
+    fn outsiders_may_nothing_and_admins_do_not_listen() {
+        for action in ACTIONS {
+            assert!(!permitted(Role::Outsider, action), "{action:?}");
+        }
+        for action in [Action::SearchRecordings, Action::PlayRecording, Action::ExportRecording] {
+            assert!(!permitted(Role::Admin, action), "{action:?}");
+        }
+    }
+
+    #[test]
+    fn what_two_people_do_is_done_freshly() {
+        for action in ACTIONS {
+            assert!(!needs_two_people(action) || needs_step_up(action), "{action:?}");
+        }
+        for action in [Action::PlayRecording, Action::ExportRecording, Action::RedactRecording] {
+            assert!(needs_step_up(action), "{action:?}");
+        }
+        for action in [Action::ShredRecording, Action::LiftHold, Action::DestroyKeys] {
+            assert!(needs_two_people(action), "{action:?}");
+        }
+    }
+}

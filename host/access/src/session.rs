@@ -1,0 +1,294 @@
+//! Sessions: begun with both factors, kept on the server, ended by idleness, age, standing or wish.
+
+use caveat_model::{ClientId, Factor, FactorKind, Moment, PersonId, Standing};
+use caveat_state::sql;
+
+use crate::{
+    Access, AccessError, SessionToken, SignedIn,
+    account::{Account, Attempt, millis, moment},
+    token,
+    totp::TotpSecret,
+    words::{from_word, word},
+};
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// What a sign-in gives.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// For the browser.
+    pub token: SessionToken,
+    /// For the packs, which rule on the sign-in before the token is handed out: when they refuse it, sign out.
+    pub signed_in: SignedIn,
+}
+
+impl Access {
+    /// Begins a session for who shows the right password and a code that was not used before. `origin` is where the
+    /// request came from, for the record.
+    ///
+    /// Every failure is the same [`AccessError::SignInRefused`] after the same work. The account counts as used only
+    /// when the session is, so that a sign-in that packs refuse does not wake a dormant account.
+    ///
+    /// # Errors
+    /// [`AccessError::SignInRefused`]; [`AccessError::Busy`], which costs no attempt; [`AccessError::Secrets`].
+    pub async fn sign_in(
+        &self,
+        client: &ClientId,
+        person: &PersonId,
+        password: &str,
+        code: &str,
+        origin: &str,
+    ) -> Result<NewSession, AccessError> {
+        let turn = self.0.hasher.queue()?;
+        let now = self.0.clock.now();
+        let (known, account) = match self.account(client, person).await? {
+            Some(account) => (true, account),
+            None => (false, self.decoy_account().await?),
+        };
+        let (account, attempt) = self.count_attempt(account, now).await?;
+        let too_long = password.len() > self.limits().password_bytes_max;
+        let password_right =
+            turn.verify(if too_long { "" } else { password }, &account.password_hash).await?;
+        let step = if known {
+            self.step_of(&account, client, person, code, now)
+        } else {
+            Ok(self.0.decoy.totp.step_of(code, now))
+        };
+
+        if !known || attempt == Attempt::Waiting || !password_right || too_long {
+            return Err(AccessError::SignInRefused);
+        }
+        let Some(step) = step? else { return Err(AccessError::SignInRefused) };
+        self.begin_session(client, person, &account, step, origin, now).await
+    }
+
+    /// Who has the session `token`, and the note that it was used.
+    ///
+    /// # Errors
+    /// [`AccessError::NoSession`] when there is none, or when it has ended.
+    pub async fn session(&self, token: &str) -> Result<SignedIn, AccessError> {
+        let now = self.0.clock.now();
+        let (row, token_hash) = self.live_session(token, now).await?;
+        if millis(now).saturating_sub(row.used_ms) >= self.limits().session_touch_s as i64 * 1000 {
+            sqlx::query("UPDATE access_session SET used_ms = $1 WHERE token_hash = $2 AND used_ms < $1")
+                .bind(millis(now))
+                .bind(token_hash)
+                .execute(self.0.db.pool())
+                .await
+                .map_err(sql("note the use of a session"))?;
+        }
+        if millis(now).saturating_sub(row.last_used_ms) >= HOUR_MS {
+            sqlx::query(
+                "UPDATE access_person SET last_used_ms = $1 WHERE client = $2 AND id = $3 AND last_used_ms < $1",
+            )
+            .bind(millis(now))
+            .bind(row.client.as_str())
+            .bind(row.person.as_str())
+            .execute(self.0.db.pool())
+            .await
+            .map_err(sql("note the use of an account"))?;
+        }
+        row.signed_in(now, self.limits().step_up_valid_s)
+    }
+
+    /// Shows the second factor again. A wrong code counts like a wrong sign-in.
+    ///
+    /// # Errors
+    /// [`AccessError::NoSession`], [`AccessError::ProofRefused`].
+    pub async fn step_up(&self, token: &str, code: &str) -> Result<SignedIn, AccessError> {
+        let now = self.0.clock.now();
+        let (row, token_hash) = self.live_session(token, now).await?;
+        let who = row.signed_in(now, self.limits().step_up_valid_s)?;
+        let account = self.account(&who.client, &who.person).await?.ok_or(AccessError::NoSession)?;
+        let (account, attempt) = self.count_attempt(account, now).await?;
+        let step = self.step_of(&account, &who.client, &who.person, code, now)?;
+        let (Attempt::Open, Some(step)) = (attempt, step) else { return Err(AccessError::ProofRefused) };
+
+        let mut tx = self.0.db.begin().await?;
+        if !use_step(&mut tx, &who.client, &who.person, &account, step).await? {
+            return Err(AccessError::ProofRefused);
+        }
+        sqlx::query("UPDATE access_session SET totp_ms = $1, used_ms = $1 WHERE token_hash = $2")
+            .bind(millis(now))
+            .bind(token_hash)
+            .execute(&mut *tx)
+            .await
+            .map_err(sql("note a step-up"))?;
+        tx.commit().await.map_err(sql("note a step-up"))?;
+        self.session(token).await
+    }
+
+    /// Ends a session. One that has ended already is no error.
+    pub async fn sign_out(&self, token: &str) -> Result<(), AccessError> {
+        sqlx::query("DELETE FROM access_session WHERE token_hash = $1")
+            .bind(token::digest(token))
+            .execute(self.0.db.pool())
+            .await
+            .map_err(sql("end a session"))?;
+        Ok(())
+    }
+
+    async fn begin_session(
+        &self,
+        client: &ClientId,
+        person: &PersonId,
+        account: &Account,
+        step: i64,
+        origin: &str,
+        now: Moment,
+    ) -> Result<NewSession, AccessError> {
+        let limits = self.limits();
+        let token = SessionToken::random();
+        let unused_days = millis(now).saturating_sub(account.last_used_ms).max(0) / DAY_MS;
+        let mut tx = self.0.db.begin().await?;
+        if account.standing != word(&Standing::Active)
+            || !use_step(&mut tx, client, person, account, step).await?
+        {
+            return Err(AccessError::SignInRefused);
+        }
+        sqlx::query("DELETE FROM access_session WHERE began_ms < $1")
+            .bind(millis(now) - limits.session_life_s as i64 * 1000)
+            .execute(&mut *tx)
+            .await
+            .map_err(sql("clear old sessions"))?;
+        sqlx::query(
+            "DELETE FROM access_session WHERE token_hash IN (
+                 SELECT token_hash FROM access_session WHERE client = $1 AND person = $2
+                 ORDER BY used_ms DESC LIMIT 1000 OFFSET $3)",
+        )
+        .bind(client.as_str())
+        .bind(person.as_str())
+        .bind(i64::from(limits.sessions_per_person) - 1)
+        .execute(&mut *tx)
+        .await
+        .map_err(sql("make room for a session"))?;
+        sqlx::query(
+            "INSERT INTO access_session (token_hash, client, person, origin, began_ms, used_ms, password_ms, totp_ms,
+                 unused_days)
+             VALUES ($1, $2, $3, $4, $5, $5, $5, $5, $6)",
+        )
+        .bind(token::digest(token.as_str()))
+        .bind(client.as_str())
+        .bind(person.as_str())
+        .bind(origin.chars().take(limits.name_chars_max).collect::<String>())
+        .bind(millis(now))
+        .bind(unused_days)
+        .execute(&mut *tx)
+        .await
+        .map_err(sql("begin a session"))?;
+        tx.commit().await.map_err(sql("begin a session"))?;
+        let (row, _) = self.live_session(token.as_str(), now).await?;
+        Ok(NewSession { token, signed_in: row.signed_in(now, limits.step_up_valid_s)? })
+    }
+
+    /// The session of `token`, if it still lives at `now`. One that does not is removed.
+    async fn live_session(&self, token: &str, now: Moment) -> Result<(Row, Vec<u8>), AccessError> {
+        if !token::well_formed(token) {
+            return Err(AccessError::NoSession);
+        }
+        let token_hash = token::digest(token);
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT s.client, s.person, s.origin, s.began_ms, s.used_ms, s.password_ms, s.totp_ms, s.unused_days,
+                 p.name, p.role, p.function, p.standing, p.last_used_ms
+             FROM access_session s JOIN access_person p ON p.client = s.client AND p.id = s.person
+             WHERE s.token_hash = $1",
+        )
+        .bind(token_hash.clone())
+        .fetch_optional(self.0.db.pool())
+        .await
+        .map_err(sql("read a session"))?;
+        let row = row.ok_or(AccessError::NoSession)?;
+        let limits = self.limits();
+        let (used, began) = (moment(row.used_ms), moment(row.began_ms));
+        let alive = now.since(used) <= limits.session_idle_s.saturating_mul(1000)
+            && used.since(now) <= limits.clock_back_s.saturating_mul(1000)
+            && now.since(began) <= limits.session_life_s.saturating_mul(1000)
+            && row.standing == word(&Standing::Active);
+        if !alive {
+            self.sign_out(token).await?;
+            return Err(AccessError::NoSession);
+        }
+        Ok((row, token_hash))
+    }
+
+    fn step_of(
+        &self,
+        account: &Account,
+        client: &ClientId,
+        person: &PersonId,
+        code: &str,
+        now: Moment,
+    ) -> Result<Option<i64>, AccessError> {
+        let secret = TotpSecret::open(&*self.0.secrets, client, person, &account.totp_sealed)?;
+        Ok(secret.step_of(code, now))
+    }
+}
+
+/// Uses up a step, and with it takes the count of failures back. False when it was used before, or when the password,
+/// the second factor or the standing changed while the proof was being checked.
+async fn use_step(
+    tx: &mut sqlx::Transaction<'_, sqlx::Any>,
+    client: &ClientId,
+    person: &PersonId,
+    account: &Account,
+    step: i64,
+) -> Result<bool, AccessError> {
+    let used = sqlx::query(
+        "UPDATE access_person SET totp_step = $1, failures = 0, wait_until_ms = 0, attempts = attempts + 1
+         WHERE client = $2 AND id = $3 AND totp_step < $1 AND standing = $4 AND password_hash = $5
+             AND totp_sealed = $6",
+    )
+    .bind(step)
+    .bind(client.as_str())
+    .bind(person.as_str())
+    .bind(word(&Standing::Active))
+    .bind(account.password_hash.as_str())
+    .bind(account.totp_sealed.clone())
+    .execute(&mut **tx)
+    .await
+    .map_err(sql("use a code"))?;
+    Ok(used.rows_affected() == 1)
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    client: String,
+    person: String,
+    origin: String,
+    began_ms: i64,
+    used_ms: i64,
+    password_ms: i64,
+    totp_ms: i64,
+    unused_days: i64,
+    name: String,
+    role: String,
+    function: String,
+    standing: String,
+    last_used_ms: i64,
+}
+
+impl Row {
+    fn signed_in(&self, now: Moment, step_up_valid_s: u64) -> Result<SignedIn, AccessError> {
+        let row = format!("{}/{}", self.client, self.person);
+        let corrupt = |column| AccessError::Corrupt { table: "access_session", column, row: row.clone() };
+        let totp_at = moment(self.totp_ms);
+        Ok(SignedIn {
+            client: self.client.parse().map_err(|_| corrupt("client"))?,
+            person: self.person.parse().map_err(|_| corrupt("person"))?,
+            name: self.name.clone(),
+            role: from_word(&self.role).ok_or_else(|| corrupt("role"))?,
+            function: self.function.clone(),
+            origin: self.origin.clone(),
+            began: moment(self.began_ms),
+            factors: vec![
+                Factor { kind: FactorKind::Password, at: moment(self.password_ms) },
+                Factor { kind: FactorKind::Totp, at: totp_at },
+            ],
+            idle_s: (now.since(moment(self.used_ms)) / 1000).try_into().unwrap_or(u32::MAX),
+            unused_days: self.unused_days.try_into().unwrap_or(u16::MAX),
+            stepped_up: now.since(totp_at) <= step_up_valid_s.saturating_mul(1000),
+            step_up_valid_s,
+        })
+    }
+}
