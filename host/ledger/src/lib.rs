@@ -1,1 +1,31 @@
+//! The ledger: an append-only Merkle tree per client (C2SP tlog-tiles) with signed checkpoints (C2SP signed-note).
+//!
+//! Appends, proves, exports, verifies. It never changes or removes an entry, never acknowledges one before it is durable,
+//! never computes a Merkle proof of its own (`tlog_tiles` does), and holds no personal data: what an entry is about lies
+//! sealed beside the log ([`Ledger::put_detail`]) and can be erased while every proof still holds. Start at [`Ledger`];
+//! an auditor starts at [`verify_bundle`], which needs a folder and a public key. How a write survives a crash: `writer`.
 
+mod checkpoint;
+mod details;
+mod entry;
+mod error;
+mod export;
+mod head;
+mod key;
+mod ledger;
+mod meaning;
+mod objects;
+mod proof;
+mod report;
+mod tree;
+mod verify;
+mod writer;
+
+pub use entry::{Asked, Entry, EntryKind, PackEntry, Position, VERSION};
+pub use error::LedgerError;
+pub use key::LogSigner;
+pub use ledger::{Ledger, Limits};
+pub use objects::ENTRY_BYTES_MAX;
+pub use proof::{Consistency, Inclusion};
+pub use report::{Problem, ProblemKind, Report, Severity};
+pub use verify::{VerifyLimits, verify_bundle, verify_bundle_within};

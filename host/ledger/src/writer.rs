@@ -1,0 +1,292 @@
+//! Appending: one task per client, one batch at a time.
+//!
+//! | step | what | a crash after it leaves |
+//! |---|---|---|
+//! | 1 | stage the batch's entries as one object, named after the tree before and after | garbage, swept by a later start |
+//! | 2 | compare-and-swap of the head row: **the commit point**; callers are answered | tiles missing: made again from the staged batch |
+//! | 3 | put tiles, bundles and the checkpoint in place | the same |
+//! | 4 | delete the staged batch | a whole log |
+//!
+//! Entries are in the object store before the head moves, but tiles get their final names only after: a host that lost the
+//! race, or died before step 2, has written no name that a committed tree will want, so no tile is ever rewritten and no
+//! two hosts can overwrite each other's (Sunlight stages for the same reason). Whoever takes up a log finishes steps 3
+//! and 4 of the last batch first; hence everything before the last batch is always in place.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use caveat_model::{ClientId, Clock, Digest, Moment};
+use futures::future::{join_all, try_join_all};
+use object_store::path::Path;
+use tlog_tiles::{HashReader, Tile, TileHashReader, record_hash, stored_hash_index};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    Entry, EntryKind, LedgerError, Limits, LogSigner, Position, VERSION, checkpoint,
+    head::{Head, Heads},
+    objects::{Objects, WIDTH, path, push_entry, split_bundle, tile_name},
+    tree::{Fetched, Root, Tree, Written},
+};
+
+/// What every client's writer and every reader share.
+pub(crate) struct Shared {
+    pub(crate) heads: Heads,
+    pub(crate) objects: Objects,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) signer: LogSigner,
+    pub(crate) host: String,
+    pub(crate) limits: Limits,
+}
+
+/// One entry that waits to be written, and who waits for it.
+pub(crate) struct Job {
+    pub(crate) event: EntryKind,
+    pub(crate) reply: oneshot::Sender<Result<Position, Arc<LedgerError>>>,
+}
+
+/// Where a writer stands: a committed tree with every tile in place, and this host's next number.
+struct Tip {
+    tree: Tree,
+    next_seq: u64,
+}
+
+/// A committed batch.
+struct Committed {
+    positions: Vec<Position>,
+    head: Head,
+    tip: Tip,
+    /// Still to be put in place; none when another did it.
+    tiles: Vec<Written>,
+}
+
+/// Writes what comes, until nobody can send any more.
+pub(crate) async fn run(shared: Arc<Shared>, client: ClientId, mut queue: mpsc::Receiver<Job>) {
+    let mut tip = None;
+    let mut jobs = Vec::new();
+    while queue.recv_many(&mut jobs, shared.limits.batch_entries).await > 0 {
+        let batch = std::mem::take(&mut jobs);
+        let events: Vec<_> = batch.iter().map(|job| (shared.clock.now(), &job.event)).collect();
+        let done = shared.commit(&client, tip.take(), &events).await;
+        let committed = match done {
+            Ok(committed) => committed,
+            Err(e) => {
+                let e = Arc::new(e);
+                tracing::error!(client = client.as_str(), error = %e, "entries were not logged");
+                batch.into_iter().for_each(|job| drop(job.reply.send(Err(e.clone()))));
+                continue;
+            }
+        };
+        for (job, position) in batch.into_iter().zip(committed.positions) {
+            // Whoever asked may have gone; the entry stands all the same.
+            let _ = job.reply.send(Ok(position));
+        }
+        match shared.put_in_place(&client, committed.head, committed.tiles).await {
+            Ok(()) => tip = Some(committed.tip),
+            Err(e) => {
+                tracing::warn!(client = client.as_str(), error = %e, "tiles are late; made again at the next use")
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Steps 1 and 2.
+    async fn commit(
+        &self,
+        client: &ClientId,
+        mut known: Option<Tip>,
+        events: &[(Moment, &EntryKind)],
+    ) -> Result<Committed, LedgerError> {
+        for _ in 0..self.limits.append_attempts {
+            let tip = match known.take() {
+                Some(tip) => tip,
+                None => self.take_up(client).await?,
+            };
+            let entries = self.encode(events, tip.next_seq)?;
+            let (tree, tiles) = tip.tree.grown(&entries)?;
+            let head = Head { base: tip.tree.root(), now: tree.root() };
+            let next_seq = tip.next_seq + entries.len() as u64;
+            self.stage(client, head, &entries).await?;
+            let positions = positions(head.base.size, &entries);
+            let moved = self.heads.advance(client, &self.host, head.base, head.now, next_seq).await;
+            match moved {
+                Ok(true) => return Ok(Committed { positions, head, tip: Tip { tree, next_seq }, tiles }),
+                Ok(false) => tracing::debug!(client = client.as_str(), "another host was faster"),
+                Err(e) => {
+                    // The commit itself may have gone through and only its answer been lost.
+                    let tip = self.take_up(client).await?;
+                    if !self.holds(client, tip.tree.root(), &positions).await? {
+                        return Err(e);
+                    }
+                    return Ok(Committed { positions, head, tip, tiles: vec![] });
+                }
+            }
+        }
+        Err(LedgerError::Contended { client: client.clone(), attempts: self.limits.append_attempts })
+    }
+
+    fn encode(&self, events: &[(Moment, &EntryKind)], first_seq: u64) -> Result<Vec<Bytes>, LedgerError> {
+        let encode = |(seq, &(at, event)): (u64, &(Moment, &EntryKind))| encode(at, &self.host, seq, event);
+        (first_seq..).zip(events).map(encode).collect()
+    }
+
+    async fn stage(&self, client: &ClientId, head: Head, entries: &[Bytes]) -> Result<(), LedgerError> {
+        let mut bundle = Vec::new();
+        entries.iter().try_for_each(|entry| push_entry(&mut bundle, entry))?;
+        self.objects.put_once(client, &staged_path(client, head), bundle.into()).await
+    }
+
+    /// Whether these leaves are in the tree.
+    async fn holds(&self, client: &ClientId, root: Root, leaves: &[Position]) -> Result<bool, LedgerError> {
+        if leaves.iter().any(|leaf| leaf.index >= root.size) {
+            return Ok(false);
+        }
+        let indexes: Vec<_> = leaves.iter().map(|l| stored_hash_index(0, l.index)).collect();
+        let read = |tree: &TileHashReader<'_>| tree.read_hashes(&indexes);
+        let found = self.read_tree(client, root, read).await?;
+        Ok(found.iter().zip(leaves).all(|(hash, leaf)| hash.0 == leaf.leaf_hash.0))
+    }
+
+    /// Steps 3 and 4. Partial tiles of a tile that is complete now go too.
+    async fn put_in_place(
+        &self,
+        client: &ClientId,
+        head: Head,
+        tiles: Vec<Written>,
+    ) -> Result<(), LedgerError> {
+        if tiles.is_empty() {
+            return Ok(());
+        }
+        let complete: Vec<_> = tiles.iter().filter(|(t, _)| t.width() == WIDTH).map(|(t, _)| *t).collect();
+        try_join_all(tiles.into_iter().map(|(tile, bytes)| async move {
+            self.objects.put_once(client, &path(client, &tile_name(&tile)), bytes).await
+        }))
+        .await?;
+        let note = checkpoint::sign(&self.signer, client, head.now.size, head.now.hash)?;
+        self.objects.overwrite(&path(client, "checkpoint"), note.into()).await?;
+        self.objects.delete(&staged_path(client, head)).await?;
+        for tile in complete {
+            let partial = path(client, &format!("{}.p", tile_name(&tile)));
+            let widths = self.objects.list(&partial).await?;
+            // What cannot be deleted costs space and nothing else.
+            join_all(widths.iter().map(|width| self.objects.delete(width))).await;
+        }
+        Ok(())
+    }
+
+    /// The committed tree, after finishing what the last batch left open.
+    async fn take_up(&self, client: &ClientId) -> Result<Tip, LedgerError> {
+        let head = self.heads.get(client).await?;
+        let next_seq = self.heads.next_seq(client, &self.host).await?;
+        let tree = match self.objects.get(&staged_path(client, head)).await? {
+            Some(bundle) => self.finish(client, head, &bundle).await?,
+            None => self.load(client, head.now).await?,
+        };
+        self.sweep(client, head).await?;
+        Ok(Tip { tree, next_seq })
+    }
+
+    async fn finish(&self, client: &ClientId, head: Head, bundle: &Bytes) -> Result<Tree, LedgerError> {
+        let damaged = |why| LedgerError::Damaged {
+            client: client.clone(),
+            path: staged_path(client, head).to_string(),
+            why,
+        };
+        let entries = split_bundle(bundle).map_err(damaged)?;
+        let (tree, tiles) = self.load(client, head.base).await?.grown(&entries)?;
+        if tree.root() != head.now {
+            return Err(damaged("it does not lead to the committed root".into()));
+        }
+        self.put_in_place(client, head, tiles).await?;
+        Ok(tree)
+    }
+
+    async fn load(&self, client: &ClientId, root: Root) -> Result<Tree, LedgerError> {
+        let edge = try_join_all(Tree::edge_of(root.size).into_iter().map(|tile| async move {
+            match self.objects.tile(client, &tile).await? {
+                Some(bytes) => Ok((tile, bytes)),
+                None => Err(missing(client, &tile_name(&tile))),
+            }
+        }))
+        .await?;
+        Tree::take_up(root, edge).map_err(|why| LedgerError::Damaged {
+            client: client.clone(),
+            path: path(client, "tile").to_string(),
+            why,
+        })
+    }
+
+    /// Deletes staged batches that can never be committed: the head has passed them.
+    async fn sweep(&self, client: &ClientId, head: Head) -> Result<(), LedgerError> {
+        for staged in self.objects.list(&path(client, "staging")).await? {
+            let size = staged.filename().and_then(|name| name.split('-').nth(1)?.parse::<u64>().ok());
+            if size.is_some_and(|size| size <= head.now.size) {
+                self.objects.delete(&staged).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A tile of the committed tree. When it is not in place, the last batch is finished first.
+    pub(crate) async fn read_tile(&self, client: &ClientId, tile: &Tile) -> Result<Bytes, LedgerError> {
+        if let Some(bytes) = self.objects.tile(client, tile).await? {
+            return Ok(bytes);
+        }
+        self.take_up(client).await?;
+        let found = self.objects.tile(client, tile).await?;
+        found.ok_or_else(|| missing(client, &tile_name(tile)))
+    }
+
+    /// Runs a computation over a committed tree; every hash it reads is checked against `root`.
+    pub(crate) async fn read_tree<T>(
+        &self,
+        client: &ClientId,
+        root: Root,
+        compute: impl Fn(&TileHashReader<'_>) -> Result<T, tlog_tiles::Error>,
+    ) -> Result<T, LedgerError> {
+        let mut fetched = Fetched::default();
+        loop {
+            let (error, tiles) = match fetched.run(root, &compute) {
+                Ok(value) => return Ok(value),
+                Err(failed) => failed,
+            };
+            if tiles.is_empty() {
+                let why = format!("the tiles do not fit the root of size {}: {error}", root.size);
+                return Err(LedgerError::Damaged {
+                    client: client.clone(),
+                    path: path(client, "tile").to_string(),
+                    why,
+                });
+            }
+            for tile in tiles {
+                fetched.add(tile, self.read_tile(client, &tile).await?);
+            }
+        }
+    }
+}
+
+/// The stored bytes of an entry.
+pub(crate) fn encode(at: Moment, host: &str, seq: u64, event: &EntryKind) -> Result<Bytes, LedgerError> {
+    let entry = Entry { v: VERSION, at, host: host.to_owned(), seq, event: event.clone() };
+    serde_json::to_vec(&entry).map(Bytes::from).map_err(LedgerError::Encode)
+}
+
+fn positions(first: u64, entries: &[Bytes]) -> Vec<Position> {
+    let position =
+        |(index, entry): (u64, &Bytes)| Position { index, leaf_hash: Digest(record_hash(entry).0) };
+    (first..).zip(entries).map(position).collect()
+}
+
+fn staged_path(client: &ClientId, head: Head) -> Path {
+    let digest = Digest(head.now.hash.0).to_string();
+    let root = digest.strip_prefix("sha256:").unwrap_or(&digest);
+    path(client, &format!("staging/{}-{}-{root}", head.base.size, head.now.size))
+}
+
+fn missing(client: &ClientId, name: &str) -> LedgerError {
+    LedgerError::Damaged {
+        client: client.clone(),
+        path: path(client, name).to_string(),
+        why: "it is missing".into(),
+    }
+}

@@ -1,0 +1,191 @@
+//! A store that fails: for every write on the path, failed but persisted and failed and not persisted, then retry, restart
+//! and verify. The store also refuses to see anything rewritten that the format calls immutable.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering::SeqCst},
+    },
+};
+
+use bytes::Bytes;
+use caveat_ledger::{EntryKind, LedgerError};
+use futures::{StreamExt, future::join_all, stream::BoxStream};
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    memory::InMemory, path::Path,
+};
+
+use crate::house::{House, client, note};
+
+/// Fails one write, counted from when it is told to.
+#[derive(Debug, Default)]
+struct Faulty {
+    inner: Arc<InMemory>,
+    /// Writes to go until the one that fails; below zero none does.
+    countdown: Arc<AtomicI64>,
+    persists: bool,
+}
+
+impl Faulty {
+    fn new(persists: bool) -> Self {
+        Self { inner: Arc::new(InMemory::new()), countdown: Arc::new(AtomicI64::new(-1)), persists }
+    }
+}
+
+impl fmt::Display for Faulty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Faulty")
+    }
+}
+
+fn fault() -> Error {
+    Error::Generic { store: "Faulty", source: "the line went dead".into() }
+}
+
+#[async_trait::async_trait]
+impl ObjectStore for Faulty {
+    async fn put_opts(&self, at: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        let rewrites = options.mode != PutMode::Create;
+        assert!(!rewrites || at.as_ref().ends_with("/checkpoint"), "{at} may not be rewritten");
+        let fails = self.countdown.fetch_sub(1, SeqCst) == 0;
+        if fails && !self.persists {
+            return Err(fault());
+        }
+        let put = self.inner.put_opts(at, payload, options).await;
+        if fails { Err(fault()) } else { put }
+    }
+    async fn put_multipart_opts(
+        &self,
+        at: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(at, options).await
+    }
+    async fn get_opts(&self, at: &Path, options: GetOptions) -> Result<GetResult> {
+        self.inner.get_opts(at, options).await
+    }
+    async fn get_ranges(&self, at: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.inner.get_ranges(at, ranges).await
+    }
+    fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        let (inner, countdown, persists) = (self.inner.clone(), self.countdown.clone(), self.persists);
+        let delete = move |path: Result<Path>| {
+            let (inner, countdown) = (inner.clone(), countdown.clone());
+            async move {
+                let path = path?;
+                let fails = countdown.fetch_sub(1, SeqCst) == 0;
+                if !fails || persists {
+                    inner.delete(&path).await?;
+                }
+                if fails { Err(fault()) } else { Ok(path) }
+            }
+        };
+        paths.then(delete).boxed()
+    }
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+/// Texts of the notes in a log, and how many there are.
+async fn notes(ledger: &caveat_ledger::Ledger, of: &caveat_model::ClientId) -> (BTreeSet<String>, usize) {
+    let entries = ledger.entries(of, 0..u64::MAX).await.unwrap();
+    let texts = entries.iter().filter_map(|(_, entry, _)| match &entry.event {
+        EntryKind::Note { text } => Some(text.clone()),
+        _ => None,
+    });
+    (texts.collect(), entries.len())
+}
+
+/// Fails the write number `nth` of appends that come after `before` others.
+async fn one_fault(before: u64, nth: i64, persists: bool, restart: bool) {
+    let faulty = Arc::new(Faulty::new(persists));
+    let house = House::on(faulty.clone()).await;
+    let acme = client("acme");
+    let mut ledger = house.ledger("h1").await;
+    join_all((0..before).map(|n| ledger.append(&acme, note(format!("before {n}"))))).await;
+    ledger.append(&acme, note("ready")).await.unwrap();
+
+    faulty.countdown.store(nth, SeqCst);
+    let mut expected = BTreeSet::from(["ready".to_owned()]);
+    let mut refused = 0;
+    for n in 0..3 {
+        let text = format!("after {n}");
+        while ledger.append(&acme, note(&text)).await.is_err() {
+            refused += 1;
+            assert!(refused <= 1, "one fault is one refusal at most");
+        }
+        if restart {
+            ledger = house.ledger("h1").await;
+        }
+        expected.insert(text);
+    }
+    expected.extend((0..before).map(|n| format!("before {n}")));
+
+    let (found, entries) = notes(&ledger, &acme).await;
+    assert_eq!(found, expected, "write {nth} of {before}");
+    assert_eq!(entries, expected.len(), "write {nth} of {before}: what was refused is not there twice");
+    let again = house.ledger("h2").await;
+    again.append(&acme, note("another host")).await.unwrap();
+    let report = house.verify(&again, &acme).await;
+    assert!(report.problems.is_empty(), "write {nth} of {before}, persists {persists}: {report}");
+    assert!(faulty.countdown.load(SeqCst) < 0, "it came to the fault");
+}
+
+#[tokio::test]
+async fn any_one_write_may_fail() {
+    // Three appends, each of which stages, puts a bundle and a tile and a checkpoint, and cleans up; 253 and one before
+    // them, so that the second of them completes a tile.
+    for (persists, restart) in [(false, false), (true, false), (false, true), (true, true)] {
+        for before in [0, 253] {
+            for nth in 0..15 {
+                one_fault(before, nth, persists, restart).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_database_may_fail_after_the_batch_is_staged() {
+    let house = House::on(Arc::new(Faulty::new(false))).await;
+    let (ledger, acme) = (house.ledger("h1").await, client("acme"));
+    ledger.append(&acme, note("1")).await.unwrap();
+    let run = async |statement: &'static str| sqlx::query(statement).execute(house.db.pool()).await.unwrap();
+    run("ALTER TABLE ledger_head RENAME TO elsewhere").await;
+    let refused = ledger.append(&acme, note("2")).await.unwrap_err();
+    assert!(matches!(refused, LedgerError::Append(_)), "{refused}");
+    run("ALTER TABLE elsewhere RENAME TO ledger_head").await;
+    for text in ["3", "4"] {
+        ledger.append(&acme, note(text)).await.unwrap();
+    }
+    let (found, entries) = notes(&ledger, &acme).await;
+    assert_eq!((found, entries), (["1", "3", "4"].map(str::to_owned).into(), 3));
+    assert!(house.verify(&ledger, &acme).await.problems.is_empty());
+}
+
+#[tokio::test]
+async fn the_head_and_the_hosts_own_count_move_together() {
+    let house = House::new().await;
+    let (ledger, acme) = (house.ledger("h1").await, client("acme"));
+    ledger.append(&acme, note("1")).await.unwrap();
+    let run =
+        async |statement: &'static str| sqlx::raw_sql(statement).execute(house.db.pool()).await.unwrap();
+    run("CREATE TRIGGER fault BEFORE UPDATE ON ledger_seq BEGIN SELECT RAISE(ABORT, 'fault'); END").await;
+    assert!(ledger.append(&acme, note("2")).await.is_err());
+    assert_eq!(ledger.size(&acme).await.unwrap(), 1);
+    run("DROP TRIGGER fault").await;
+    ledger.append(&acme, note("3")).await.unwrap();
+    let report = house.verify(&ledger, &acme).await;
+    assert!(report.problems.is_empty() && report.entries == 2, "{report}");
+}

@@ -1,0 +1,188 @@
+//! Logs that are whole and tell of something that must not happen.
+
+use caveat_ledger::{EntryKind, ProblemKind, ProblemKind::*, Report};
+use caveat_model::{Act, Basis, Digest, Element, Outcome, Purpose, Stage};
+
+use crate::house::{House, client, note};
+
+const R1: &str = "r1";
+
+fn verdict(recording: &str, stage: Stage, outcome: Outcome) -> EntryKind {
+    EntryKind::Verdict {
+        recording: Some(recording.into()),
+        stage,
+        event: "any".into(),
+        outcome,
+        packs: vec![],
+        conflicts: vec![],
+        obligations: vec![],
+        detail: None,
+    }
+}
+
+fn access(verdict: u64, grant: bool) -> EntryKind {
+    EntryKind::AccessIntent {
+        recording: Some(R1.into()),
+        person: "p1".into(),
+        act: Act::Play,
+        purpose: Purpose::Training,
+        verdict,
+        grant,
+    }
+}
+
+fn served(intent: u64, ok: bool) -> EntryKind {
+    EntryKind::AccessResult { intent, ok, bytes: 1 }
+}
+
+fn dispose(what: Element, basis: Basis, verdict: u64) -> EntryKind {
+    EntryKind::DisposalIntent { recording: R1.into(), what, basis, verdict }
+}
+
+fn disposed(intent: u64, ok: bool) -> EntryKind {
+    EntryKind::DisposalResult { intent, ok }
+}
+
+fn hold(recording: &str) -> EntryKind {
+    EntryKind::HoldSet { recording: recording.into(), hold: "m1".into() }
+}
+
+fn lift(recording: &str) -> EntryKind {
+    EntryKind::HoldLifted { recording: recording.into(), hold: "m1".into() }
+}
+
+fn opened() -> EntryKind {
+    EntryKind::RecordingOpened { recording: R1.into() }
+}
+
+fn interim(frames: u64) -> EntryKind {
+    EntryKind::InterimRoot { recording: R1.into(), frames, root: Digest([1; 32]) }
+}
+
+fn sealed(frames: u64, root: u8) -> EntryKind {
+    EntryKind::Sealed {
+        recording: R1.into(),
+        frames,
+        duration_ms: 1000,
+        root: Digest([root; 32]),
+        object_digest: Digest([2; 32]),
+        reason: "ended".into(),
+    }
+}
+
+fn discarded() -> EntryKind {
+    EntryKind::Discarded { recording: R1.into(), why: "refused".into() }
+}
+
+async fn report_on(events: Vec<EntryKind>) -> Report {
+    let house = House::new().await;
+    let (ledger, acme) = (house.ledger("h1").await, client("acme"));
+    for event in events {
+        ledger.append(&acme, event).await.unwrap();
+    }
+    house.verify(&ledger, &acme).await
+}
+
+async fn check(events: Vec<EntryKind>, expected: &[(ProblemKind, u64)]) {
+    let told = format!("{events:?}");
+    let report = report_on(events).await;
+    let found: Vec<_> = report.problems.iter().map(|p| (p.kind, p.index.unwrap())).collect();
+    assert_eq!(found, expected, "{told}\n{report}");
+}
+
+#[tokio::test]
+async fn no_access_without_a_grant_and_no_grant_without_a_verdict() {
+    use Outcome::{Allow, Refuse, Restrain};
+    use Stage::{Access, Storage};
+    check(vec![verdict(R1, Access, Allow), access(0, true), served(1, true)], &[]).await;
+    check(vec![verdict(R1, Access, Refuse), access(0, false), served(1, false)], &[]).await;
+    check(vec![verdict(R1, Access, Refuse), access(0, false), served(1, true)], &[(AccessWithoutGrant, 2)])
+        .await;
+    check(vec![verdict(R1, Access, Refuse), access(0, true)], &[(AccessWithoutGrant, 1)]).await;
+    check(vec![verdict(R1, Access, Restrain), access(0, true)], &[(AccessWithoutGrant, 1)]).await;
+    check(vec![verdict(R1, Storage, Allow), access(0, true)], &[(AccessWithoutGrant, 1)]).await;
+    check(vec![verdict("r2", Access, Allow), access(0, true)], &[(AccessWithoutGrant, 1)]).await;
+    check(vec![note("no verdict"), access(0, true)], &[(AccessWithoutGrant, 1)]).await;
+    check(vec![access(1, true), verdict(R1, Access, Allow)], &[(AccessWithoutGrant, 0)]).await;
+    check(
+        vec![verdict(R1, Access, Refuse), access(0, true), served(1, true)],
+        &[(AccessWithoutGrant, 1), (AccessWithoutGrant, 2)],
+    )
+    .await;
+    check(vec![verdict(R1, Access, Allow), served(0, true)], &[(AccessWithoutGrant, 1)]).await;
+    check(vec![served(9, true)], &[(AccessWithoutGrant, 0)]).await;
+}
+
+#[tokio::test]
+async fn no_disposal_under_hold_or_without_a_verdict() {
+    use Outcome::{Allow, Refuse};
+    use Stage::{Capture, Storage};
+    let schedule = |verdict| dispose(Element::Recording, Basis::Schedule, verdict);
+    let allowed = || verdict(R1, Storage, Allow);
+    check(vec![allowed(), schedule(0), disposed(1, true)], &[]).await;
+    check(vec![hold(R1), allowed(), schedule(1), disposed(2, true)], &[(DisposalUnderHold, 3)]).await;
+    check(vec![allowed(), schedule(0), hold(R1), disposed(1, true)], &[(DisposalUnderHold, 3)]).await;
+    check(vec![hold(R1), allowed(), schedule(1), disposed(2, false)], &[]).await;
+    check(vec![hold(R1), lift(R1), allowed(), schedule(2), disposed(3, true)], &[]).await;
+    check(vec![hold("r2"), allowed(), schedule(1), disposed(2, true)], &[]).await;
+    check(vec![lift(R1)], &[(Hold, 0)]).await;
+
+    let by_rules = |what| dispose(what, Basis::Rules, 1);
+    let purge = || verdict(R1, Capture, Refuse);
+    check(vec![hold(R1), purge(), by_rules(Element::Segment), disposed(2, true)], &[]).await;
+    let whole = vec![hold(R1), purge(), by_rules(Element::Recording), disposed(2, true)];
+    check(whole, &[(DisposalUnderHold, 3)]).await;
+
+    let refused = vec![verdict(R1, Storage, Refuse), schedule(0)];
+    check(refused, &[(DisposalWithoutVerdict, 1)]).await;
+    check(vec![note("none"), schedule(0)], &[(DisposalWithoutVerdict, 1)]).await;
+    check(vec![disposed(0, true)], &[(DisposalWithoutVerdict, 0)]).await;
+}
+
+#[tokio::test]
+async fn a_recording_is_opened_and_closed_once() {
+    check(vec![opened(), interim(1), interim(5), sealed(9, 1)], &[]).await;
+    check(vec![opened(), discarded()], &[]).await;
+    check(vec![sealed(9, 1)], &[(Recording, 0)]).await;
+    check(vec![discarded()], &[(Recording, 0)]).await;
+    check(vec![opened(), opened()], &[(Recording, 1)]).await;
+    check(vec![opened(), sealed(9, 1), discarded()], &[(Recording, 2)]).await;
+    check(vec![opened(), sealed(9, 1), sealed(9, 1)], &[(Recording, 2)]).await;
+    check(vec![opened(), sealed(9, 1), interim(10)], &[(Recording, 2)]).await;
+    check(vec![opened(), interim(5), sealed(4, 1)], &[(Recording, 2)]).await;
+    check(vec![opened(), sealed(9, 0)], &[(Recording, 1)]).await;
+    assert_eq!(report_on(vec![opened()]).await.open_recordings, 1);
+}
+
+#[tokio::test]
+async fn a_gap_and_a_repeat_in_a_hosts_own_count_are_found() {
+    // As if the count had been lost, or set by hand, before the third entry.
+    for set in ["UPDATE ledger_seq SET next = next + 1", "UPDATE ledger_seq SET next = next - 1"] {
+        let house = House::new().await;
+        let acme = client("acme");
+        for n in 0..4 {
+            if n == 2 {
+                sqlx::query(set).execute(house.db.pool()).await.unwrap();
+            }
+            house.ledger("h1").await.append(&acme, note("n")).await.unwrap();
+        }
+        let report = house.verify(&house.ledger("h1").await, &acme).await;
+        let found: Vec<_> = report.problems.iter().map(|p| (p.kind, p.index)).collect();
+        assert_eq!(found, [(Sequence, Some(2))], "{set}: {report}");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_back_is_a_warning() {
+    let house = House::new().await;
+    let (ledger, acme) = (house.ledger("h1").await, client("acme"));
+    let began = caveat_model::Clock::now(&*house.clock);
+    for ms in [10_000, 8_000, 7_999, 20_000] {
+        house.clock.set(began.plus_millis(ms));
+        ledger.append(&acme, note("n")).await.unwrap();
+    }
+    let report = house.verify(&ledger, &acme).await;
+    let found: Vec<_> = report.problems.iter().map(|p| (p.kind, p.index)).collect();
+    assert_eq!(found, [(Clock, Some(2))], "{report}");
+    assert!(report.is_good());
+}
