@@ -1,1 +1,90 @@
+//! Sealed recordings: key hierarchy, segments, write-ahead log, objects. The only crate that names `chacha20poly1305`.
+//!
+//! Never writes plaintext to a disk, never uses a key twice, never deletes what it has not been told to: a restart
+//! seals what it finds. It does not judge (packs do) and does not schedule (`retention` does).
+//!
+//! Start at [`Vault`], then [`Writer`] and [`Reader`]. The bytes are described in `FORMAT.md`; `tree` is the key tree,
+//! `once` the only use of the cipher, `container` the object, `wal` the write-ahead log, `pages` keys in SQL.
 
+mod container;
+mod error;
+mod header;
+mod keyring;
+mod merkle;
+mod once;
+mod pages;
+mod reader;
+mod seal;
+mod secrets;
+mod segment;
+mod tree;
+mod vault;
+mod wal;
+mod writer;
+
+use std::{
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+pub use error::VaultError;
+pub use header::{Codec, Header, LegInfo};
+pub use keyring::{KeySource, Keyring};
+pub use reader::{Reader, Verified};
+pub use seal::{SealReason, SealRecord};
+pub use segment::{Kind, SECONDS_PER_LEG, Segment, SegmentInfo};
+pub use vault::{Recovered, Vault};
+pub use writer::{Interim, Writer};
+
+/// Where and how much.
+#[derive(Debug, Clone)]
+pub struct VaultConfig {
+    /// Folder of the write-ahead log; one process at a time.
+    pub dir: PathBuf,
+    /// How much of anything.
+    pub limits: Limits,
+}
+
+/// Every limit of the vault. The defaults carry ten hours of two legs.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Plaintext of one segment, in bytes.
+    pub segment_bytes: usize,
+    /// Legs of one recording, a count.
+    pub leg_count: usize,
+    /// Segments of one recording, a count.
+    pub segment_count: usize,
+    /// One sealed object, in bytes; it is built in memory.
+    pub object_bytes: u64,
+    /// One file of the write-ahead log, in bytes; written out in full when the file is made.
+    pub log_file_bytes: u64,
+    /// What one `fdatasync` of the log covers at most, in bytes.
+    pub log_batch_bytes: usize,
+    /// Segments waiting for the log, a count; whoever comes later waits.
+    pub log_queue_count: usize,
+    /// Recordings that share a page key, a count.
+    pub page_recording_count: u32,
+    /// Plaintext of one detail beside the ledger, in bytes.
+    pub detail_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 1 << 20,
+            leg_count: 16,
+            segment_count: 500_000,
+            object_bytes: 2 << 30,
+            log_file_bytes: 16 << 20,
+            log_batch_bytes: 4 << 20,
+            log_queue_count: 1024,
+            page_recording_count: 4096,
+            detail_bytes: 1 << 20,
+        }
+    }
+}
+
+/// A lock whose last holder panicked is still consistent here: every critical section writes its fields in one go.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

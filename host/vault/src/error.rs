@@ -1,0 +1,213 @@
+//! What can go wrong with a vault. No message ever holds a key or plaintext.
+
+use std::{io, path::PathBuf};
+
+use caveat_model::{ClientId, RecordingId};
+use caveat_state::StateError;
+
+use crate::Segment;
+
+/// What can go wrong with a vault.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VaultError {
+    /// Nothing of that name was ever begun.
+    #[error("client `{client}` has no recording {recording}")]
+    Unknown {
+        /// Whose.
+        client: ClientId,
+        /// Which.
+        recording: RecordingId,
+    },
+    /// A recording is begun once.
+    #[error("recording {recording} of client `{client}` was begun before: give a new call a new id")]
+    Exists {
+        /// Whose.
+        client: ClientId,
+        /// Which.
+        recording: RecordingId,
+    },
+    /// Its keys were destroyed; nothing brings it back.
+    #[error("recording {recording} of client `{client}` was {state}: its keys are gone")]
+    Gone {
+        /// Whose.
+        client: ClientId,
+        /// Which.
+        recording: RecordingId,
+        /// `discarded` or `destroyed`.
+        state: &'static str,
+    },
+    /// It is still being recorded, or waits to be recovered.
+    #[error("recording {recording} of client `{client}` is not sealed yet")]
+    NotSealed {
+        /// Whose.
+        client: ClientId,
+        /// Which.
+        recording: RecordingId,
+    },
+    /// A segment is written once: its key must not be used again.
+    #[error("{segment} was written before; a segment's key is used once")]
+    Duplicate {
+        /// Which.
+        segment: Segment,
+    },
+    /// Not one of the header's legs.
+    #[error("the recording has no leg {leg}: the header names every leg")]
+    UnknownLeg {
+        /// Which.
+        leg: u8,
+    },
+    /// Nothing was recorded there.
+    #[error("the recording has no {segment}")]
+    NoSuchSegment {
+        /// Which.
+        segment: Segment,
+    },
+    /// Its key was destroyed by a redaction.
+    #[error("{segment} was redacted: its key is gone")]
+    Shredded {
+        /// Which.
+        segment: Segment,
+    },
+    /// A limit of [`crate::Limits`], or of the format.
+    #[error("`{limit}` allows {allowed}, {given} given: send less, or raise it in the vault's limits")]
+    TooLarge {
+        /// Its name.
+        limit: &'static str,
+        /// What came.
+        given: u64,
+        /// What it allows.
+        allowed: u64,
+    },
+    /// Written by a cipher that this program does not have.
+    #[error("`{object}` is sealed with suite {suite} ({}), which this program does not have: upgrade it", suite_name(*suite))]
+    Suite {
+        /// Where.
+        object: String,
+        /// Its number in the header.
+        suite: u8,
+    },
+    /// Bytes that do not authenticate or do not parse.
+    #[error("`{object}` is damaged or was changed: {flaw}; restore it from a replica")]
+    Damaged {
+        /// Where.
+        object: String,
+        /// What is wrong.
+        flaw: &'static str,
+    },
+    /// Something else lies where this recording's object belongs. Nothing was overwritten.
+    #[error("another object lies at `{object}`: it was left alone; find out who wrote it")]
+    ObjectConflict {
+        /// Where.
+        object: String,
+    },
+    /// The store returned other bytes than it was given. The write-ahead log still holds the recording.
+    #[error("the store did not return what was put at `{object}`: check the store, then recover")]
+    ReadBack {
+        /// Where.
+        object: String,
+    },
+    /// The store said no.
+    #[error("the object store failed to {what} `{object}`: {source}")]
+    Store {
+        /// What was attempted.
+        what: &'static str,
+        /// Where.
+        object: String,
+        /// Its answer.
+        #[source]
+        source: object_store::Error,
+    },
+    /// A segment could not be made durable, in a fresh file either. It counts as not recorded.
+    #[error("the write-ahead log failed at `{}` ({why}): check the disk", path.display())]
+    Poisoned {
+        /// The file that failed last.
+        path: PathBuf,
+        /// The system's answer.
+        why: String,
+    },
+    /// The vault has been closed.
+    #[error("the vault is closed")]
+    Closed,
+    /// The disk said no.
+    #[error("failed to {what} `{}`: {source}", path.display())]
+    Io {
+        /// What was attempted.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// Another process has it.
+    #[error("`{}` is in use by another process: one write-ahead log belongs to one host", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The key source has no key for this client.
+    #[error("there is no key for client `{client}` in {keys}: restore the keyring it was sealed with")]
+    NoKey {
+        /// Whose.
+        client: ClientId,
+        /// Which key source.
+        keys: String,
+    },
+    /// A key that does not open with the client's key.
+    #[error(
+        "a key of client `{client}` does not open with {keys}: it is damaged, or the keyring is another one"
+    )]
+    Unwrap {
+        /// Whose.
+        client: ClientId,
+        /// Which key source.
+        keys: String,
+    },
+    /// A keyring that cannot be used.
+    #[error("the keyring `{}` cannot be used: {why}", path.display())]
+    Keyring {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        why: String,
+    },
+    /// The database said no.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Too many hosts changed the same page of keys at the same moment.
+    #[error("the page of keys of recording {recording} kept changing: try again")]
+    Contended {
+        /// Which.
+        recording: RecordingId,
+    },
+}
+
+fn suite_name(suite: u8) -> &'static str {
+    match suite {
+        1 => "ChaCha20-Poly1305",
+        2 => "AES-256-GCM",
+        _ => "unknown",
+    }
+}
+
+/// What is wrong with bytes; becomes a [`VaultError`] where their place is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    Damaged(&'static str),
+    Suite(u8),
+}
+
+impl Flaw {
+    pub(crate) fn at(self, object: impl ToString) -> VaultError {
+        match self {
+            Self::Damaged(flaw) => VaultError::Damaged { object: object.to_string(), flaw },
+            Self::Suite(suite) => VaultError::Suite { object: object.to_string(), suite },
+        }
+    }
+}
+
+pub(crate) fn io_error(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> VaultError {
+    let path = path.into();
+    move |source| VaultError::Io { what, path, source }
+}

@@ -1,0 +1,316 @@
+//! Where clients' keys come from: the seam to a key management service, and a file that serves as one.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use caveat_model::ClientId;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use zeroize::Zeroizing;
+
+use crate::{
+    VaultError,
+    error::io_error,
+    locked,
+    once::{Key, context, open_blob, random_key, seal_blob},
+};
+
+/// Wraps page keys under a client's key, which never leaves it. May block: the vault calls it from a blocking thread.
+pub trait KeySource: Send + Sync + 'static {
+    /// Seals `plain` so that only [`KeySource::unwrap_key`] for the same client opens it. A client's first use makes its key.
+    fn wrap(&self, client: &ClientId, plain: &[u8]) -> Result<Vec<u8>, VaultError>;
+    /// Opens what [`KeySource::wrap`] sealed for this client.
+    fn unwrap_key(&self, client: &ClientId, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError>;
+    /// What it is, for people; no secrets.
+    fn describe(&self) -> &str;
+}
+
+/// Argon2id of RFC 9106, section 4, second choice (64 MiB, 3 passes), with one lane for small machines.
+const KDF: Kdf = Kdf { memory_kib: 64 << 10, passes: 3, lanes: 1 };
+/// What a keyring file may ask of this machine.
+const KDF_MOST: Kdf = Kdf { memory_kib: 1 << 20, passes: 64, lanes: 16 };
+const FILE_BYTES: u64 = 16 << 20;
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Kdf {
+    memory_kib: u32,
+    passes: u32,
+    lanes: u32,
+}
+
+/// The file: keys in the clear, or sealed under a passphrase.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "protection", rename_all = "kebab-case", deny_unknown_fields)]
+enum Stored {
+    None { keys: Keys },
+    Passphrase { argon2id: Kdf, salt: String, sealed: String },
+}
+
+type Keys = BTreeMap<ClientId, ClientKey>;
+
+/// In the file: base64 of 32 bytes.
+#[derive(Clone)]
+struct ClientKey(Key);
+
+impl Serialize for ClientKey {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&Zeroizing::new(BASE64_STANDARD.encode(&self.0[..])))
+    }
+}
+
+impl<'de> Deserialize<'de> for ClientKey {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = Zeroizing::new(String::deserialize(from)?);
+        let bytes = BASE64_STANDARD.decode(text.as_bytes()).map(Zeroizing::new);
+        let bytes = bytes.ok().and_then(|b| <[u8; 32]>::try_from(b.as_slice()).ok());
+        bytes.map(|b| Self(b.into())).ok_or_else(|| D::Error::custom("a key is not base64 of 32 bytes"))
+    }
+}
+
+/// Opens and closes the file.
+enum Lock {
+    Open,
+    Sealed { key: Key, kdf: Kdf, salt: Vec<u8> },
+}
+
+/// One random key per client in one file of mode 0600: made on first use, replaced as a whole, never edited in place.
+pub struct Keyring {
+    path: PathBuf,
+    description: String,
+    lock: Lock,
+    keys: Mutex<Keys>,
+}
+
+impl Keyring {
+    /// Opens the keyring at `path`, or begins one there. With a passphrase the file is sealed under it (Argon2id, about
+    /// a tenth of a second); without one, whoever reads the file has the keys.
+    pub fn open(path: impl Into<PathBuf>, passphrase: Option<&str>) -> Result<Self, VaultError> {
+        let path = path.into();
+        let stored = read(&path)?;
+        let refuse = |why: &str| VaultError::Keyring { path: path.clone(), why: why.to_owned() };
+        let (lock, keys) = match (stored, passphrase) {
+            (None, None) => (Lock::Open, Keys::new()),
+            (None, Some(passphrase)) => {
+                let salt = random_key()[..16].to_vec();
+                (Lock::Sealed { key: stretch(passphrase, &salt, KDF, &path)?, kdf: KDF, salt }, Keys::new())
+            }
+            (Some(Stored::None { keys }), None) => (Lock::Open, keys),
+            (Some(Stored::None { .. }), Some(_)) => {
+                return Err(refuse(
+                    "it is not sealed, but a passphrase is configured: remove one of the two",
+                ));
+            }
+            (Some(Stored::Passphrase { .. }), None) => {
+                return Err(refuse("it is sealed: give its passphrase"));
+            }
+            (Some(Stored::Passphrase { argon2id: kdf, salt, sealed }), Some(passphrase)) => {
+                let salt = BASE64_STANDARD.decode(salt).map_err(|_| refuse("its salt is not base64"))?;
+                let key = stretch(passphrase, &salt, kdf, &path)?;
+                let keys = open_sealed(&key, &sealed, &path)?;
+                (Lock::Sealed { key, kdf, salt }, keys)
+            }
+        };
+        if matches!(lock, Lock::Open) {
+            tracing::warn!(path = %path.display(), "the keyring has no passphrase: whoever reads this file has every key");
+        }
+        let description = format!("the keyring `{}`", path.display());
+        Ok(Self { path, description, lock, keys: Mutex::new(keys) })
+    }
+
+    fn key(&self, client: &ClientId) -> Option<Key> {
+        locked(&self.keys).get(client).map(|key| key.0.clone())
+    }
+
+    /// Another process may have made this or another key since the file was read: it is read again under a lock.
+    fn key_or_new(&self, client: &ClientId) -> Result<Key, VaultError> {
+        let mut keys = locked(&self.keys);
+        if let Some(key) = keys.get(client) {
+            return Ok(key.0.clone());
+        }
+        let beside = self.path.with_extension("lock");
+        let guard = private().write(true).create(true).truncate(false).open(&beside);
+        let guard = guard.map_err(io_error("create", &beside))?;
+        guard.lock().map_err(io_error("lock", &beside))?;
+        let mut current = match (read(&self.path)?, &self.lock) {
+            (None, _) => keys.clone(),
+            (Some(Stored::None { keys }), Lock::Open) => keys,
+            (Some(Stored::Passphrase { sealed, .. }), Lock::Sealed { key, .. }) => {
+                open_sealed(key, &sealed, &self.path)?
+            }
+            _ => {
+                let why = "its protection was changed meanwhile: restart".to_owned();
+                return Err(VaultError::Keyring { path: self.path.clone(), why });
+            }
+        };
+        let key = current.entry(client.clone()).or_insert_with(|| ClientKey(random_key())).0.clone();
+        self.replace(&current).map_err(io_error("write", &self.path))?;
+        *keys = current;
+        Ok(key)
+    }
+
+    /// The new file is durable before it takes the old one's place.
+    fn replace(&self, keys: &Keys) -> io::Result<()> {
+        let stored = match &self.lock {
+            Lock::Open => Stored::None { keys: keys.clone() },
+            Lock::Sealed { key, kdf, salt } => {
+                let plain = Zeroizing::new(serde_json::to_vec(keys)?);
+                let sealed = BASE64_STANDARD.encode(seal_blob(key, SEALED_AS, &plain));
+                Stored::Passphrase { argon2id: *kdf, salt: BASE64_STANDARD.encode(salt), sealed }
+            }
+        };
+        let bytes = Zeroizing::new(serde_json::to_vec_pretty(&stored)?);
+        let fresh = self.path.with_extension("new");
+        let mut file = private().write(true).create(true).truncate(true).open(&fresh)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        fs::rename(&fresh, &self.path)?;
+        sync_parent(&self.path)
+    }
+}
+
+const SEALED_AS: &[u8] = b"caveat-vault/1 keyring";
+
+impl KeySource for Keyring {
+    fn wrap(&self, client: &ClientId, plain: &[u8]) -> Result<Vec<u8>, VaultError> {
+        Ok(seal_blob(&self.key_or_new(client)?, &bound_to(client), plain))
+    }
+
+    fn unwrap_key(&self, client: &ClientId, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let keys = || self.description.clone();
+        let key =
+            self.key(client).ok_or_else(|| VaultError::NoKey { client: client.clone(), keys: keys() })?;
+        open_blob(&key, &bound_to(client), wrapped)
+            .ok_or_else(|| VaultError::Unwrap { client: client.clone(), keys: keys() })
+    }
+
+    fn describe(&self) -> &str {
+        &self.description
+    }
+}
+
+fn bound_to(client: &ClientId) -> Vec<u8> {
+    context(&[b"wrap", client.as_str().as_bytes()])
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+/// A rename is durable once its folder is.
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent)?.sync_all()
+}
+
+fn read(path: &Path) -> Result<Option<Stored>, VaultError> {
+    let refuse = |why: String| VaultError::Keyring { path: path.to_owned(), why };
+    match fs::metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(io_error("read", path)(e)),
+        Ok(meta) if meta.len() > FILE_BYTES => {
+            return Err(refuse(format!("it is larger than {FILE_BYTES} bytes: is it a keyring?")));
+        }
+        Ok(_) => {}
+    }
+    let bytes = Zeroizing::new(fs::read(path).map_err(io_error("read", path))?);
+    // The parser's message could quote a key; its place cannot.
+    serde_json::from_slice(&bytes).map(Some).map_err(|e| {
+        refuse(format!(
+            "it is malformed at line {}, column {}: restore it from a backup",
+            e.line(),
+            e.column()
+        ))
+    })
+}
+
+fn open_sealed(key: &Key, sealed: &str, path: &Path) -> Result<Keys, VaultError> {
+    let refuse = |why: &str| VaultError::Keyring { path: path.to_owned(), why: why.to_owned() };
+    let sealed = BASE64_STANDARD.decode(sealed).map_err(|_| refuse("its sealed part is not base64"))?;
+    let plain = open_blob(key, SEALED_AS, &sealed)
+        .ok_or_else(|| refuse("it does not open: the passphrase is another, or the file was changed"))?;
+    serde_json::from_slice(&plain).map_err(|_| refuse("its sealed part is malformed"))
+}
+
+fn stretch(passphrase: &str, salt: &[u8], kdf: Kdf, path: &Path) -> Result<Key, VaultError> {
+    let refuse = |why: String| VaultError::Keyring { path: path.to_owned(), why };
+    if kdf.memory_kib > KDF_MOST.memory_kib || kdf.passes > KDF_MOST.passes || kdf.lanes > KDF_MOST.lanes {
+        return Err(refuse(format!("its Argon2id parameters exceed {KDF_MOST:?}")));
+    }
+    let params = Params::new(kdf.memory_kib, kdf.passes, kdf.lanes, Some(32));
+    let params = params.map_err(|e| refuse(format!("its Argon2id parameters are wrong: {e}")))?;
+    let mut key = Key::default();
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into(passphrase.as_bytes(), salt, &mut key[..])
+        .map_err(|e| refuse(format!("its passphrase cannot be used: {e}")))?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn client(name: &str) -> ClientId {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn keys_outlive_the_process_and_open_only_for_their_client() {
+        let dir = tempfile::tempdir().unwrap();
+        for passphrase in [None, Some("correct horse")] {
+            let path = dir.path().join(format!("{}.keyring", passphrase.is_some()));
+            let first = Keyring::open(&path, passphrase).unwrap();
+            let wrapped = first.wrap(&client("acme"), b"page key").unwrap();
+            let other = first.wrap(&client("other"), b"page key").unwrap();
+            let again = Keyring::open(&path, passphrase).unwrap();
+            assert_eq!(again.unwrap_key(&client("acme"), &wrapped).unwrap().as_slice(), b"page key");
+            assert!(matches!(again.unwrap_key(&client("acme"), &other), Err(VaultError::Unwrap { .. })));
+            assert!(matches!(again.unwrap_key(&client("new"), &other), Err(VaultError::NoKey { .. })));
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn a_sealed_keyring_opens_only_with_its_passphrase() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keyring");
+        Keyring::open(&path, Some("one")).unwrap().wrap(&client("acme"), b"x").unwrap();
+        assert!(!fs::read_to_string(&path).unwrap().contains("acme"));
+        for passphrase in [None, Some("two"), Some("")] {
+            let err = Keyring::open(&path, passphrase).err().unwrap();
+            assert!(matches!(err, VaultError::Keyring { .. }), "{err}");
+        }
+    }
+
+    #[test]
+    fn two_processes_make_one_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keyring");
+        let (a, b) = (Keyring::open(&path, None).unwrap(), Keyring::open(&path, None).unwrap());
+        let wrapped = a.wrap(&client("acme"), b"x").unwrap();
+        b.wrap(&client("acme"), b"y").unwrap();
+        assert_eq!(b.unwrap_key(&client("acme"), &wrapped).unwrap().as_slice(), b"x");
+    }
+
+    #[test]
+    fn a_malformed_keyring_is_refused_without_being_quoted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keyring");
+        for text in ["", "{", r#"{"protection":"none","keys":{"acme":"c2VjcmV0"}}"#] {
+            fs::write(&path, text).unwrap();
+            let err = Keyring::open(&path, None).err().unwrap().to_string();
+            assert!(err.contains("keyring") && !err.contains("c2VjcmV0"), "{err}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The only use of the cipher: one message under a key used once, with a commitment to the key.
+//!
+//! ChaCha20-Poly1305 alone is not committing: who knows two keys can make one ciphertext that opens under both. So every
+//! message carries 32 bytes derived from its key, compared in constant time before anything is decrypted.
+
+use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit, Nonce, Tag};
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// 256 bits of key, wiped when dropped.
+pub(crate) type Key = Zeroizing<[u8; 32]>;
+
+const COMMITMENT: usize = 32;
+const TAG: usize = 16;
+const SALT: usize = 32;
+/// What sealing adds, in bytes: commitment in front, tag behind.
+pub(crate) const OVERHEAD: usize = COMMITMENT + TAG;
+
+pub(crate) fn random_key() -> Key {
+    let mut key = Key::default();
+    rand::fill(&mut key[..]);
+    key
+}
+
+pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    parts.iter().for_each(|p| hash.update(p));
+    hash.finalize().into()
+}
+
+pub(crate) fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac =
+        <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");
+    parts.iter().for_each(|p| mac.update(p));
+    mac.finalize().into_bytes().into()
+}
+
+pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
+    a.ct_eq(b).into()
+}
+
+/// A key for another purpose, from a uniform one: HKDF-Expand of RFC 5869.
+pub(crate) fn subkey(key: &Key, purpose: &str) -> Key {
+    let mut out = Key::default();
+    expand(key, purpose, &mut out[..]);
+    out
+}
+
+/// Several byte strings as one, so that no two lists read the same: each with its length in front.
+pub(crate) fn context(parts: &[&[u8]]) -> Vec<u8> {
+    parts.iter().flat_map(|p| (p.len() as u32).to_be_bytes().into_iter().chain(p.iter().copied())).collect()
+}
+
+/// Appends commitment, ciphertext and tag to `out`. The caller never uses (`key`, `purpose`) again.
+pub(crate) fn seal(key: &Key, purpose: &str, aad: &[u8], plain: &[u8], out: &mut Vec<u8>) {
+    let (cipher, commitment) = derive(key, purpose);
+    out.reserve(OVERHEAD + plain.len());
+    out.extend_from_slice(&commitment[..]);
+    let start = out.len();
+    out.extend_from_slice(plain);
+    let tag = cipher
+        .encrypt_inout_detached(&nonce(), aad, (&mut out[start..]).into())
+        .expect("a message is far below the cipher's limit of 256 GiB");
+    out.extend_from_slice(&tag);
+}
+
+/// The plaintext; none when the key, the associated data or a bit of `sealed` is another.
+pub(crate) fn open(key: &Key, purpose: &str, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (commitment, rest) = sealed.split_at_checked(COMMITMENT)?;
+    let (body, tag) = rest.split_at_checked(rest.len().checked_sub(TAG)?)?;
+    let (cipher, expected) = derive(key, purpose);
+    if !equal(&expected[..], commitment) {
+        return None;
+    }
+    let mut plain = Zeroizing::new(body.to_vec());
+    let tag = Tag::try_from(tag).ok()?;
+    cipher.decrypt_inout_detached(&nonce(), aad, plain.as_mut_slice().into(), &tag).ok()?;
+    Some(plain)
+}
+
+/// Seals under a key used many times: a random salt makes from it the key that is used once.
+pub(crate) fn seal_blob(key: &Key, aad: &[u8], plain: &[u8]) -> Vec<u8> {
+    let salt = random_key();
+    let mut out = salt.to_vec();
+    seal(&extract(&salt[..], key), BLOB, aad, plain, &mut out);
+    out
+}
+
+/// Opens what [`seal_blob`] made.
+pub(crate) fn open_blob(key: &Key, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (salt, rest) = sealed.split_at_checked(SALT)?;
+    open(&extract(salt, key), BLOB, aad, rest)
+}
+
+const BLOB: &str = "caveat-vault/1 blob";
+
+/// HKDF-Extract of RFC 5869.
+fn extract(salt: &[u8], key: &Key) -> Key {
+    Zeroizing::new(hmac(salt, &[&key[..]]))
+}
+
+fn expand(key: &Key, purpose: &str, out: &mut [u8]) {
+    Hkdf::<Sha256>::from_prk(&key[..])
+        .expect("32 bytes are a pseudorandom key for SHA-256")
+        .expand(purpose.as_bytes(), out)
+        .expect("HKDF gives up to 8,160 bytes");
+}
+
+fn derive(key: &Key, purpose: &str) -> (ChaCha20Poly1305, Key) {
+    let mut both = Zeroizing::new([0; 64]);
+    expand(key, purpose, &mut both[..]);
+    let (cipher_key, commitment) = both.split_at(32);
+    let cipher = ChaCha20Poly1305::new_from_slice(cipher_key).expect("the cipher takes 32 bytes");
+    let mut committed = Key::default();
+    committed.copy_from_slice(commitment);
+    (cipher, committed)
+}
+
+/// Zero: a nonce tells messages under one key apart, and here each key has one message.
+fn nonce() -> Nonce {
+    Nonce::default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn only_the_same_key_context_and_bytes_open() {
+        let (key, other) = (random_key(), random_key());
+        let sealed = seal_blob(&key, b"here", b"a secret");
+        assert_eq!(open_blob(&key, b"here", &sealed).unwrap().as_slice(), b"a secret");
+        assert!(open_blob(&other, b"here", &sealed).is_none());
+        assert!(open_blob(&key, b"there", &sealed).is_none());
+        for bit in 0..sealed.len() * 8 {
+            let mut flipped = sealed.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(open_blob(&key, b"here", &flipped).is_none(), "bit {bit}");
+        }
+        for len in 0..sealed.len() {
+            assert!(open_blob(&key, b"here", &sealed[..len]).is_none(), "length {len}");
+        }
+    }
+
+    #[test]
+    fn a_commitment_names_its_key() {
+        // Poly1305 could be made to accept under a second key; the commitment is checked first and cannot.
+        let (a, b) = (random_key(), random_key());
+        let (mut for_a, mut for_b) = (vec![], vec![]);
+        seal(&a, "p", b"", b"x", &mut for_a);
+        seal(&b, "p", b"", b"x", &mut for_b);
+        let spliced = [&for_a[..COMMITMENT], &for_b[COMMITMENT..]].concat();
+        assert!(open(&b, "p", b"", &spliced).is_none());
+        assert!(open(&b, "q", b"", &for_b).is_none());
+        assert!(open(&b, "p", b"", &for_b).is_some());
+    }
+
+    #[test]
+    fn no_two_lists_have_one_context() {
+        assert_ne!(context(&[b"ab", b"c"]), context(&[b"a", b"bc"]));
+        assert_ne!(context(&[b"a"]), context(&[b"a", b""]));
+    }
+}

@@ -1,0 +1,466 @@
+//! Keys in the database: a page key per few thousand recordings, wrapped by the key source; under it, each recording's.
+//!
+//! Destroying or puncturing a recording's keys puts all its page under a new page key and drops the old one in the same
+//! transaction, so that a copy of the row that was replaced opens with nothing that is still there.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use caveat_model::{ClientId, Clock};
+use caveat_state::{Db, sql};
+use sqlx::{Any, Transaction};
+use zeroize::Zeroizing;
+
+use crate::{
+    KeySource, SealRecord, VaultError, locked,
+    once::{Key, random_key},
+    secrets::{ClientSecret, RecordingKeys},
+    wal::Name,
+};
+
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE vault_client (
+        client TEXT PRIMARY KEY,
+        secret BYTEA NOT NULL
+    );
+    CREATE TABLE vault_page (
+        page TEXT PRIMARY KEY,
+        client TEXT NOT NULL,
+        wrapped BYTEA NOT NULL,
+        recordings BIGINT NOT NULL
+    );
+    CREATE INDEX vault_page_room ON vault_page (client, recordings);
+    CREATE TABLE vault_recording (
+        client TEXT NOT NULL,
+        recording TEXT NOT NULL,
+        state TEXT NOT NULL,
+        changed_ms BIGINT NOT NULL,
+        log TEXT NOT NULL,
+        header BYTEA NOT NULL,
+        page TEXT NOT NULL,
+        cover BYTEA NOT NULL,
+        seal TEXT NOT NULL,
+        PRIMARY KEY (client, recording)
+    );
+    CREATE INDEX vault_recording_page ON vault_recording (page);
+    CREATE INDEX vault_recording_state ON vault_recording (log, state);
+"];
+
+/// How often a page that keeps changing under us is tried.
+const TRIES: usize = 16;
+
+/// What has become of a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Open,
+    Sealed,
+    Discarded,
+    Destroyed,
+}
+
+impl State {
+    const ALL: [Self; 4] = [Self::Open, Self::Sealed, Self::Discarded, Self::Destroyed];
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Sealed => "sealed",
+            Self::Discarded => "discarded",
+            Self::Destroyed => "destroyed",
+        }
+    }
+}
+
+/// A recording as the database has it.
+pub(crate) struct Row {
+    pub(crate) state: State,
+    pub(crate) header: Vec<u8>,
+    pub(crate) seal: Option<SealRecord>,
+    page: String,
+    cover: Vec<u8>,
+    wrapped_page: Vec<u8>,
+}
+
+/// The keys of all recordings.
+pub(crate) struct Pages {
+    db: Db,
+    keys: Arc<dyn KeySource>,
+    clock: Arc<dyn Clock>,
+    /// How many recordings share a page.
+    capacity: i64,
+    /// The page that a client's next recording goes to.
+    filling: Mutex<HashMap<ClientId, (String, Key)>>,
+    secrets: Mutex<HashMap<ClientId, Arc<ClientSecret>>>,
+}
+
+impl Pages {
+    pub(crate) async fn open(
+        db: Db,
+        keys: Arc<dyn KeySource>,
+        clock: Arc<dyn Clock>,
+        capacity: u32,
+    ) -> Result<Self, VaultError> {
+        db.migrate("vault", &MIGRATIONS).await?;
+        let (filling, secrets) = Default::default();
+        Ok(Self { db, keys, clock, capacity: i64::from(capacity.max(1)), filling, secrets })
+    }
+
+    /// Enters a recording that begins; its keys are durable when this returns.
+    pub(crate) async fn insert(
+        &self,
+        name: &Name,
+        log: &str,
+        header: &[u8],
+        keys: &RecordingKeys,
+    ) -> Result<(), VaultError> {
+        let (client, recording) = name;
+        for _ in 0..TRIES {
+            let (page, key, fresh) = self.page_with_room(client).await?;
+            let mut tx = self.db.begin().await?;
+            match &fresh {
+                Some(wrapped) => insert_page(&mut tx, &page, client, wrapped, 1).await?,
+                None if !self.take_place(&mut tx, &page).await? => {
+                    locked(&self.filling).remove(client);
+                    continue;
+                }
+                None => {}
+            }
+            let inserted = sqlx::query(
+                "INSERT INTO vault_recording
+                     (client, recording, state, changed_ms, log, header, page, cover, seal)
+                 VALUES ($1, $2, 'open', $3, $4, $5, $6, $7, '') ON CONFLICT DO NOTHING",
+            )
+            .bind(client.as_str())
+            .bind(recording.to_string())
+            .bind(self.now_ms())
+            .bind(log)
+            .bind(header)
+            .bind(page.as_str())
+            .bind(keys.wrap(&key, client, *recording))
+            .execute(&mut *tx)
+            .await
+            .map_err(sql("enter a recording"))?;
+            if inserted.rows_affected() == 0 {
+                return Err(VaultError::Exists { client: client.clone(), recording: *recording });
+            }
+            tx.commit().await.map_err(sql("enter a recording"))?;
+            locked(&self.filling).insert(client.clone(), (page, key));
+            return Ok(());
+        }
+        Err(VaultError::Contended { recording: *recording })
+    }
+
+    /// Reads a recording's row, in one statement with its page.
+    pub(crate) async fn row(&self, name: &Name) -> Result<Row, VaultError> {
+        let (client, recording) = name;
+        type Columns = (String, Vec<u8>, String, String, Vec<u8>, Option<Vec<u8>>);
+        let found: Option<Columns> = sqlx::query_as(
+            "SELECT r.state, r.header, r.seal, r.page, r.cover, p.wrapped
+             FROM vault_recording r LEFT JOIN vault_page p ON p.page = r.page
+             WHERE r.client = $1 AND r.recording = $2",
+        )
+        .bind(client.as_str())
+        .bind(recording.to_string())
+        .fetch_optional(self.db.pool())
+        .await
+        .map_err(sql("read a recording"))?;
+        let (state, header, seal, page, cover, wrapped_page) =
+            found.ok_or_else(|| VaultError::Unknown { client: client.clone(), recording: *recording })?;
+        let damaged = |flaw| VaultError::Damaged { object: format!("vault_recording {recording}"), flaw };
+        let state =
+            State::ALL.into_iter().find(|s| s.text() == state).ok_or(damaged("its state is unknown"))?;
+        let seal = match seal.as_str() {
+            "" => None,
+            text => Some(serde_json::from_str(text).map_err(|_| damaged("its seal is malformed"))?),
+        };
+        Ok(Row { state, header, seal, page, cover, wrapped_page: wrapped_page.unwrap_or_default() })
+    }
+
+    /// The keys in a row; an error when they are gone.
+    pub(crate) async fn keys_of(&self, name: &Name, row: &Row) -> Result<RecordingKeys, VaultError> {
+        still_there(name, row)?;
+        let page = self.unwrap(&name.0, row.wrapped_page.clone()).await?;
+        RecordingKeys::unwrap(&row.cover, &page, &name.0, name.1).map_err(|f| f.at(describe(name)))
+    }
+
+    /// Notes that a recording is sealed. False when it is no longer open.
+    pub(crate) async fn note_sealed(&self, name: &Name, seal: &SealRecord) -> Result<bool, VaultError> {
+        let text = serde_json::to_string(seal).unwrap_or_default();
+        let done = sqlx::query(
+            "UPDATE vault_recording SET state = 'sealed', seal = $3, changed_ms = $4
+             WHERE client = $1 AND recording = $2 AND state = 'open'",
+        )
+        .bind(name.0.as_str())
+        .bind(name.1.to_string())
+        .bind(text)
+        .bind(self.now_ms())
+        .execute(self.db.pool())
+        .await
+        .map_err(sql("note a seal"))?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Those that a log's host began and has not sealed.
+    pub(crate) async fn open_in(&self, log: &str) -> Result<Vec<Name>, VaultError> {
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT client, recording FROM vault_recording WHERE log = $1 AND state = 'open'")
+                .bind(log)
+                .fetch_all(self.db.pool())
+                .await
+                .map_err(sql("list open recordings"))?;
+        let parse =
+            |(client, recording): &(String, String)| Some((client.parse().ok()?, recording.parse().ok()?));
+        Ok(rows.iter().filter_map(parse).collect())
+    }
+
+    /// Destroys a recording's keys: nothing of it opens any more.
+    pub(crate) async fn destroy(&self, name: &Name, state: State) -> Result<(), VaultError> {
+        self.change(name, Some(state), |_| None).await
+    }
+
+    /// Replaces a recording's keys, on a page of a new key.
+    pub(crate) async fn replace(
+        &self,
+        name: &Name,
+        change: impl Fn(RecordingKeys) -> RecordingKeys,
+    ) -> Result<(), VaultError> {
+        self.change(name, None, |keys| Some(change(keys))).await
+    }
+
+    async fn change(
+        &self,
+        name: &Name,
+        state: Option<State>,
+        change: impl Fn(RecordingKeys) -> Option<RecordingKeys>,
+    ) -> Result<(), VaultError> {
+        let (client, recording) = name;
+        for _ in 0..TRIES {
+            let row = self.row(name).await?;
+            still_there(name, &row)?;
+            let old = self.unwrap(client, row.wrapped_page.clone()).await?;
+            let new = random_key();
+            let (page, wrapped) = (random_name(), self.wrap(client, &new).await?);
+
+            let mut tx = self.db.begin().await?;
+            // Also the lock: whoever else changes this page or adds to it waits here, then finds it gone.
+            let dropped = sqlx::query("DELETE FROM vault_page WHERE page = $1")
+                .bind(row.page.as_str())
+                .execute(&mut *tx)
+                .await
+                .map_err(sql("drop a page key"))?;
+            if dropped.rows_affected() == 0 {
+                continue;
+            }
+            let mut kept = 0;
+            for (id, cover) in on_page(&mut tx, &row.page).await? {
+                let neighbor = (client.clone(), id.parse().map_err(|_| damaged_id(&id))?);
+                let keys = RecordingKeys::unwrap(&cover, &old, client, neighbor.1)
+                    .map_err(|f| f.at(describe(&neighbor)))?;
+                let keys = if neighbor.1 == *recording { change(keys) } else { Some(keys) };
+                kept += i64::from(keys.is_some());
+                let (page, cover) = match keys {
+                    Some(keys) => (page.as_str(), keys.wrap(&new, client, neighbor.1)),
+                    None => ("", vec![]),
+                };
+                put_cover(&mut tx, &neighbor, page, cover).await?;
+            }
+            if kept > 0 {
+                insert_page(&mut tx, &page, client, &wrapped, kept).await?;
+            }
+            if let Some(state) = state {
+                self.set_state(&mut tx, name, state).await?;
+            }
+            tx.commit().await.map_err(sql("change keys"))?;
+            locked(&self.filling).remove(client);
+            return Ok(());
+        }
+        Err(VaultError::Contended { recording: *recording })
+    }
+
+    /// A client's secret for details and commitments, made on first use.
+    pub(crate) async fn secret(&self, client: &ClientId) -> Result<Arc<ClientSecret>, VaultError> {
+        if let Some(secret) = locked(&self.secrets).get(client) {
+            return Ok(secret.clone());
+        }
+        let stored = match self.stored_secret(client).await? {
+            Some(stored) => stored,
+            None => {
+                let wrapped = self.wrap(client, &random_key()).await?;
+                sqlx::query(
+                    "INSERT INTO vault_client (client, secret) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                )
+                .bind(client.as_str())
+                .bind(wrapped.clone())
+                .execute(self.db.pool())
+                .await
+                .map_err(sql("keep a client's secret"))?;
+                // Another host may have been first: what is stored counts.
+                self.stored_secret(client).await?.unwrap_or(wrapped)
+            }
+        };
+        let secret = Arc::new(ClientSecret::derive(&self.unwrap(client, stored).await?));
+        Ok(locked(&self.secrets).entry(client.clone()).or_insert(secret).clone())
+    }
+
+    async fn stored_secret(&self, client: &ClientId) -> Result<Option<Vec<u8>>, VaultError> {
+        let found = sqlx::query_scalar("SELECT secret FROM vault_client WHERE client = $1")
+            .bind(client.as_str())
+            .fetch_optional(self.db.pool())
+            .await;
+        Ok(found.map_err(sql("read a client's secret"))?)
+    }
+
+    /// A page's name and key; with its wrapped key when it is yet to be entered.
+    async fn page_with_room(&self, client: &ClientId) -> Result<(String, Key, Option<Vec<u8>>), VaultError> {
+        if let Some((page, key)) = locked(&self.filling).get(client) {
+            return Ok((page.clone(), key.clone(), None));
+        }
+        let found: Option<(String, Vec<u8>)> = sqlx::query_as(
+            "SELECT page, wrapped FROM vault_page WHERE client = $1 AND recordings < $2
+             ORDER BY recordings DESC LIMIT 1",
+        )
+        .bind(client.as_str())
+        .bind(self.capacity)
+        .fetch_optional(self.db.pool())
+        .await
+        .map_err(sql("look for a page"))?;
+        match found {
+            Some((page, wrapped)) => Ok((page, self.unwrap(client, wrapped).await?, None)),
+            None => {
+                let key = random_key();
+                let wrapped = self.wrap(client, &key).await?;
+                Ok((random_name(), key, Some(wrapped)))
+            }
+        }
+    }
+
+    /// False when the page is full or gone.
+    async fn take_place(&self, tx: &mut Transaction<'static, Any>, page: &str) -> Result<bool, VaultError> {
+        let taken = sqlx::query(
+            "UPDATE vault_page SET recordings = recordings + 1 WHERE page = $1 AND recordings < $2",
+        )
+        .bind(page)
+        .bind(self.capacity)
+        .execute(&mut **tx)
+        .await
+        .map_err(sql("take a place on a page"))?;
+        Ok(taken.rows_affected() == 1)
+    }
+
+    async fn set_state(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        name: &Name,
+        state: State,
+    ) -> Result<(), VaultError> {
+        sqlx::query(
+            "UPDATE vault_recording SET state = $3, changed_ms = $4 WHERE client = $1 AND recording = $2",
+        )
+        .bind(name.0.as_str())
+        .bind(name.1.to_string())
+        .bind(state.text())
+        .bind(self.now_ms())
+        .execute(&mut **tx)
+        .await
+        .map_err(sql("note what became of a recording"))?;
+        Ok(())
+    }
+
+    async fn wrap(&self, client: &ClientId, key: &Key) -> Result<Vec<u8>, VaultError> {
+        let (keys, client, key) = (self.keys.clone(), client.clone(), key.clone());
+        blocking(move || keys.wrap(&client, &key[..])).await
+    }
+
+    async fn unwrap(&self, client: &ClientId, wrapped: Vec<u8>) -> Result<Key, VaultError> {
+        let (keys, client) = (self.keys.clone(), client.clone());
+        blocking(move || {
+            let plain = keys.unwrap_key(&client, &wrapped)?;
+            let key: &[u8; 32] = plain.as_slice().try_into().map_err(|_| VaultError::Unwrap {
+                client: client.clone(),
+                keys: keys.describe().to_owned(),
+            })?;
+            Ok(Zeroizing::new(*key))
+        })
+        .await
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.clock.now().as_millis() as i64
+    }
+}
+
+/// Runs what may block away from the threads that serve calls.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, VaultError> + Send + 'static,
+) -> Result<T, VaultError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| VaultError::Closed)?
+}
+
+async fn insert_page(
+    tx: &mut Transaction<'static, Any>,
+    page: &str,
+    client: &ClientId,
+    wrapped: &[u8],
+    recordings: i64,
+) -> Result<(), VaultError> {
+    sqlx::query("INSERT INTO vault_page (page, client, wrapped, recordings) VALUES ($1, $2, $3, $4)")
+        .bind(page)
+        .bind(client.as_str())
+        .bind(wrapped)
+        .bind(recordings)
+        .execute(&mut **tx)
+        .await
+        .map_err(sql("enter a page key"))?;
+    Ok(())
+}
+
+async fn on_page(
+    tx: &mut Transaction<'static, Any>,
+    page: &str,
+) -> Result<Vec<(String, Vec<u8>)>, VaultError> {
+    let rows = sqlx::query_as("SELECT recording, cover FROM vault_recording WHERE page = $1")
+        .bind(page)
+        .fetch_all(&mut **tx)
+        .await;
+    Ok(rows.map_err(sql("read a page"))?)
+}
+
+async fn put_cover(
+    tx: &mut Transaction<'static, Any>,
+    name: &Name,
+    page: &str,
+    cover: Vec<u8>,
+) -> Result<(), VaultError> {
+    sqlx::query("UPDATE vault_recording SET page = $3, cover = $4 WHERE client = $1 AND recording = $2")
+        .bind(name.0.as_str())
+        .bind(name.1.to_string())
+        .bind(page)
+        .bind(cover)
+        .execute(&mut **tx)
+        .await
+        .map_err(sql("replace a key"))?;
+    Ok(())
+}
+
+fn still_there((client, recording): &Name, row: &Row) -> Result<(), VaultError> {
+    match row.state {
+        State::Open | State::Sealed => Ok(()),
+        State::Discarded | State::Destroyed => {
+            Err(VaultError::Gone { client: client.clone(), recording: *recording, state: row.state.text() })
+        }
+    }
+}
+
+fn describe(name: &Name) -> String {
+    format!("vault_recording {} of {}", name.1, name.0)
+}
+
+fn damaged_id(id: &str) -> VaultError {
+    VaultError::Damaged { object: format!("vault_recording {id}"), flaw: "its id is no UUID" }
+}
+
+fn random_name() -> String {
+    uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
+}

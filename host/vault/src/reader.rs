@@ -1,0 +1,144 @@
+//! A sealed recording, read segment by segment.
+
+use std::{collections::HashMap, sync::Arc};
+
+use caveat_model::Digest;
+use object_store::{ObjectStoreExt, path::Path};
+use zeroize::Zeroizing;
+
+use crate::{
+    Header, Kind, SealRecord, Segment, SegmentInfo, VaultError,
+    container::{self, Entry, TRAILER, Trailer},
+    error::Flaw,
+    header::MAGIC,
+    once::{OVERHEAD, sha256},
+    pages::State,
+    seal::{object_path, store_error},
+    secrets::RecordingKeys,
+    segment::{Binding, FRAME_HEAD, Frame},
+    vault::Inner,
+    wal::Name,
+};
+
+/// What [`Reader::verify`] found to be right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verified {
+    /// Segments there, each as it was sealed.
+    pub frames: u64,
+    /// Of these, redacted ones: nobody can open them, their bytes are still vouched for by the root.
+    pub shredded: u64,
+    /// Merkle root over all of them.
+    pub root: Digest,
+}
+
+/// Opens segments of one sealed recording with the keys it had when the reader was made.
+pub struct Reader {
+    vault: Arc<Inner>,
+    path: Path,
+    header: Header,
+    header_bytes: Vec<u8>,
+    binding: Binding,
+    keys: RecordingKeys,
+    seal: SealRecord,
+    entries: Vec<Entry>,
+    by_segment: HashMap<Segment, usize>,
+}
+
+impl Reader {
+    pub(crate) async fn open(vault: Arc<Inner>, name: &Name) -> Result<Self, VaultError> {
+        let row = vault.pages.row(name).await?;
+        let keys = vault.pages.keys_of(name, &row).await?;
+        let (State::Sealed, Some(seal)) = (row.state, row.seal) else {
+            return Err(VaultError::NotSealed { client: name.0.clone(), recording: name.1 });
+        };
+        let path = object_path(name);
+        let header = Header::decode(&row.header, &name.0, name.1).map_err(|f| f.at(&path))?;
+        let entries = index(&vault, &path, &row.header, &keys, &seal).await?;
+        let by_segment = entries.iter().enumerate().map(|(i, e)| (e.segment, i)).collect();
+        let binding = Binding::new(&name.0, name.1, &row.header);
+        Ok(Self { vault, path, header, header_bytes: row.header, binding, keys, seal, entries, by_segment })
+    }
+
+    /// What was known when it began.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// What was noted when it was sealed.
+    pub fn seal(&self) -> &SealRecord {
+        &self.seal
+    }
+
+    /// Every segment, in the order it was written; redacted ones too.
+    pub fn frames(&self) -> impl ExactSizeIterator<Item = SegmentInfo> + '_ {
+        let plain = |len: u32| len.saturating_sub((FRAME_HEAD + OVERHEAD) as u32);
+        self.entries.iter().map(move |e| SegmentInfo { segment: e.segment, bytes: plain(e.len) })
+    }
+
+    /// Opens one segment, with one ranged read of the object.
+    pub async fn read(&self, leg: u8, index: u32, kind: Kind) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let segment = Segment { leg, index, kind };
+        let entry = self.by_segment.get(&segment).and_then(|i| self.entries.get(*i));
+        let entry = entry.ok_or(VaultError::NoSuchSegment { segment })?;
+        let leaf = self.keys.cover.leaf(segment.leaf()).ok_or(VaultError::Shredded { segment })?;
+        let range = entry.offset..entry.offset + u64::from(entry.len);
+        let bytes = self.vault.store.get_range(&self.path, range).await;
+        let bytes = bytes.map_err(store_error("read", &self.path))?;
+        let open = || {
+            let frame = Frame::parse(&bytes)?;
+            if frame.segment != segment || frame.len() != bytes.len() {
+                return Err(Flaw::Damaged("another frame lies where the index points"));
+            }
+            frame.open(&leaf, &self.binding)
+        };
+        open().map_err(|f| f.at(&self.path))
+    }
+
+    /// Reads the whole object and checks all of it: every frame authenticates, and count, order, length, root, index
+    /// and digest are those that were sealed.
+    pub async fn verify(&self) -> Result<Verified, VaultError> {
+        let object = self.vault.get(&self.path).await?;
+        let check = || {
+            let checked =
+                container::check(&object, &self.header, &self.header_bytes, &self.binding, &self.keys)?;
+            if sha256(&[&object]) != self.seal.object_digest.0 || checked.trailer.root != self.seal.root.0 {
+                return Err(Flaw::Damaged("it is not the object that was sealed"));
+            }
+            Ok(Verified {
+                frames: checked.trailer.frames,
+                shredded: checked.shredded,
+                root: Digest(checked.trailer.root),
+            })
+        };
+        check().map_err(|f| f.at(&self.path))
+    }
+}
+
+/// Reads the trailer, then the index it vouches for.
+async fn index(
+    vault: &Inner,
+    path: &Path,
+    header: &[u8],
+    keys: &RecordingKeys,
+    seal: &SealRecord,
+) -> Result<Vec<Entry>, VaultError> {
+    let damaged = |flaw| Flaw::Damaged(flaw).at(path);
+    let size = vault.store.head(path).await.map_err(store_error("find", path))?.size;
+    let start = (MAGIC.len() + 4 + header.len()) as u64;
+    let tail_at = size.checked_sub(TRAILER as u64).filter(|at| size == seal.bytes && *at >= start);
+    let tail_at = tail_at.ok_or_else(|| damaged("its length is not what was sealed"))?;
+    let tail = vault.store.get_range(path, tail_at..size).await.map_err(store_error("read", path))?;
+    let tail = tail.first_chunk().ok_or_else(|| damaged("its end is missing"))?;
+    let trailer = Trailer::decode(tail, &keys.seal, header).map_err(|f| f.at(path))?;
+    if trailer.root != seal.root.0 {
+        return Err(damaged("its trailer is not the one that was sealed"));
+    }
+    if trailer.index_offset > tail_at {
+        return Err(damaged("its index is missing"));
+    }
+    if trailer.index_offset == tail_at {
+        return Ok(vec![]);
+    }
+    let bytes = vault.store.get_range(path, trailer.index_offset..tail_at).await;
+    container::decode_index(&bytes.map_err(store_error("read", path))?, &trailer).map_err(|f| f.at(path))
+}

@@ -1,0 +1,282 @@
+//! The vault: begins, recovers, reads, redacts and destroys recordings; seals details beside the ledger.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, TryLockError},
+    io::{self, Write},
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use caveat_model::{
+    Cipher, ClientId, Clock, Digest, KeyState, Placement, PlacementTraits, RecordingId, StoreKind,
+};
+use caveat_state::Db;
+use object_store::{ObjectStore, ObjectStoreExt};
+use zeroize::Zeroizing;
+
+use crate::{
+    Header, KeySource, Limits, Reader, SECONDS_PER_LEG, SealReason, SealRecord, VaultConfig, VaultError,
+    Writer, container,
+    error::io_error,
+    locked,
+    pages::{Pages, State, blocking},
+    seal::{Held, Pending, object_path, store_error},
+    secrets::RecordingKeys,
+    segment::{Binding, leaf},
+    wal::{Found, Name, Wal},
+};
+
+/// What a start found unfinished, and what became of it.
+#[derive(Debug)]
+pub struct Recovered {
+    /// Whose.
+    pub client: ClientId,
+    /// Which.
+    pub recording: RecordingId,
+    /// Its seal; on an error it stays in the log and the next [`Vault::recover`] tries again.
+    pub seal: Result<SealRecord, VaultError>,
+}
+
+/// All sealed recordings of one host; cheap to clone.
+#[derive(Clone)]
+pub struct Vault(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) dir: PathBuf,
+    pub(crate) limits: Limits,
+    pub(crate) pages: Pages,
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) wal: Wal,
+    /// Names this log in the database.
+    log: String,
+    unsealed: Mutex<Vec<Pending>>,
+    /// Held as long as the vault is open.
+    _lock: File,
+}
+
+impl Vault {
+    /// Opens the log, brings the tables up to date, and finds what an earlier run left; [`Vault::recover`] seals it.
+    /// Open a local store with `with_fsync(true)`: the log is freed once the store has the object.
+    pub async fn open(
+        config: VaultConfig,
+        db: Db,
+        store: Arc<dyn ObjectStore>,
+        keys: Arc<dyn KeySource>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, VaultError> {
+        let VaultConfig { dir, limits } = config;
+        let pages = Pages::open(db, keys, clock, limits.page_recording_count).await?;
+        let folder = dir.clone();
+        let (lock, log, wal, found) = blocking(move || {
+            fs::create_dir_all(&folder).map_err(io_error("create", &folder))?;
+            let lock = lock(&folder)?;
+            let log = log_name(&folder).map_err(io_error("name the write-ahead log in", &folder))?;
+            let (wal, found) =
+                Wal::open(&folder, &limits).map_err(io_error("open the write-ahead log in", &folder))?;
+            Ok((lock, log, wal, found))
+        })
+        .await?;
+        let unsealed = Mutex::new(unfinished(&pages, &wal, &log, found).await?);
+        Ok(Self(Arc::new(Inner { dir, limits, pages, store, wal, log, unsealed, _lock: lock })))
+    }
+
+    /// Begins a recording under fresh keys, which are durable when this returns.
+    pub async fn begin(
+        &self,
+        client: &ClientId,
+        recording: RecordingId,
+        header: Header,
+    ) -> Result<Writer, VaultError> {
+        header.check(&self.0.limits)?;
+        let name = (client.clone(), recording);
+        let bytes = header.encode(client, recording);
+        let keys = RecordingKeys::random();
+        self.0.pages.insert(&name, &self.0.log, &bytes, &keys).await?;
+        let binding = Binding::new(client, recording, &bytes);
+        Ok(Writer::new(self.0.clone(), name, header, binding, keys.cover))
+    }
+
+    /// Seals what earlier runs left in the log, as interrupted, and what failed to be sealed in this one. Deletes
+    /// nothing; a recording that cannot be sealed now is reported and kept.
+    pub async fn recover(&self) -> Vec<Recovered> {
+        let waiting = std::mem::take(&mut *locked(&self.0.unsealed));
+        let mut recovered = Vec::with_capacity(waiting.len());
+        for pending in waiting {
+            let (client, recording) = pending.name.clone();
+            recovered.push(Recovered { client, recording, seal: self.0.seal_or_keep(pending).await });
+        }
+        recovered
+    }
+
+    /// Opens a sealed recording.
+    pub async fn reader(&self, client: &ClientId, recording: RecordingId) -> Result<Reader, VaultError> {
+        Reader::open(self.0.clone(), &(client.clone(), recording)).await
+    }
+
+    /// Destroys a recording: first its keys, in the database, then the object. Where the store refuses to delete, the
+    /// error says so, the keys are gone all the same, and calling again only deletes.
+    pub async fn destroy(&self, client: &ClientId, recording: RecordingId) -> Result<(), VaultError> {
+        let name = (client.clone(), recording);
+        match self.0.pages.destroy(&name, State::Destroyed).await {
+            Ok(()) | Err(VaultError::Gone { .. }) => {}
+            Err(e) => return Err(e),
+        }
+        self.0.wal.release(&name);
+        let path = object_path(&name);
+        match self.0.store.delete(&path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(store_error("delete", &path)(e)),
+        }
+    }
+
+    /// Destroys the keys of whole seconds of one leg of a sealed recording, for every kind. The object stays as it is
+    /// and still verifies; readers made before keep their keys.
+    pub async fn shred(
+        &self,
+        client: &ClientId,
+        recording: RecordingId,
+        leg: u8,
+        seconds: Range<u32>,
+    ) -> Result<(), VaultError> {
+        if seconds.end > SECONDS_PER_LEG {
+            let (given, allowed) = (u64::from(seconds.end), u64::from(SECONDS_PER_LEG));
+            return Err(VaultError::TooLarge { limit: "seconds per leg", given, allowed });
+        }
+        let name = (client.clone(), recording);
+        if self.0.pages.row(&name).await?.state == State::Open {
+            return Err(VaultError::NotSealed { client: client.clone(), recording });
+        }
+        let first = leaf(leg, 0);
+        let gone = first + seconds.start.min(seconds.end)..first + seconds.end;
+        let puncture = |keys: RecordingKeys| RecordingKeys { cover: keys.cover.without(&gone), ..keys };
+        self.0.pages.replace(&name, puncture).await
+    }
+
+    /// Seals a small text of a client, bound to `context`: it opens under the same context only.
+    pub async fn seal_detail(
+        &self,
+        client: &ClientId,
+        context: &str,
+        plain: &[u8],
+    ) -> Result<Vec<u8>, VaultError> {
+        let (given, allowed) = (plain.len() as u64, self.0.limits.detail_bytes as u64);
+        if given > allowed {
+            return Err(VaultError::TooLarge { limit: "detail_bytes", given, allowed });
+        }
+        Ok(self.0.pages.secret(client).await?.seal(client, context, plain))
+    }
+
+    /// Opens what [`Vault::seal_detail`] sealed.
+    pub async fn open_detail(
+        &self,
+        client: &ClientId,
+        context: &str,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let opened = self.0.pages.secret(client).await?.open(client, context, sealed);
+        opened.ok_or_else(|| VaultError::Damaged {
+            object: format!("detail of client {client}"),
+            flaw: "it does not authenticate, or belongs elsewhere",
+        })
+    }
+
+    /// A keyed digest (HMAC-SHA256) of personal data: the same for the same client, context and data, and nothing to
+    /// whoever lacks the client's key.
+    pub async fn commitment(
+        &self,
+        client: &ClientId,
+        context: &str,
+        data: &[u8],
+    ) -> Result<Digest, VaultError> {
+        Ok(Digest(self.0.pages.secret(client).await?.commit(client, context, data)))
+    }
+
+    /// How recordings are encrypted, for storage rulings; region and traits are the caller's to add.
+    pub fn placement(&self) -> Placement {
+        Placement {
+            kind: StoreKind::Primary,
+            region: None,
+            cipher: Cipher::Chacha20Poly1305,
+            key: KeyState::Active,
+            traits: PlacementTraits::default(),
+        }
+    }
+}
+
+impl Inner {
+    /// Seals; keeps what could not be sealed for the next [`Vault::recover`], unless its keys are gone.
+    pub(crate) async fn seal_or_keep(&self, pending: Pending) -> Result<SealRecord, VaultError> {
+        let sealed = self.seal(&pending).await;
+        if !matches!(sealed, Ok(_) | Err(VaultError::Gone { .. })) {
+            locked(&self.unsealed).push(pending);
+        }
+        sealed
+    }
+
+    /// Size of an object with this many frames.
+    pub(crate) fn object_bytes(&self, frame_bytes: u64, frames: usize) -> u64 {
+        frame_bytes + container::rest_bytes(frames)
+    }
+}
+
+/// Open recordings of this log, with the frames that the log holds of them.
+async fn unfinished(
+    pages: &Pages,
+    wal: &Wal,
+    log: &str,
+    found: Vec<Found>,
+) -> Result<Vec<Pending>, VaultError> {
+    let mut by_name: BTreeMap<Name, BTreeMap<u32, Held>> = BTreeMap::new();
+    for Found { name, seq, at, digest } in found {
+        // A batch that was written again from memory is there twice.
+        by_name.entry(name).or_default().entry(seq).or_insert(Held { at, digest });
+    }
+    let mut pending = vec![];
+    for name in pages.open_in(log).await? {
+        by_name.entry(name).or_default();
+    }
+    for (name, frames) in by_name {
+        match pages.row(&name).await {
+            Ok(row) if row.state == State::Open => {
+                let frames = frames.into_values().collect();
+                pending.push(Pending { name, end: SealReason::Interrupted, frames });
+            }
+            Ok(_) => wal.release(&name),
+            Err(VaultError::Unknown { client, recording }) => {
+                tracing::error!(%client, %recording, "the write-ahead log holds a recording that the database does not know: it is kept; was the database restored from a backup?");
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(pending)
+}
+
+/// Two hosts writing one log would number its files alike.
+fn lock(dir: &Path) -> Result<File, VaultError> {
+    let path = dir.join("lock");
+    let file = File::options().write(true).create(true).truncate(false).open(&path);
+    let file = file.map_err(io_error("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(VaultError::Busy { path: dir.to_owned() }),
+        Err(TryLockError::Error(e)) => Err(io_error("lock", &path)(e)),
+    }
+}
+
+/// A random name, kept with the log: the database tells by it which host's log holds a recording.
+fn log_name(dir: &Path) -> io::Result<String> {
+    let path = dir.join("name");
+    match fs::read_to_string(&path) {
+        Ok(name) if !name.is_empty() => return Ok(name),
+        Ok(_) => {}
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        Err(e) => return Err(e),
+    }
+    let name = uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string();
+    let mut file = File::create(&path)?;
+    file.write_all(name.as_bytes())?;
+    file.sync_all()?;
+    Ok(name)
+}

@@ -1,0 +1,171 @@
+//! A recording while the call runs.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex},
+};
+
+use caveat_model::Digest;
+use tokio::sync::oneshot;
+
+use crate::{
+    Header, Kind, SECONDS_PER_LEG, SealReason, SealRecord, Segment, VaultError, locked,
+    merkle::{self, Tree},
+    pages::State,
+    seal::{Held, Pending},
+    segment::{Binding, seal_frame},
+    tree::{Cover, Walk},
+    vault::Inner,
+    wal::{Append, Location, Name},
+};
+
+/// What is durable of a recording so far: an RFC 6962 tree that later ones extend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interim {
+    /// How many segments it covers.
+    pub frames: u64,
+    /// Merkle root over their frames.
+    pub root: Digest,
+}
+
+/// Takes the segments of one recording. Dropped without [`Writer::seal`] or [`Writer::discard`], the recording stays
+/// open until the next start recovers it.
+pub struct Writer {
+    vault: Arc<Inner>,
+    name: Name,
+    header: Header,
+    binding: Binding,
+    cover: Cover,
+    tape: Arc<Mutex<Tape>>,
+}
+
+#[derive(Default)]
+struct Tape {
+    slots: Vec<Slot>,
+    /// How many slots at the start are settled and, unless they failed, in `tree`.
+    settled: usize,
+    tree: Tree,
+    seen: HashSet<Segment>,
+    walks: HashMap<u8, Walk>,
+    /// Frames so far.
+    bytes: u64,
+}
+
+struct Slot {
+    digest: [u8; 32],
+    place: Place,
+}
+
+enum Place {
+    Queued,
+    Stored(Location),
+    /// May or may not be on the disk; counts as not recorded.
+    Failed,
+}
+
+impl Tape {
+    fn settle(&mut self, seq: u32, place: Place) {
+        if let Some(slot) = self.slots.get_mut(seq as usize) {
+            slot.place = place;
+        }
+        while let Some(slot) = self.slots.get(self.settled) {
+            match slot.place {
+                Place::Queued => break,
+                Place::Stored(_) => self.tree.push(slot.digest),
+                Place::Failed => {}
+            }
+            self.settled += 1;
+        }
+    }
+}
+
+impl Writer {
+    pub(crate) fn new(vault: Arc<Inner>, name: Name, header: Header, binding: Binding, cover: Cover) -> Self {
+        Self { vault, name, header, binding, cover, tape: Arc::default() }
+    }
+
+    /// Seals one second of one leg and returns when it is durable in the write-ahead log. Seconds may be left out and
+    /// come in any order; each (leg, index, kind) comes once, even when it failed: its key is used up.
+    pub async fn append(&self, leg: u8, index: u32, kind: Kind, plain: &[u8]) -> Result<(), VaultError> {
+        let segment = Segment { leg, index, kind };
+        self.check(segment, plain)?;
+        let slot = self.vault.wal.slot().await?;
+        let (tell, told) = oneshot::channel();
+        // The frame's number and its place in the queue are taken under one lock, so that both orders are the same.
+        {
+            let mut tape = locked(&self.tape);
+            let frame = self.frame(&mut tape, segment, plain)?;
+            let seq = tape.slots.len() as u32;
+            tape.bytes += frame.len() as u64;
+            tape.slots.push(Slot { digest: merkle::leaf_hash(&frame), place: Place::Queued });
+            let settling = self.tape.clone();
+            let done = Box::new(move |result: Result<Location, VaultError>| {
+                let (place, answer) = match result {
+                    Ok(at) => (Place::Stored(at), Ok(())),
+                    Err(e) => (Place::Failed, Err(e)),
+                };
+                locked(&settling).settle(seq, place);
+                // Whoever asked may have gone away; the frame is kept all the same.
+                let _ = tell.send(answer);
+            });
+            slot.send(Append { name: self.name.clone(), seq, frame, done });
+        }
+        told.await.map_err(|_| VaultError::Closed)?
+    }
+
+    /// The Merkle root over what is durable so far.
+    pub fn interim(&self) -> Interim {
+        let tape = locked(&self.tape);
+        Interim { frames: tape.tree.count(), root: Digest(tape.tree.root()) }
+    }
+
+    /// Destroys the keys of everything so far: nothing of it opens any more, in the log neither.
+    pub async fn discard(self) -> Result<(), VaultError> {
+        self.vault.pages.destroy(&self.name, State::Discarded).await?;
+        self.vault.wal.flush().await?;
+        self.vault.wal.release(&self.name);
+        Ok(())
+    }
+
+    /// Puts the object into the store, reads it back, and frees the log. When that fails nothing is lost:
+    /// [`crate::Vault::recover`] tries again, now or after a restart.
+    pub async fn seal(self, end: SealReason) -> Result<SealRecord, VaultError> {
+        self.vault.wal.flush().await?;
+        let stored = |slot: &Slot| match slot.place {
+            Place::Stored(at) => Some(Held { at, digest: slot.digest }),
+            Place::Queued | Place::Failed => None,
+        };
+        let frames = locked(&self.tape).slots.iter().filter_map(stored).collect();
+        let pending = Pending { name: self.name.clone(), end, frames };
+        self.vault.seal_or_keep(pending).await
+    }
+
+    fn check(&self, segment: Segment, plain: &[u8]) -> Result<(), VaultError> {
+        let at_most = |limit, given: u64, allowed: u64| match given <= allowed {
+            true => Ok(()),
+            false => Err(VaultError::TooLarge { limit, given, allowed }),
+        };
+        at_most("segment_bytes", plain.len() as u64, self.vault.limits.segment_bytes as u64)?;
+        at_most("seconds per leg", u64::from(segment.index) + 1, u64::from(SECONDS_PER_LEG))?;
+        if !self.header.legs.iter().any(|l| l.leg == segment.leg) {
+            return Err(VaultError::UnknownLeg { leg: segment.leg });
+        }
+        let tape = locked(&self.tape);
+        let bytes = tape.bytes + plain.len() as u64;
+        at_most("segment_count", tape.slots.len() as u64 + 1, self.vault.limits.segment_count as u64)?;
+        at_most(
+            "object_bytes",
+            self.vault.object_bytes(bytes, tape.slots.len() + 1),
+            self.vault.limits.object_bytes,
+        )
+    }
+
+    fn frame(&self, tape: &mut Tape, segment: Segment, plain: &[u8]) -> Result<Vec<u8>, VaultError> {
+        if !tape.seen.insert(segment) {
+            return Err(VaultError::Duplicate { segment });
+        }
+        let walk = tape.walks.entry(segment.leg).or_default();
+        let leaf = walk.leaf(&self.cover, segment.leaf()).ok_or(VaultError::Shredded { segment })?;
+        Ok(seal_frame(&leaf, &self.binding, segment, plain))
+    }
+}

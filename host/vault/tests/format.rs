@@ -1,0 +1,49 @@
+//! `FORMAT.md` is enough: a page of Python opens what the vault sealed.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod house;
+
+use std::{fmt::Write, process::Command};
+
+use caveat_vault::{Kind, SealReason};
+use house::{House, client, second, two_legs};
+
+#[tokio::test]
+async fn a_page_of_python_opens_a_recording() {
+    let has = Command::new("python3").args(["-c", "import cryptography"]).output();
+    if !has.is_ok_and(|o| o.status.success()) {
+        eprintln!("SKIPPED: python3 with the `cryptography` package is not here; FORMAT.md was not tried");
+        return;
+    }
+    let house = House::local().await;
+    let vault = house.open().await;
+    let (acme, id) = (client("acme"), house.id());
+    let writer = vault.begin(&acme, id, two_legs()).await.unwrap();
+    let mut expected = String::new();
+    for (leg, index, kind) in [
+        (0, 0, Kind::Audio),
+        (1, 0, Kind::Audio),
+        (1, 3, Kind::Audio),
+        (1, 3, Kind::Waveform),
+        (1, 4, Kind::Transcript),
+        (0, 131_071, Kind::Transcript),
+    ] {
+        let plain = second(leg, index);
+        writer.append(leg, index, kind, &plain).await.unwrap();
+        if (leg, index) != (1, 3) {
+            let hex: String = plain.iter().map(|b| format!("{b:02x}")).collect();
+            writeln!(expected, "{leg} {index} {kind} {hex}").unwrap();
+        }
+    }
+    let seal = writer.seal(SealReason::Ended).await.unwrap();
+    vault.shred(&acme, id, 1, 3..4).await.unwrap();
+
+    let out = Command::new("python3")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/open_recording.py"))
+        .args([house.path("state.db"), house.path("keyring.json"), house.path("objects").join(&seal.object)])
+        .args(["acme", &id.to_string()])
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(String::from_utf8(out.stdout).unwrap() == expected, "the plaintext differs");
+}

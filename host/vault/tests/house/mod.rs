@@ -1,0 +1,129 @@
+//! A vault's surroundings that outlive it, so that a test can restart it.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use caveat_model::{ClientId, Clock, ManualClock, Moment, RecordingId};
+use caveat_state::Db;
+use caveat_vault::{Codec, Header, KeySource, Keyring, LegInfo, Limits, Vault, VaultConfig};
+use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
+
+pub struct House {
+    dir: tempfile::TempDir,
+    pub store: Arc<dyn ObjectStore>,
+    pub limits: Limits,
+    clock: Arc<ManualClock>,
+}
+
+impl House {
+    pub async fn local() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let objects = dir.path().join("objects");
+        fs::create_dir(&objects).unwrap();
+        let store = LocalFileSystem::new_with_prefix(objects).unwrap().with_fsync(true);
+        Self::with(dir, Arc::new(store))
+    }
+
+    pub async fn in_memory() -> Self {
+        Self::with(tempfile::tempdir().unwrap(), Arc::new(InMemory::new()))
+    }
+
+    fn with(dir: tempfile::TempDir, store: Arc<dyn ObjectStore>) -> Self {
+        let limits = Limits { log_file_bytes: 64 << 10, ..Limits::default() };
+        let clock = Arc::new(ManualClock::new(Moment::from_millis(1_795_000_000_000)));
+        Self { dir, store, limits, clock }
+    }
+
+    pub async fn open(&self) -> Vault {
+        let config = VaultConfig { dir: self.log_dir(), limits: self.limits };
+        Vault::open(config, self.db().await, self.store.clone(), self.keys(), self.clock()).await.unwrap()
+    }
+
+    pub async fn db(&self) -> Db {
+        Db::open_file(&self.path("state.db")).await.unwrap()
+    }
+
+    pub fn keys(&self) -> Arc<dyn KeySource> {
+        Arc::new(Keyring::open(self.path("keyring.json"), None).unwrap())
+    }
+
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
+    /// A new recording, later than the one before.
+    pub fn id(&self) -> RecordingId {
+        self.clock.advance_millis(1);
+        RecordingId::new(self.clock.now())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn log_dir(&self) -> PathBuf {
+        self.path("log")
+    }
+
+    pub fn log_files(&self) -> Vec<PathBuf> {
+        let is_log = |p: &PathBuf| p.extension().is_some_and(|e| e == "wal");
+        all_files(&self.log_dir()).into_iter().filter(is_log).collect()
+    }
+
+    /// Every file of the house in which `needle` stands.
+    pub fn files_with(&self, needle: &[u8]) -> Vec<String> {
+        let has = |p: &PathBuf| fs::read(p).unwrap().windows(needle.len()).any(|w| w == needle);
+        all_files(self.dir.path()).iter().filter(|p| has(p)).map(|p| p.display().to_string()).collect()
+    }
+
+    /// How many pages, and how many recordings with keys.
+    pub async fn key_rows(&self) -> (i64, i64) {
+        sqlx::query_as(
+            "SELECT (SELECT COUNT(*) FROM vault_page), (SELECT COUNT(*) FROM vault_recording WHERE page <> '')",
+        )
+        .fetch_one(self.db().await.pool())
+        .await
+        .unwrap()
+    }
+
+    /// Every wrapped page key.
+    pub async fn page_keys(&self) -> Vec<Vec<u8>> {
+        sqlx::query_scalar("SELECT wrapped FROM vault_page").fetch_all(self.db().await.pool()).await.unwrap()
+    }
+
+    /// As if the host had died just before it noted a seal.
+    pub async fn forget_seals(&self) {
+        sqlx::query("UPDATE vault_recording SET state = 'open', seal = ''")
+            .execute(self.db().await.pool())
+            .await
+            .unwrap();
+    }
+}
+
+pub fn client(name: &str) -> ClientId {
+    name.parse().unwrap()
+}
+
+pub fn two_legs() -> Header {
+    let leg = |leg| LegInfo { leg, sample_rate_hz: 8000, codec: Codec::Pcmu };
+    Header { began: Moment::from_millis(1_795_000_000_000), legs: vec![leg(0), leg(1)] }
+}
+
+/// Eight thousand samples that no other second has.
+pub fn second(leg: u8, index: u32) -> Vec<u8> {
+    (0..8000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8 ^ leg ^ index as u8).collect()
+}
+
+fn all_files(dir: &Path) -> Vec<PathBuf> {
+    let mut files = vec![];
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files.extend(all_files(&path)) } else { files.push(path) }
+    }
+    files
+}
