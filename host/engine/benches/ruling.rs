@@ -1,0 +1,30 @@
+//! What one ruling costs, and what loading a pack that is in the cache costs.
+#![allow(missing_docs, clippy::unwrap_used, reason = "benchmark")]
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use caveat_engine::{Engine, Limits};
+use caveat_model::{CaptureEvent, Event};
+
+fn main() {
+    divan::main();
+}
+
+/// A fresh instance, facts of two parties in, a refusal with a reason out.
+#[divan::bench]
+fn ruling(bencher: divan::Bencher<'_, '_>) {
+    let engine = common::engine(Limits::default());
+    let pack = engine.load("good", &common::guest("good"), "{}").unwrap();
+    let (event, facts) = (Event::Capture(CaptureEvent::NoticePlayed), common::facts());
+    bencher.bench_local(|| engine.rule(&pack, &event, &facts).unwrap());
+}
+
+#[divan::bench]
+fn load_from_cache(bencher: divan::Bencher<'_, '_>) {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = Engine::new(Limits::default(), Some(dir.path().join("packs"))).unwrap();
+    let component = common::guest("good");
+    engine.load("good", &component, "{}").unwrap();
+    bencher.bench_local(|| engine.load("good", &component, "{}").unwrap());
+}

@@ -1,0 +1,160 @@
+//! The front door.
+
+use std::{path::PathBuf, sync::Arc};
+
+use caveat_model::{Digest, Event, Facts, Ruling, Stage};
+use wasmtime::{Store, component::Linker};
+
+use crate::{
+    EngineError, Failure, Limits,
+    cache::Cache,
+    load::{self, Loaded, Loader},
+    sandbox::{self, State},
+    ticker::Ticker,
+    v0_1,
+};
+
+/// Loads packs and has them rule. One serves a whole host; share it by reference or [`Arc`].
+pub struct Engine {
+    wasmtime: wasmtime::Engine,
+    linker: Linker<State>,
+    limits: Limits,
+    cache: Option<Cache>,
+    _ticker: Ticker,
+}
+
+/// A pack that was checked and configured, ready to rule. Belongs to the engine that loaded it.
+pub struct Pack {
+    name: Arc<str>,
+    loaded: Loaded,
+}
+
+/// A ruling and what it took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// What the pack says.
+    pub ruling: Ruling,
+    /// Units of fuel: the same event, facts and pack take the same on any machine.
+    pub fuel: u64,
+}
+
+impl Engine {
+    /// Starts an engine and the thread that watches its deadlines; both end when it is dropped.
+    ///
+    /// `cache_dir` keeps compiled packs. It is made when missing, and refused when other users can read or write it:
+    /// what lies there is run as machine code.
+    pub fn new(limits: Limits, cache_dir: Option<PathBuf>) -> Result<Self, EngineError> {
+        limits.check()?;
+        let setup = |why: String| EngineError::Setup { why };
+        let cache = cache_dir.map(Cache::open).transpose()?;
+        let wasmtime = sandbox::engine(&limits).map_err(|e| setup(format!("{e:#}")))?;
+        let linker = v0_1::linker(&wasmtime).map_err(|e| setup(format!("{e:#}")))?;
+        let ticker =
+            Ticker::start(wasmtime.clone(), limits.epoch_tick()).map_err(|e| setup(e.to_string()))?;
+        Ok(Self { wasmtime, linker, limits, cache, _ticker: ticker })
+    }
+
+    /// Loads a component: checks it against the contract, configures it with `settings_json`, and keeps a snapshot of
+    /// the configured instance. Takes 10 to 50 ms a pack, or well under 1 ms when the cache has it.
+    ///
+    /// `name` stands in errors and in the log. `settings_json` has to satisfy the schema in the pack's manifest already.
+    pub fn load(&self, name: &str, component: &[u8], settings_json: &str) -> Result<Pack, EngineError> {
+        let name: Arc<str> = name.into();
+        let loader = Loader {
+            engine: &self.wasmtime,
+            linker: &self.linker,
+            limits: &self.limits,
+            cache: self.cache.as_ref(),
+            name: &name,
+        };
+        let loaded = loader.load(component, settings_json)?;
+        Ok(Pack { name, loaded })
+    }
+
+    /// Puts one event to one pack, in a fresh instance that ends with the call. It blocks for microseconds as a rule,
+    /// and for `deadline_us` at worst.
+    pub fn rule(&self, pack: &Pack, event: &Event, facts: &Facts) -> Result<Answer, Failure> {
+        let stage = event.stage();
+        if !pack.loaded.exports.answers(stage) {
+            return Err(Failure::NotAsked);
+        }
+        if !wasmtime::Engine::same(&self.wasmtime, pack.loaded.pre.engine()) {
+            return Err(Failure::Invalid { what: "the pack was loaded by another engine".into() });
+        }
+        let budget = (self.limits.fuel_per_ruling, self.limits.deadline_us);
+        let invalid = |e: wasmtime::Error| Failure::Invalid { what: e.to_string() };
+        let mut store =
+            sandbox::store(&self.wasmtime, &self.limits, &pack.name, word(stage), budget).map_err(invalid)?;
+        let ruling = match self.ask(pack, &mut store, event, facts) {
+            Ok(ruling) => ruling?,
+            Err(e) => return Err(sandbox::failure(&e, &store.data().log, &self.limits, budget)),
+        };
+        let left = store.get_fuel().map_err(invalid)?;
+        Ok(Answer { ruling, fuel: self.limits.fuel_per_ruling.saturating_sub(left) })
+    }
+
+    /// The outer error is wasmtime's and still has to be understood; the inner is ours.
+    fn ask(
+        &self,
+        pack: &Pack,
+        store: &mut Store<State>,
+        event: &Event,
+        facts: &Facts,
+    ) -> wasmtime::Result<Result<Ruling, Failure>> {
+        let instance = pack.loaded.pre.instantiate(&mut *store)?;
+        if let Err(failure) = load::configure_again(&pack.loaded, store, &instance)? {
+            return Ok(Err(failure));
+        }
+        v0_1::ask(&pack.loaded.exports, store, &instance, (event, facts), &self.limits)
+    }
+
+    /// The limits it was started with.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+impl Pack {
+    /// As given to [`Engine::load`].
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Of the component's bytes as they were given, not of what was compiled from them.
+    pub fn digest(&self) -> Digest {
+        self.loaded.digest
+    }
+
+    /// What it may be asked about.
+    pub fn stages(&self) -> impl Iterator<Item = Stage> + '_ {
+        Stage::ALL.into_iter().filter(|stage| self.loaded.exports.answers(*stage))
+    }
+
+    /// Whether instances start from a snapshot with the settings in it. If not, each ruling pays for `configure`.
+    pub fn is_snapshotted(&self) -> bool {
+        self.loaded.configure_each.is_none()
+    }
+
+    /// Machine code and memory image that this pack keeps mapped, in bytes.
+    pub fn resident_bytes(&self) -> usize {
+        let image = self.loaded.pre.component().image_range();
+        image.end as usize - image.start as usize
+    }
+}
+
+fn word(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Capture => "capture",
+        Stage::Storage => "storage",
+        Stage::Access => "access",
+    }
+}
+
+impl std::fmt::Debug for Pack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pack")
+            .field("name", &self.name)
+            .field("digest", &self.digest())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,225 @@
+//! From bytes to something that can rule: checked, configured, snapshotted, compiled. What can go wrong here, goes wrong
+//! here and not in the middle of a call.
+
+use std::sync::Arc;
+
+use caveat_model::Digest;
+use sha2::{Digest as _, Sha256};
+use wasmtime::{
+    Store,
+    component::{Component, Instance, Linker, types::ComponentItem},
+};
+
+use crate::{
+    EngineError, Failure, Limits,
+    cache::{Cache, Key},
+    sandbox::{self, State},
+    snapshot,
+    v0_1::{self, Exports, Pre},
+};
+
+/// A pack that is ready.
+pub(crate) struct Loaded {
+    pub(crate) pre: Pre,
+    pub(crate) exports: Exports,
+    pub(crate) digest: Digest,
+    /// Set for a pack that cannot be snapshotted: every instance is configured anew.
+    pub(crate) configure_each: Option<String>,
+}
+
+pub(crate) struct Loader<'a> {
+    pub(crate) engine: &'a wasmtime::Engine,
+    pub(crate) linker: &'a Linker<State>,
+    pub(crate) limits: &'a Limits,
+    pub(crate) cache: Option<&'a Cache>,
+    pub(crate) name: &'a Arc<str>,
+}
+
+/// What is compiled, and kept in the cache: the first byte says which.
+struct Compiled {
+    component: Component,
+    snapshotted: bool,
+}
+
+impl Loader<'_> {
+    pub(crate) fn load(&self, component: &[u8], settings_json: &str) -> Result<Loaded, EngineError> {
+        self.size("component", component.len(), "component_bytes_max", self.limits.component_bytes_max)?;
+        self.size("settings", settings_json.len(), "settings_bytes_max", self.limits.settings_bytes_max)?;
+        self.recognize(component)?;
+        let digest = Digest(Sha256::digest(component).into());
+        let key = Key::new(self.engine, digest, Digest(Sha256::digest(settings_json).into()));
+
+        let kept = self.cache.and_then(|cache| self.revive(&cache.get(&key)?));
+        let compiled = match kept {
+            Some(compiled) => compiled,
+            None => {
+                let compiled = self.prepare(component, settings_json)?;
+                if let Some(cache) = self.cache {
+                    let bytes = compiled.component.serialize().map_err(|e| self.broken(&e))?;
+                    cache.put(&key, &[&[u8::from(compiled.snapshotted)], &bytes[..]].concat());
+                }
+                compiled
+            }
+        };
+
+        let pre = self.link(&compiled.component)?;
+        let (_, _, exports) = self.instantiate(&pre)?;
+        let configure_each = (!compiled.snapshotted).then(|| settings_json.to_owned());
+        Ok(Loaded { pre, exports, digest, configure_each })
+    }
+
+    fn size(
+        &self,
+        what: &'static str,
+        bytes: usize,
+        limit: &'static str,
+        allowed: usize,
+    ) -> Result<(), EngineError> {
+        if bytes > allowed {
+            return Err(EngineError::TooLarge { pack: self.name.to_string(), what, bytes, allowed, limit });
+        }
+        Ok(())
+    }
+
+    /// The preamble of a WebAssembly file: a magic, a version, and the layer (0 module, 1 component).
+    fn recognize(&self, bytes: &[u8]) -> Result<(), EngineError> {
+        let what = match bytes {
+            [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => return Ok(()),
+            [b'\0', b'a', b's', b'm', _, _, 0, 0, ..] => "a core WebAssembly module",
+            [] => "empty",
+            _ => "no WebAssembly at all",
+        };
+        Err(EngineError::NotAComponent { pack: self.name.to_string(), what })
+    }
+
+    /// Configures the pack once and snapshots it; where that is impossible, leaves it as it is.
+    fn prepare(&self, component: &[u8], settings_json: &str) -> Result<Compiled, EngineError> {
+        let staged = snapshot::stage(component);
+        let running = match &staged {
+            Ok(staged) => self.compile(&staged.component)?,
+            Err(_) => self.compile(component)?,
+        };
+        let (mut store, instance, exports) = self.instantiate(&self.link(&running)?)?;
+        self.configure(&exports, &mut store, &instance, settings_json)?;
+
+        match staged.and_then(|staged| staged.take(&mut store, instance)) {
+            Ok(bytes) => Ok(Compiled { component: self.compile(&bytes)?, snapshotted: true }),
+            Err(why) => {
+                tracing::warn!(pack = &**self.name, "no snapshot, every ruling will configure anew: {why}");
+                Ok(Compiled { component: self.compile(component)?, snapshotted: false })
+            }
+        }
+    }
+
+    fn compile(&self, bytes: &[u8]) -> Result<Component, EngineError> {
+        Component::from_binary(self.engine, bytes).map_err(|e| self.broken(&e))
+    }
+
+    fn revive(&self, bytes: &[u8]) -> Option<Compiled> {
+        let (snapshotted, code) = bytes.split_first()?;
+        #[allow(
+            unsafe_code,
+            reason = "wasmtime cannot check machine code. The cache gives out only what this user wrote into a folder \
+                      closed to others, whole by its SHA-256; wasmtime itself compares version and configuration."
+        )]
+        // SAFETY: `code` was made by `Component::serialize` of a host with this key; see the module `cache`.
+        let component = unsafe { Component::deserialize(self.engine, code) };
+        component.map(|component| Compiled { component, snapshotted: *snapshotted == 1 }).ok()
+    }
+
+    /// Connects the one import there is.
+    fn link(&self, component: &Component) -> Result<Pre, EngineError> {
+        self.check_names(component)?;
+        self.linker.instantiate_pre(component).map_err(|e| self.broken(&e))
+    }
+
+    /// Imports that do not exist, and versions that are not served, are named here, before anything is tried.
+    fn check_names(&self, component: &Component) -> Result<(), EngineError> {
+        let ty = component.component_type();
+        for (import, item) in ty.imports(self.engine) {
+            self.check_version(import)?;
+            if import != v0_1::LOG && !only_types(self.engine, &item.ty) {
+                let (pack, import) = (self.name.to_string(), import.to_owned());
+                return Err(EngineError::Import { pack, import, offered: v0_1::LOG });
+            }
+        }
+        ty.exports(self.engine).try_for_each(|(export, _)| self.check_version(export))
+    }
+
+    fn check_version(&self, item: &str) -> Result<(), EngineError> {
+        let Some((_, found)) = item.strip_prefix("caveat:policy/").and_then(|rest| rest.split_once('@'))
+        else {
+            return Ok(());
+        };
+        if found == v0_1::VERSION {
+            return Ok(());
+        }
+        Err(EngineError::Version {
+            pack: self.name.to_string(),
+            item: item.to_owned(),
+            found: found.to_owned(),
+            served: v0_1::VERSION,
+        })
+    }
+
+    /// An instance with the tanks of `configure`, and its exports compared with the contract.
+    fn instantiate(&self, pre: &Pre) -> Result<(Store<State>, Instance, Exports), EngineError> {
+        let budget = (self.limits.configure_fuel, self.limits.configure_deadline_ms.saturating_mul(1_000));
+        let mut store = sandbox::store(self.engine, self.limits, self.name, "configure", budget)
+            .map_err(|e| self.broken(&e))?;
+        let instance = match pre.instantiate(&mut store) {
+            Ok(instance) => instance,
+            Err(e) => return Err(self.failed(&e, &store)),
+        };
+        let exports = Exports::check(pre.component(), &mut store, &instance).map_err(|mismatch| {
+            EngineError::Export { pack: self.name.to_string(), export: mismatch.export, why: mismatch.why }
+        })?;
+        Ok((store, instance, exports))
+    }
+
+    fn configure(
+        &self,
+        exports: &Exports,
+        store: &mut Store<State>,
+        instance: &Instance,
+        settings_json: &str,
+    ) -> Result<(), EngineError> {
+        match v0_1::configure(exports, store, instance, settings_json) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(problems)) => Err(EngineError::Settings { pack: self.name.to_string(), problems }),
+            Err(e) => Err(self.failed(&e, store)),
+        }
+    }
+
+    fn failed(&self, error: &wasmtime::Error, store: &Store<State>) -> EngineError {
+        let budget = (self.limits.configure_fuel, self.limits.configure_deadline_ms.saturating_mul(1_000));
+        let failure = sandbox::failure(error, &store.data().log, self.limits, budget);
+        EngineError::Configure { pack: self.name.to_string(), failure }
+    }
+
+    fn broken(&self, error: &wasmtime::Error) -> EngineError {
+        EngineError::Component { pack: self.name.to_string(), why: format!("{error:#}") }
+    }
+}
+
+/// Whether there is nothing in it to call. Interfaces are imported for their types alone.
+fn only_types(engine: &wasmtime::Engine, item: &ComponentItem) -> bool {
+    match item {
+        ComponentItem::Type(_) => true,
+        ComponentItem::ComponentInstance(instance) => {
+            instance.exports(engine).all(|(_, export)| only_types(engine, &export.ty))
+        }
+        _ => false,
+    }
+}
+
+/// Configures an instance of a pack that has no snapshot. The settings were accepted when it was loaded.
+pub(crate) fn configure_again(
+    loaded: &Loaded,
+    store: &mut Store<State>,
+    instance: &Instance,
+) -> wasmtime::Result<Result<(), Failure>> {
+    let Some(settings_json) = &loaded.configure_each else { return Ok(Ok(())) };
+    let refused = |_| Failure::Invalid { what: "settings that were accepted at load are refused now".into() };
+    Ok(v0_1::configure(&loaded.exports, store, instance, settings_json)?.map_err(refused))
+}

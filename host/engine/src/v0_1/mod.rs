@@ -1,0 +1,243 @@
+//! Contract `caveat:policy@0.1.0`: what crosses the wall, in the words of `wit/`.
+//!
+//! Facts and events cross as borrowed views (`facts`, `events`), because copying them first costs a quarter of a ruling;
+//! rulings come out as owned values (`ruling`). A new version of the contract gets a module of its own beside this one.
+
+mod events;
+mod facts;
+mod ruling;
+
+use caveat_model as model;
+use wasmtime::{
+    Store, StoreContextMut,
+    component::{
+        Component, ComponentExportIndex, ComponentNamedList, ComponentType, Func, Instance, InstancePre,
+        Lift, Linker, Lower, TypedFunc, WasmStr,
+    },
+};
+
+use crate::{Failure, Limits, Problem, sandbox::State};
+
+/// The version of the contract.
+pub(crate) const VERSION: &str = "0.1.0";
+/// The one import that does something.
+pub(crate) const LOG: &str = "caveat:policy/log@0.1.0";
+const SETTINGS: &str = "caveat:policy/settings@0.1.0";
+const CAPTURE: &str = "caveat:policy/capture@0.1.0";
+const STORAGE: &str = "caveat:policy/storage@0.1.0";
+const ACCESS: &str = "caveat:policy/access@0.1.0";
+
+type Configured = (Result<(), Vec<SettingsProblem>>,);
+
+#[derive(ComponentType, Lift)]
+#[component(record)]
+struct SettingsProblem {
+    at: String,
+    message: String,
+}
+
+#[derive(Clone, Copy, ComponentType, Lift)]
+#[component(enum)]
+#[repr(u8)]
+#[allow(dead_code, reason = "only `Lift` makes them")]
+enum Level {
+    #[component(name = "debug")]
+    Debug,
+    #[component(name = "info")]
+    Info,
+    #[component(name = "warn")]
+    Warn,
+}
+
+/// All that a pack can call.
+pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    linker.instance(LOG)?.func_wrap("write", write_line)?;
+    Ok(linker)
+}
+
+fn write_line(
+    mut store: StoreContextMut<'_, State>,
+    (level, message): (Level, WasmStr),
+) -> wasmtime::Result<()> {
+    if !store.data_mut().log.wants_line() {
+        return Ok(());
+    }
+    let message = message.to_str(&store)?.into_owned();
+    let level = match level {
+        Level::Debug => tracing::Level::DEBUG,
+        Level::Info => tracing::Level::INFO,
+        Level::Warn => tracing::Level::WARN,
+    };
+    store.data_mut().log.line(level, &message);
+    Ok(())
+}
+
+/// Where a pack's exports are, once their types have been checked.
+pub(crate) struct Exports {
+    configure: ComponentExportIndex,
+    capture: Option<ComponentExportIndex>,
+    storage: Option<ComponentExportIndex>,
+    access: Option<ComponentExportIndex>,
+}
+
+/// An export that is missing or of another type.
+pub(crate) struct Mismatch {
+    pub(crate) export: String,
+    pub(crate) why: String,
+}
+
+impl Exports {
+    /// Finds the exports of a component and compares their full types with the contract, in an instance of it.
+    pub(crate) fn check(
+        component: &Component,
+        store: &mut Store<State>,
+        instance: &Instance,
+    ) -> Result<Self, Mismatch> {
+        type Facts<'a> = facts::Facts<'a>;
+        let missing = || Mismatch { export: SETTINGS.into(), why: "is missing: every pack has it".into() };
+        let configure = find(component, SETTINGS, "configure")?.ok_or_else(missing)?;
+        let typed = instance.get_typed_func::<(&str,), Configured>(&mut *store, &configure);
+        same_type(typed, SETTINGS, "configure")?;
+
+        let capture = find(component, CAPTURE, "rule")?;
+        if let Some(index) = &capture {
+            type Params<'a> = (events::Capture<'a>, Facts<'a>);
+            same_type(
+                instance.get_typed_func::<Params<'_>, (ruling::Capture,)>(&mut *store, index),
+                CAPTURE,
+                "rule",
+            )?;
+        }
+        let storage = find(component, STORAGE, "rule")?;
+        if let Some(index) = &storage {
+            type Params<'a> = (events::Storage<'a>, Facts<'a>);
+            same_type(
+                instance.get_typed_func::<Params<'_>, (ruling::Storage,)>(&mut *store, index),
+                STORAGE,
+                "rule",
+            )?;
+        }
+        let access = find(component, ACCESS, "rule")?;
+        if let Some(index) = &access {
+            type Params<'a> = (events::Request<'a>, Facts<'a>);
+            same_type(
+                instance.get_typed_func::<Params<'_>, (ruling::Access,)>(&mut *store, index),
+                ACCESS,
+                "rule",
+            )?;
+        }
+        if capture.is_none() && storage.is_none() && access.is_none() {
+            let why =
+                format!("is missing, and so are `{STORAGE}` and `{ACCESS}`: a pack rules on one at least");
+            return Err(Mismatch { export: CAPTURE.into(), why });
+        }
+        Ok(Self { configure, capture, storage, access })
+    }
+
+    pub(crate) fn answers(&self, stage: model::Stage) -> bool {
+        match stage {
+            model::Stage::Capture => self.capture.is_some(),
+            model::Stage::Storage => self.storage.is_some(),
+            model::Stage::Access => self.access.is_some(),
+        }
+    }
+}
+
+/// The function in an exported interface; none when the interface is not exported at all.
+fn find(
+    component: &Component,
+    interface: &str,
+    func: &str,
+) -> Result<Option<ComponentExportIndex>, Mismatch> {
+    let Some(outer) = component.get_export_index(None, interface) else {
+        return Ok(None);
+    };
+    let missing = || Mismatch { export: interface.into(), why: format!("has no function `{func}`") };
+    component.get_export_index(Some(&outer), func).ok_or_else(missing).map(Some)
+}
+
+fn same_type<T>(typed: wasmtime::Result<T>, interface: &str, func: &str) -> Result<(), Mismatch> {
+    let why = |e: wasmtime::Error| Mismatch {
+        export: format!("{interface}#{func}"),
+        why: format!("is of another type: {}", e.root_cause()),
+    };
+    typed.map(drop).map_err(why)
+}
+
+/// Gives a fresh instance its settings.
+pub(crate) fn configure(
+    exports: &Exports,
+    store: &mut Store<State>,
+    instance: &Instance,
+    settings_json: &str,
+) -> wasmtime::Result<Result<(), Vec<Problem>>> {
+    let func = instance.get_typed_func::<(&str,), Configured>(&mut *store, &exports.configure)?;
+    let (configured,) = func.call(store, (settings_json,))?;
+    let plain = |p: SettingsProblem| Problem { at: p.at, message: p.message };
+    Ok(configured.map_err(|problems| problems.into_iter().map(plain).collect()))
+}
+
+/// Asks an instance. The outer error is wasmtime's; the inner is a ruling that breaks a limit or means nothing.
+pub(crate) fn ask(
+    exports: &Exports,
+    store: &mut Store<State>,
+    instance: &Instance,
+    (event, facts): (&model::Event, &model::Facts),
+    limits: &Limits,
+) -> wasmtime::Result<Result<model::Ruling, Failure>> {
+    let facts = facts::Facts::from(facts);
+    Ok(match event {
+        model::Event::Capture(event) => {
+            let Some(func) = export(&exports.capture, store, instance)? else {
+                return Ok(Err(Failure::NotAsked));
+            };
+            let params = (events::Capture::from(event), facts);
+            call::<_, ruling::Capture>(func, store, params)?.into_model(limits)
+        }
+        model::Event::Storage(event) => {
+            let Some(func) = export(&exports.storage, store, instance)? else {
+                return Ok(Err(Failure::NotAsked));
+            };
+            let params = (events::Storage::from(event), facts);
+            call::<_, ruling::Storage>(func, store, params)?.into_model(limits)
+        }
+        model::Event::Access(request) => {
+            let Some(func) = export(&exports.access, store, instance)? else {
+                return Ok(Err(Failure::NotAsked));
+            };
+            let params = (events::Request::from(request), facts);
+            call::<_, ruling::Access>(func, store, params)?.into_model(limits)
+        }
+    })
+}
+
+fn export(
+    index: &Option<ComponentExportIndex>,
+    store: &mut Store<State>,
+    instance: &Instance,
+) -> wasmtime::Result<Option<Func>> {
+    let Some(index) = index else { return Ok(None) };
+    let gone = || wasmtime::format_err!("an export that was there at load is gone");
+    instance.get_func(store, index).ok_or_else(gone).map(Some)
+}
+
+/// Calls a `rule` of which [`Exports::check`] knows the full type.
+fn call<P, R>(func: Func, store: &mut Store<State>, params: P) -> wasmtime::Result<R>
+where
+    P: ComponentNamedList + Lower,
+    R: Lift,
+    (R,): ComponentNamedList,
+{
+    #[allow(
+        unsafe_code,
+        reason = "comparing some sixty records and enums again takes 1 us, a tenth of a small ruling"
+    )]
+    // SAFETY: `Exports::check` compared this export with these very types when the pack was loaded, and an export index
+    // is only good for the component it was taken from.
+    let func = unsafe { TypedFunc::<P, (R,)>::new_unchecked(func) };
+    func.call(store, params).map(|(ruling,)| ruling)
+}
+
+/// The pre-linked form of a component.
+pub(crate) type Pre = InstancePre<State>;

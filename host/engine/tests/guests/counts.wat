@@ -1,0 +1,10 @@
+;; Says how often it was asked, as the seconds between two beeps: always 1 in a fresh instance.
+(global $asked (mut i32) (i32.const 0))
+(func (export "caveat:policy/capture@0.1.0#rule") (param $args i32) (result i32)
+  (global.set $asked (i32.add (global.get $asked) (i32.const 1)))
+  (i32.store (i32.const 512) (i32.add (i32.load (i32.const 512)) (i32.const 1)))
+  (i32.store (i32.const 2052) (i32.const 3072)) (i32.store (i32.const 2056) (i32.const 1))
+  (i32.store8 (i32.const 3072) (i32.const 1))
+  (i32.store16 (i32.const 3080)
+    (i32.mul (global.get $asked) (i32.load (i32.const 512))))
+  (i32.const 2048))

@@ -1,0 +1,17 @@
+;; Refuses everything but an offer, with a reason, and alerts whoever the recorder's region names.
+(func (export "caveat:policy/capture@0.1.0#rule") (param $args i32) (result i32)
+  (if (i32.eqz (i32.load8_u (local.get $args))) (then (return (i32.const 1024))))
+  (i32.store8 (i32.const 2048) (i32.const 2))
+  ;; one obligation: alert(facts.recorder-region)
+  (i32.store (i32.const 2052) (i32.const 3072))
+  (i32.store (i32.const 2056) (i32.const 1))
+  (i32.store8 (i32.const 3072) (i32.const 12))
+  (i64.store (i32.const 3080) (i64.load offset=60 (local.get $args)))
+  (i32.store (i32.const 3104) (i32.const 512))
+  (i32.store (i32.const 3108) (i32.const 6))
+  ;; one reason
+  (i32.store (i32.const 2084) (i32.const 600))
+  (i32.store (i32.const 2088) (i32.const 1))
+  (i32.const 2048))
+(data (i32.const 512) "rule-1Cal. Penal Code 632(a)not everyone agreed")
+(data (i32.const 600) "\00\02\00\00\06\00\00\00\06\02\00\00\16\00\00\00\1c\02\00\00\13\00\00\00")

@@ -1,0 +1,5 @@
+;; Is never done with its settings.
+(func (export "caveat:policy/settings@0.1.0#configure") (param i32 i32) (result i32)
+  (loop $again (br $again))
+  (i32.const 1024))
+(func (export "caveat:policy/capture@0.1.0#rule") (param i32) (result i32) (i32.const 1024))

@@ -1,0 +1,3 @@
+(component
+  (instance $rules)
+  (export "caveat:policy/capture@0.2.0" (instance $rules)))

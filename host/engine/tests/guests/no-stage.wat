@@ -1,0 +1,1 @@
+;; Has settings and no rules.

@@ -1,0 +1,2 @@
+(component
+  (import "wasi:cli/environment@0.2.0" (instance (export "get-arguments" (func (result (list string)))))))

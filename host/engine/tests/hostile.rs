@@ -1,0 +1,204 @@
+//! Guests that mean harm. Each is stopped by the one limit that is there for it, and the next ruling is as if nothing had
+//! been.
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use caveat_engine::{Engine, EngineError, Failure, Limits};
+use caveat_model::{CaptureEvent, Event, Outcome, Ruling};
+use common::{engine, facts, generous, guest, offered};
+
+/// What comes of a guest under these limits. Afterwards the same engine must still answer for a good pack.
+fn run(name: &str, limits: Limits) -> Result<Ruling, Failure> {
+    let engine = engine(limits);
+    let pack = engine.load(name, &guest(name), "{}").unwrap();
+    let answer = engine.rule(&pack, &offered(), &facts());
+    still_serves(&engine);
+    answer.map(|answer| answer.ruling)
+}
+
+fn still_serves(engine: &Engine) {
+    let good = engine.load("good", &guest("good"), "{}").unwrap();
+    let event = Event::Capture(CaptureEvent::NoticePlayed);
+    let ruling = engine.rule(&good, &event, &facts()).unwrap().ruling;
+    assert_eq!((ruling.outcome, ruling.reasons.len()), (Outcome::Refuse, 1));
+}
+
+/// The guest is stopped under `tight` for `reason`, and under [`generous`] limits it answers.
+#[track_caller]
+fn only(name: &str, reason: &str, tight: Limits) {
+    let failure = run(name, tight).unwrap_err();
+    assert_eq!(failure.limit(), reason, "{name}: {failure}");
+    let ruling = run(name, generous()).unwrap_or_else(|f| panic!("{name}, with room: {f}"));
+    assert_eq!(ruling.outcome, Outcome::Allow);
+}
+
+#[test]
+fn a_long_loop_is_stopped_by_fuel_alone_or_by_time_alone() {
+    only("long-loop", "fuel", Limits { fuel_per_ruling: 1_000_000, ..generous() });
+    only("long-loop", "deadline", Limits { deadline_us: 2_000, epoch_tick_us: 100, ..generous() });
+}
+
+#[test]
+fn an_infinite_loop_is_stopped_by_whichever_is_left() {
+    let by_fuel = run("infinite-loop", Limits { fuel_per_ruling: 1_000_000, ..generous() });
+    assert_eq!(by_fuel, Err(Failure::OutOfFuel { limit: 1_000_000 }));
+    let by_time = run("infinite-loop", Limits { deadline_us: 2_000, epoch_tick_us: 100, ..generous() });
+    assert_eq!(by_time, Err(Failure::Deadline { limit_us: 2_000 }));
+    assert_eq!(run("infinite-loop", Limits::default()).unwrap_err().limit(), "fuel");
+}
+
+#[test]
+fn a_memory_bomb_is_stopped_by_memory() {
+    only("memory-bomb", "memory", Limits { memory_bytes_max: 4 << 20, ..generous() });
+}
+
+#[test]
+fn growth_of_a_table_is_stopped_by_table() {
+    only("table-growth", "table", Limits { table_elements_max: 1_000, ..generous() });
+}
+
+#[test]
+fn deep_recursion_is_stopped_by_stack() {
+    only("deep-recursion", "stack", Limits { stack_bytes_max: 64 << 10, ..generous() });
+}
+
+#[test]
+fn a_giant_ruling_is_stopped_by_each_cap_on_results() {
+    let field = |name: &str, limits| match run(name, limits).unwrap_err() {
+        Failure::ResultTooLarge { field, .. } => field,
+        other => panic!("{name}: {other}"),
+    };
+    let bytes = Limits { result_bytes_max: 256 << 10, ..generous() };
+    assert_eq!(field("many-obligations", bytes), "result_bytes_max");
+    let obligations = Limits { obligations_max: 19_999, ..generous() };
+    assert_eq!(field("many-obligations", obligations), "obligations_max");
+    assert_eq!(run("many-obligations", generous()).unwrap().obligations.len(), 20_000);
+
+    assert_eq!(field("many-remedies", Limits { entries_max: 299, ..generous() }), "entries_max");
+    assert_eq!(run("many-remedies", generous()).unwrap().remedies.len(), 300);
+
+    assert_eq!(field("long-text", Limits { text_bytes_max: 49_999, ..generous() }), "text_bytes_max");
+    assert_eq!(run("long-text", generous()).unwrap().obligations.len(), 1);
+}
+
+#[test]
+fn answers_that_mean_nothing_are_invalid() {
+    let check = |name: &str, words: &str| {
+        let failure = run(name, generous()).unwrap_err();
+        assert!(matches!(&failure, Failure::Invalid { what } if what.contains(words)), "{name}: {failure}");
+    };
+    check("list-out-of-bounds", "out of bounds");
+    check("answer-out-of-bounds", "out of bounds");
+    check("invalid-outcome", "discriminant");
+    check("invalid-utf8", "utf-8");
+    check("span-backwards", "ends before it begins");
+}
+
+#[test]
+fn a_trap_says_what_the_pack_said_last_and_where() {
+    let trapped = |name| match run(name, Limits::default()).unwrap_err() {
+        Failure::Trapped { message, backtrace } => (message, backtrace),
+        other => panic!("{name}: {other}"),
+    };
+    let (message, backtrace) = trapped("trap");
+    assert!(message.contains("unreachable") && backtrace.contains("rule"), "{message} {backtrace}");
+    let (message, _) = trapped("panic");
+    assert!(message.starts_with("index 3 of 2 (wasm trap"), "{message}");
+}
+
+#[test]
+fn too_many_at_once_are_told_so() {
+    let limits = Limits { deadline_us: 500_000, instances_max: 1, ..generous() };
+    let engine = Engine::new(limits, None).unwrap();
+    let slow = engine.load("slow", &guest("infinite-loop"), "{}").unwrap();
+    let good = engine.load("good", &guest("good"), "{}").unwrap();
+    let refused = std::thread::scope(|scope| {
+        // Each keeps trying until the other has the only instance.
+        let running = scope
+            .spawn(|| while engine.rule(&slow, &offered(), &facts()) == Err(Failure::Busy { limit: 1 }) {});
+        let mut refused = false;
+        while !running.is_finished() && !refused {
+            refused = engine.rule(&good, &offered(), &facts()) == Err(Failure::Busy { limit: 1 });
+        }
+        refused
+    });
+    assert!(refused);
+    still_serves(&engine);
+}
+
+/// What [`Engine::load`] says of these bytes.
+fn refusal(bytes: &[u8], limits: Limits) -> EngineError {
+    let engine = engine(limits);
+    let refused = engine.load("pack-x", bytes, "{}").unwrap_err();
+    assert!(refused.to_string().contains("pack-x"), "{refused}");
+    still_serves(&engine);
+    refused
+}
+
+#[test]
+fn what_is_no_pack_is_refused_at_load() {
+    let check = |bytes: &[u8], words: &str| {
+        let refused = refusal(bytes, Limits::default()).to_string();
+        assert!(refused.contains(words), "{refused}");
+    };
+    check(b"", "is empty");
+    check(b"#!/bin/sh\n", "no WebAssembly at all");
+    check(&wat::parse_str("(module)").unwrap(), "a core WebAssembly module");
+    check(&guest("undeclared-import"), "imports `wasi:cli/environment@0.2.0`");
+    check(
+        &guest("next-contract"),
+        "`caveat:policy/capture@0.2.0` (contract 0.2.0), and this host serves 0.1.0",
+    );
+    check(&guest("next-log"), "contract 0.2.0");
+    check(&guest("another-configure"), "`caveat:policy/settings@0.1.0#configure` is of another type");
+    check(&guest("no-stage"), "a pack rules on one at least");
+    check(&guest("huge-at-start"), "memory");
+    check(&wat::parse_str("(component)").unwrap(), "`caveat:policy/settings@0.1.0` is missing");
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    let whole = guest("good");
+    let engine = engine(Limits::default());
+    for cut in (0..whole.len()).step_by(97) {
+        let refused = engine.load("cut", &whole[..cut], "{}").unwrap_err();
+        let told = matches!(
+            refused,
+            EngineError::NotAComponent { .. } | EngineError::Component { .. } | EngineError::Export { .. }
+        );
+        assert!(told, "cut to {cut}: {refused}");
+    }
+    still_serves(&engine);
+}
+
+#[test]
+fn components_and_settings_have_a_size() {
+    let small = || Limits { component_bytes_max: 4_000, settings_bytes_max: 10, ..Limits::default() };
+    let big = [guest("good"), vec![0; 4_000]].concat();
+    assert!(matches!(
+        self::engine(small()).load("big", &big, "{}").unwrap_err(),
+        EngineError::TooLarge { what: "component", limit: "component_bytes_max", .. }
+    ));
+    let limits = Limits { component_bytes_max: 1 << 20, ..small() };
+    assert!(matches!(
+        self::engine(limits).load("good", &guest("good"), r#"{"a":"bcdefgh"}"#).unwrap_err(),
+        EngineError::TooLarge { what: "settings", bytes: 15, .. }
+    ));
+}
+
+#[test]
+fn configure_is_bounded_too() {
+    let failure = |name: &str, limits| match refusal(&guest(name), limits) {
+        EngineError::Configure { failure, .. } => failure,
+        other => panic!("{name}: {other}"),
+    };
+    let panicked = failure("panic-in-configure", Limits::default());
+    assert!(panicked.to_string().contains("bad day today"), "{panicked}");
+    let by_fuel = failure("loop-in-configure", Limits { configure_fuel: 1_000_000, ..generous() });
+    assert_eq!(by_fuel, Failure::OutOfFuel { limit: 1_000_000 });
+    let by_time = Limits { configure_fuel: u64::MAX >> 1, configure_deadline_ms: 2, ..generous() };
+    assert_eq!(failure("loop-in-configure", by_time), Failure::Deadline { limit_us: 2_000 });
+    let no_room = failure("realloc-out-of-bounds", Limits::default());
+    assert_eq!(no_room.limit(), "invalid");
+}
