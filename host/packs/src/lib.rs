@@ -1,1 +1,36 @@
+//! Packs as files: what a manifest says, how a crate becomes one `.wasm` file, what loads, and who is asked.
+//!
+//! Never runs WebAssembly itself (the engine does) and never merges rulings (the model does). A pack that fails is never
+//! skipped: its declared safe outcome stands in for it. Start at [`Manifest`], then [`build`], [`PackFile`], [`load`] and
+//! [`ActiveSet`]; [`run_cases`], [`run_scenarios`] and [`decide`] put events to packs without a call.
 
+mod active;
+mod builder;
+mod cases;
+mod decide;
+mod document;
+mod error;
+mod file;
+mod loaded;
+mod manifest;
+pub mod plain;
+mod report;
+mod scenarios;
+mod settings;
+mod toolchain;
+
+pub use active::{Active, ActiveSet, ActiveSets, FAILURE_RULE};
+pub use builder::{Built, build};
+pub use cases::{CaseReport, CaseResult, RuleCoverage, run_cases};
+pub use decide::decide;
+pub use document::read_toml;
+pub use error::{PackError, Problem};
+pub use file::{FileLimits, MANIFEST_SECTION, PackFile};
+pub use loaded::{Library, LoadedPack, load};
+pub use manifest::{
+    About, Action, Confidence, FactNeed, FactType, MANIFEST_FILE, Manifest, OnFailure, Rule,
+    SUPPORTED_CONTRACTS,
+};
+pub use scenarios::{Answer, Expected, ScenarioReport, ScenarioResult, Status, Tally, Totals, run_scenarios};
+pub use settings::{from_toml as settings_from_toml, read_settings};
+pub use toolchain::Toolchain;

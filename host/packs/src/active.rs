@@ -1,0 +1,100 @@
+//! Who is asked: the active set of each client, and how a failing pack is stood in for.
+
+use std::{collections::HashMap, sync::Arc};
+
+use arc_swap::ArcSwap;
+use caveat_engine::Engine;
+use caveat_model::{ClientId, Event, Facts, Mode, Outcome, PackRuling, Reason, Ruling, Stage};
+
+use crate::LoadedPack;
+
+/// The rule that a stand-in ruling names. No pack may declare it.
+pub const FAILURE_RULE: &str = "pack.failure";
+
+/// One pack of a set.
+#[derive(Clone)]
+pub struct Active {
+    /// The pack.
+    pub loaded: Arc<LoadedPack>,
+    /// Whether it is obeyed.
+    pub mode: Mode,
+}
+
+/// The packs that rule for a client, all of them for every event. A set never changes; a new one replaces it.
+#[derive(Clone, Default)]
+pub struct ActiveSet {
+    /// In no particular order: the merge does not depend on it.
+    pub packs: Vec<Active>,
+}
+
+impl ActiveSet {
+    /// A set in which each pack is obeyed.
+    pub fn obeying(packs: impl IntoIterator<Item = Arc<LoadedPack>>) -> Self {
+        Self { packs: packs.into_iter().map(|loaded| Active { loaded, mode: Mode::Active }).collect() }
+    }
+
+    /// Asks each pack that has a say at the event's stage. One that fails, or names a rule it never declared, is
+    /// answered for by its declared safe outcome; none is ever left out.
+    pub fn ask(&self, engine: &Engine, event: &Event, facts: &Facts) -> Vec<PackRuling> {
+        let stage = event.stage();
+        let asked = self.packs.iter().filter(|p| p.loaded.manifest.pack.stages.contains(&stage));
+        asked.map(|active| active.ask(engine, event, facts)).collect()
+    }
+}
+
+impl Active {
+    fn ask(&self, engine: &Engine, event: &Event, facts: &Facts) -> PackRuling {
+        let loaded = &self.loaded;
+        let (answer, fuel) = match engine.rule(&loaded.pack, event, facts) {
+            Err(failure) => (Err(failure.to_string()), 0),
+            Ok(answer) => match loaded.undeclared(&answer.ruling) {
+                Some(rule) => (
+                    Err(format!("it named the rule `{rule}`, which its manifest does not declare")),
+                    answer.fuel,
+                ),
+                None => (Ok(answer.ruling), answer.fuel),
+            },
+        };
+        let (ruling, failure) = match answer {
+            Ok(ruling) => (ruling, None),
+            Err(why) => {
+                let pack = &loaded.reference.name;
+                tracing::warn!(%pack, event = event.name(), %why, "a pack failed; its declared safe outcome stands");
+                (stand_in(loaded.manifest.safe_outcome(event.stage()), event.stage(), pack, &why), Some(why))
+            }
+        };
+        PackRuling { pack: loaded.reference.clone(), mode: self.mode, ruling, failure, fuel }
+    }
+}
+
+fn stand_in(outcome: Outcome, stage: Stage, pack: &str, why: &str) -> Ruling {
+    let reason = Reason {
+        rule: FAILURE_RULE.to_owned(),
+        citation: format!("pack.toml of {pack}, on-failure.{stage}"),
+        message: format!("Pack {pack} could not rule: {why}."),
+    };
+    Ruling { outcome, reasons: vec![reason], ..Ruling::default() }
+}
+
+/// The active set of every client. Reading is one atomic load; whoever took a set keeps it to the end of its event.
+#[derive(Default)]
+pub struct ActiveSets {
+    by_client: ArcSwap<HashMap<ClientId, Arc<ActiveSet>>>,
+}
+
+impl ActiveSets {
+    /// The set to ask for one event; none for a client that nobody configured.
+    pub fn snapshot(&self, client: &ClientId) -> Option<Arc<ActiveSet>> {
+        self.by_client.load().get(client).cloned()
+    }
+
+    /// Puts a set in place for all events from now on.
+    pub fn replace(&self, client: &ClientId, set: ActiveSet) {
+        let set = Arc::new(set);
+        self.by_client.rcu(|current| {
+            let mut next = HashMap::clone(current);
+            next.insert(client.clone(), set.clone());
+            next
+        });
+    }
+}

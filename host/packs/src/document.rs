@@ -1,0 +1,117 @@
+//! Reading TOML so that a mistake is named: file, line, key, and the nearest name that would have been right.
+
+use std::{fs, ops::Range, path::Path};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use toml::de::{DeTable, DeValue};
+
+use crate::{PackError, Problem};
+
+/// Reads a text file.
+pub(crate) fn read(path: &Path) -> Result<String, PackError> {
+    fs::read_to_string(path).map_err(PackError::io("read", path))
+}
+
+/// Reads a TOML file into a type.
+///
+/// # Errors
+/// [`PackError::Document`] with line, key, and the nearest name for a misspelt one.
+pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, PackError> {
+    parse(path, &read(path)?)
+}
+
+/// Parses TOML into a type.
+pub(crate) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, PackError> {
+    toml::from_str(text).map_err(|error| {
+        let (at, hint) = misspelt(error.message());
+        let line = error.span().map(|span| line_at(text, &span));
+        let problem = Problem { line, at, message: format!("{}{hint}", error.message()) };
+        PackError::Document { path: path.to_owned(), problems: vec![problem] }
+    })
+}
+
+/// The line of the value under a key path such as `on-failure.capture` or `rule.3.id`; that of the deepest part of the
+/// path that exists.
+pub(crate) fn line_of(text: &str, path: &str) -> Option<usize> {
+    let root = DeTable::parse(text).ok()?;
+    let mut span = root.span();
+    let top = DeValue::Table(root.into_inner());
+    let mut here = &top;
+    for step in path.split('.') {
+        let next = match here {
+            DeValue::Table(table) => {
+                table.iter().find(|(key, _)| key.get_ref() == step).map(|(_, value)| value)
+            }
+            DeValue::Array(array) => step.parse().ok().and_then(|n: usize| array.get(n)),
+            _ => None,
+        };
+        let Some(next) = next else { break };
+        span = next.span();
+        here = next.get_ref();
+    }
+    Some(line_at(text, &span))
+}
+
+/// The name among `known` that is closest to `given`, if any is close.
+pub(crate) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(given, name), name))
+        .filter(|(distance, name)| *distance <= 1 + name.len() / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// `, did you mean ...` for a name that is close to a known one.
+pub(crate) fn did_you_mean<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(given, known).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default()
+}
+
+/// From serde's "unknown field `x`, expected one of `a`, `b`": the name and a hint.
+pub(crate) fn misspelt(message: &str) -> (String, String) {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let is_unknown = message.starts_with("unknown ");
+    match (is_unknown, quoted.next()) {
+        (true, Some(given)) => (given.to_owned(), did_you_mean(given, quoted)),
+        _ => (String::new(), String::new()),
+    }
+}
+
+/// TOML as JSON; a date becomes its text.
+pub(crate) fn to_json(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(s) => Value::String(s),
+        toml::Value::Integer(n) => n.into(),
+        toml::Value::Float(x) => x.into(),
+        toml::Value::Boolean(b) => b.into(),
+        toml::Value::Datetime(d) => Value::String(d.to_string()),
+        toml::Value::Array(all) => all.into_iter().map(to_json).collect(),
+        toml::Value::Table(all) => Value::Object(all.into_iter().map(|(k, v)| (k, to_json(v))).collect()),
+    }
+}
+
+fn line_at(text: &str, span: &Range<usize>) -> usize {
+    let end = span.start.min(text.len());
+    text.as_bytes()[..end].iter().filter(|b| **b == b'\n').count() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_path_leads_to_its_line() {
+        let text = "[a]\nb = 1\n\n[[c]]\nd = 2\n[[c]]\nd = 3\n";
+        let check = |path, line| assert_eq!(line_of(text, path), Some(line), "{path}");
+        check("a.b", 2);
+        check("c.1.d", 7);
+        check("a.missing", 1);
+    }
+
+    #[test]
+    fn a_close_name_is_offered_and_a_distant_one_is_not() {
+        assert_eq!(nearest("captrue", ["capture", "storage"]), Some("capture"));
+        assert_eq!(nearest("banana", ["capture", "storage"]), None);
+    }
+}

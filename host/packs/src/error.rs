@@ -1,0 +1,136 @@
+//! What can be wrong with a pack, its settings, or a file about it.
+
+use std::{fmt, io, path::PathBuf};
+
+use caveat_engine::EngineError;
+
+/// One thing that is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Problem {
+    /// Line in the file, from 1; none when the text is not at hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// Key path (`on-failure.capture`) or, in settings, a JSON pointer (`/options/0`).
+    pub at: String,
+    /// What is wrong and what is wanted.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem whose line is not known (yet).
+    pub(crate) fn new(at: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { line: None, at: at.into(), message: message.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        if !self.at.is_empty() {
+            write!(f, "`{}`: ", self.at)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// What can go wrong with packs.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PackError {
+    /// A file or folder cannot be read or written.
+    #[error("cannot {what} {}: {source}", path.display())]
+    Io {
+        /// What was attempted.
+        what: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// A TOML or JSON file does not say what it should.
+    #[error("{}{}", path.display(), list(problems))]
+    Document {
+        /// Which file.
+        path: PathBuf,
+        /// All that is wrong with it.
+        problems: Vec<Problem>,
+    },
+    /// The settings of a pack do not fit its schema.
+    #[error("settings of pack `{pack}`{}", list(problems))]
+    Settings {
+        /// Whose settings.
+        pack: String,
+        /// Each with its JSON pointer.
+        problems: Vec<Problem>,
+    },
+    /// The bytes are no pack that this host can serve.
+    #[error("{name} is not a usable pack: {problem}")]
+    NotAPack {
+        /// File name, or what the caller calls it.
+        name: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// No compiler for packs is installed.
+    #[error(
+        "no compiler for wasm32-unknown-unknown: run `rustup target add wasm32-unknown-unknown`, or on Debian \
+         `apt-get install rustc-web cargo-web rust-web-src lld-22` ({problem})"
+    )]
+    Toolchain {
+        /// What was looked for and not found.
+        problem: String,
+    },
+    /// The compiler refused the crate.
+    #[error("building {} failed:\n{stderr}", dir.display())]
+    Compile {
+        /// The crate's folder.
+        dir: PathBuf,
+        /// What the compiler said.
+        stderr: String,
+    },
+    /// The engine refused the component.
+    #[error("pack `{pack}` does not load: {source}")]
+    Load {
+        /// Its name.
+        pack: String,
+        /// Why.
+        #[source]
+        source: EngineError,
+    },
+    /// Nobody knows a pack of this name.
+    #[error("no pack `{name}` here{}", nearest.as_ref().map(|n| format!(": did you mean `{n}`?")).unwrap_or_default())]
+    Unknown {
+        /// As asked for.
+        name: String,
+        /// The closest name there is.
+        nearest: Option<String>,
+    },
+    /// The folder holds no cases.
+    #[error("no case files (*.toml) in {}: write one, the format is in the documentation of `caveat pack test`", dir.display())]
+    NoCases {
+        /// Where they were looked for.
+        dir: PathBuf,
+    },
+}
+
+impl PackError {
+    pub(crate) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { what, path, source }
+    }
+
+    pub(crate) fn not_a_pack(name: &str, problem: impl Into<String>) -> Self {
+        Self::NotAPack { name: name.to_owned(), problem: problem.into() }
+    }
+}
+
+/// `: problem` for one; a line each for several.
+fn list(problems: &[Problem]) -> String {
+    match problems {
+        [one] => format!(": {one}"),
+        many => many.iter().map(|p| format!("\n  {p}")).collect(),
+    }
+}

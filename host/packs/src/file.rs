@@ -1,0 +1,235 @@
+//! One `.wasm` file is a whole pack: a component whose custom section `caveat:manifest` holds the manifest and the schema
+//! of its settings, so that the digest of the file covers all that decides its rulings but the settings themselves.
+
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
+
+use caveat_model::{Digest, Stage};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use wasmparser::{Encoding, Parser, Payload};
+
+use crate::{Manifest, PackError, settings};
+
+/// Name of the custom section.
+pub const MANIFEST_SECTION: &str = "caveat:manifest";
+
+/// How large a pack may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields, default)]
+pub struct FileLimits {
+    /// The whole file. A pack in Rust has some 100 KB, one in Python 18 MB.
+    pub file_bytes: u64,
+    /// The manifest and schema in it.
+    pub manifest_bytes: usize,
+}
+
+impl Default for FileLimits {
+    fn default() -> Self {
+        Self { file_bytes: 64 << 20, manifest_bytes: 1 << 20 }
+    }
+}
+
+/// A pack that was read and found whole. It has not been compiled.
+#[derive(Debug, Clone)]
+pub struct PackFile {
+    bytes: Arc<[u8]>,
+    digest: Digest,
+    manifest: Arc<Manifest>,
+    schema: Option<Arc<Value>>,
+}
+
+/// What lies in the custom section.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Section {
+    manifest: Manifest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schema: Option<Value>,
+}
+
+impl PackFile {
+    /// Reads a pack from disk.
+    ///
+    /// # Errors
+    /// [`PackError::Io`]; [`PackError::NotAPack`] with what to do.
+    pub fn open(path: &Path) -> Result<Self, PackError> {
+        let name = path.display().to_string();
+        let limits = FileLimits::default();
+        let length = fs::metadata(path).map_err(PackError::io("read", path))?.len();
+        if length > limits.file_bytes {
+            let limit = limits.file_bytes;
+            return Err(PackError::not_a_pack(
+                &name,
+                format!("it has {length} bytes, more than the {limit} allowed"),
+            ));
+        }
+        Self::read(&name, fs::read(path).map_err(PackError::io("read", path))?, &limits)
+    }
+
+    /// Reads a pack from memory; `name` is for messages.
+    ///
+    /// # Errors
+    /// [`PackError::NotAPack`]: not a component, no manifest, a manifest that does not match what the component exports
+    /// and imports, a contract that this host does not serve.
+    pub fn read(name: &str, bytes: Vec<u8>, limits: &FileLimits) -> Result<Self, PackError> {
+        let refuse = |problem: String| PackError::not_a_pack(name, problem);
+        if bytes.len() as u64 > limits.file_bytes {
+            return Err(refuse(format!("it has more than {} bytes", limits.file_bytes)));
+        }
+        let surface = Surface::of(&bytes).map_err(&refuse)?;
+        let section = match surface.sections.as_slice() {
+            [one] if one.len() <= limits.manifest_bytes => *one,
+            [_] => return Err(refuse(format!("its manifest has more than {} bytes", limits.manifest_bytes))),
+            [] => return Err(refuse("it holds no manifest: build it with `caveat pack build`".into())),
+            _ => return Err(refuse("it holds more than one manifest".into())),
+        };
+        let Section { manifest, schema } = serde_json::from_slice(section)
+            .map_err(|e| refuse(format!("its manifest cannot be read: {e}")))?;
+        if let Some(problem) = manifest.problems().first() {
+            return Err(refuse(format!("its manifest is wrong: {problem}")));
+        }
+        if let Some(schema) = &schema {
+            settings::validator(schema).map_err(|e| refuse(format!("its settings schema is none: {e}")))?;
+        }
+        surface.agrees_with(&manifest).map_err(&refuse)?;
+        let digest = Digest(Sha256::digest(&bytes).into());
+        Ok(Self { digest, manifest: Arc::new(manifest), schema: schema.map(Arc::new), bytes: bytes.into() })
+    }
+
+    /// Puts manifest and schema into a component.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn assemble(manifest: Manifest, schema: Option<Value>, component: &[u8]) -> Result<Self, PackError> {
+        let name = manifest.pack.name.clone();
+        let section = serde_json::to_vec(&Section { manifest, schema })
+            .map_err(|e| PackError::not_a_pack(&name, format!("its manifest cannot be written: {e}")))?;
+        let mut bytes = component.to_vec();
+        append_custom(&mut bytes, MANIFEST_SECTION, &section);
+        Self::read(&name, bytes, &FileLimits::default())
+    }
+
+    /// All of it; this is what [`Self::digest`] is of, and what the engine is given.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+    /// SHA-256 of the file.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+    /// What it says of itself.
+    pub fn manifest(&self) -> &Arc<Manifest> {
+        &self.manifest
+    }
+    /// JSON Schema of its settings; none when it has no settings.
+    pub fn schema(&self) -> Option<&Value> {
+        self.schema.as_deref()
+    }
+}
+
+/// What a component shows on its outside.
+#[derive(Default)]
+struct Surface<'a> {
+    sections: Vec<&'a [u8]>,
+    exports: BTreeSet<String>,
+    imports: BTreeSet<String>,
+}
+
+impl<'a> Surface<'a> {
+    fn of(bytes: &'a [u8]) -> Result<Self, String> {
+        let mut surface = Self::default();
+        let mut depth = 0_u32;
+        for payload in Parser::new(0).parse_all(bytes) {
+            match payload.map_err(|e| format!("it is damaged: {e}"))? {
+                Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                    return Err(
+                        "it is a core module, not a component: build it with `caveat pack build`".into()
+                    );
+                }
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::CustomSection(section) if depth == 0 && section.name() == MANIFEST_SECTION => {
+                    surface.sections.push(section.data());
+                }
+                Payload::ComponentExportSection(exports) if depth == 0 => {
+                    for export in exports {
+                        surface.exports.insert(export.map_err(|e| e.to_string())?.name.name.to_owned());
+                    }
+                }
+                Payload::ComponentImportSection(imports) if depth == 0 => {
+                    for import in imports {
+                        surface.imports.insert(import.map_err(|e| e.to_string())?.name.name.to_owned());
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(surface)
+    }
+
+    fn agrees_with(&self, manifest: &Manifest) -> Result<(), String> {
+        let contract = &manifest.pack.contract;
+        let interface = |name: &str| format!("caveat:policy/{name}@{contract}");
+        if !self.exports.contains(&interface("settings")) {
+            return Err(format!("it does not export `{}`: {}", interface("settings"), self.contracts()));
+        }
+        for stage in Stage::ALL {
+            let export = interface(&stage.to_string());
+            match (manifest.pack.stages.contains(&stage), self.exports.contains(&export)) {
+                (true, false) => {
+                    return Err(format!(
+                        "its manifest names the stage `{stage}`, but it does not export `{export}`"
+                    ));
+                }
+                (false, true) => {
+                    return Err(format!(
+                        "it exports `{export}`, but its manifest does not name the stage `{stage}`"
+                    ));
+                }
+                _ => {}
+            }
+        }
+        // Types come in through `facts`; an interface of types alone gives no power.
+        let harmless = ["facts", "capture", "storage", "access"].map(interface);
+        let granted: BTreeSet<String> = manifest.pack.imports.iter().map(|i| interface(i)).collect();
+        match self.imports.iter().find(|i| !harmless.contains(i) && !granted.contains(*i)) {
+            Some(import) => Err(format!(
+                "it imports `{import}`, which its manifest does not ask for: add it to `imports` or do without"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Which versions of the contract it was built for, for a message that helps.
+    fn contracts(&self) -> String {
+        let of_policy = self.exports.iter().filter(|e| e.starts_with("caveat:policy/")).cloned();
+        match of_policy.collect::<Vec<_>>().join("`, `") {
+            none if none.is_empty() => "it exports nothing of caveat:policy".into(),
+            some => format!("it exports `{some}`; rebuild it against the contract that its manifest names"),
+        }
+    }
+}
+
+/// WebAssembly core specification, 5.5.3: id 0, size, name, contents; sizes in LEB128.
+fn append_custom(bytes: &mut Vec<u8>, name: &str, contents: &[u8]) {
+    let mut body = Vec::with_capacity(contents.len() + name.len() + 5);
+    write_leb128(&mut body, name.len());
+    body.extend_from_slice(name.as_bytes());
+    body.extend_from_slice(contents);
+    bytes.push(0);
+    write_leb128(bytes, body.len());
+    bytes.extend_from_slice(&body);
+}
+
+fn write_leb128(out: &mut Vec<u8>, mut value: usize) {
+    loop {
+        let low = (value & 0x7f) as u8;
+        value >>= 7;
+        if value == 0 {
+            out.push(low);
+            return;
+        }
+        out.push(low | 0x80);
+    }
+}
