@@ -46,7 +46,8 @@ pub struct VaultConfig {
 }
 
 /// Every limit of the vault. The defaults carry ten hours of two legs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Plaintext of one segment, in bytes.
     pub segment_bytes: usize,
