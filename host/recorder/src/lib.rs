@@ -1,1 +1,287 @@
+//! THE PATH: event, ruling, verdict, audio, seal, ledger, acknowledgement.
+//!
+//! Every capture, storage and access event goes through here and nowhere else. Nothing is acknowledged, played or
+//! destroyed before its ledger entry is durable; audio that the rules did not allow leaves memory unwritten; a call is
+//! never dropped for our sake. Start at [`Recorder::open`] (a call begins) and [`Recorder::play`] (somebody asks).
 
+mod alerts;
+mod call;
+mod call_facts;
+mod catalog;
+mod client;
+mod error;
+mod house;
+mod limits;
+mod listen;
+mod live;
+mod playback;
+mod session;
+mod tape;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use caveat_engine::Engine;
+use caveat_ledger::{EntryKind, Ledger};
+use caveat_model::{ClientId, Clock};
+use caveat_packs::ActiveSets;
+use caveat_retention::Retention;
+use caveat_state::Db;
+use caveat_vault::{SealReason, Vault};
+use tokio::sync::{mpsc, oneshot};
+
+pub use alerts::Alert;
+pub use call::{Answer, Frame, Happening, NewCall, NewNotice, NewParty, RecordingState};
+pub use catalog::Listed;
+pub use client::{ClientProfile, Clients};
+pub use error::RecorderError;
+pub use limits::Limits;
+pub use listen::{Asked, Decided};
+pub use live::{Live, Watch};
+pub use playback::Playback;
+
+use call_facts::CallFacts;
+use house::House;
+use session::{Order, Session};
+
+/// The rooms that the path leads through, opened by the binary.
+pub struct Rooms {
+    /// Runs packs.
+    pub engine: Arc<Engine>,
+    /// Which packs are active, by client.
+    pub packs: Arc<ActiveSets>,
+    /// Seals.
+    pub vault: Vault,
+    /// Logs.
+    pub ledger: Ledger,
+    /// Keeps and destroys.
+    pub retention: Retention,
+    /// Holds the lists.
+    pub db: Db,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The recorder of a host; cheap to clone.
+#[derive(Clone)]
+pub struct Recorder {
+    house: Arc<House>,
+    clients: Clients,
+    running: Arc<Mutex<Running>>,
+}
+
+type Running = HashMap<(ClientId, String), Call>;
+
+/// A running call; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Call {
+    client: ClientId,
+    id: String,
+    orders: mpsc::Sender<Order>,
+}
+
+impl Recorder {
+    /// Opens the recorder. Recordings that a crash cut short are sealed first, as interrupted.
+    pub async fn start(rooms: Rooms, clients: Clients, limits: Limits) -> Result<Self, RecorderError> {
+        let Rooms { engine, packs, vault, ledger, retention, db, clock } = rooms;
+        let catalog = catalog::Catalog::open(db.clone(), vault.clone()).await?;
+        let alerts = alerts::Alerts::open(db).await?;
+        let house = House {
+            engine,
+            packs,
+            vault,
+            ledger,
+            retention,
+            catalog,
+            alerts,
+            watch: Watch::default(),
+            clock,
+            limits,
+        };
+        let recorder = Self { house: Arc::new(house), clients, running: Arc::default() };
+        recorder.seal_what_was_left().await?;
+        Ok(recorder)
+    }
+
+    /// A call begins: the packs are asked, and the answer says whether it is recorded. It runs until it is ended.
+    ///
+    /// # Errors
+    /// An unknown client, an id in use, a limit; or the host failed, and the call is not recorded.
+    pub async fn open(&self, client: &ClientId, call: NewCall) -> Result<(Call, Answer), RecorderError> {
+        let profile =
+            self.clients.get(client).ok_or_else(|| RecorderError::NoSuchClient { id: client.to_string() })?;
+        let id = call.external_id.clone();
+        let limits = &self.house.limits;
+        if id.is_empty() || id.len() > limits.text_bytes_max {
+            let (bytes, limit) = (id.len(), limits.text_bytes_max);
+            return Err(RecorderError::TooLong { what: "call id", bytes, limit });
+        }
+        let (orders, inbox) = mpsc::channel(limits.frames_waiting_max);
+        let handle = Call { client: client.clone(), id: id.clone(), orders };
+        self.admit(&handle)?;
+        let known = CallFacts::new(call, &profile, self.house.clock.now(), limits);
+        let begun = match known {
+            Ok(known) => Session::begin(self.house.clone(), profile, id, known).await,
+            Err(error) => Err(error),
+        };
+        match begun {
+            Err(error) => {
+                self.forget(&handle);
+                Err(error)
+            }
+            Ok((session, answer)) => {
+                let (recorder, finished) = (self.clone(), handle.clone());
+                tracing::info!(client = %session.client(), recording = %session.recording(), "call began");
+                // The table holds a sender too, so the task must not wait for all senders to go.
+                tokio::spawn(async move {
+                    session.run(inbox).await;
+                    recorder.forget(&finished);
+                });
+                Ok((handle, answer))
+            }
+        }
+    }
+
+    /// The running call with this id.
+    pub fn call(&self, client: &ClientId, id: &str) -> Result<Call, RecorderError> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running
+            .get(&(client.clone(), id.to_owned()))
+            .cloned()
+            .ok_or_else(|| RecorderError::NoSuchCall { id: id.chars().take(80).collect() })
+    }
+
+    /// Ids of a client's running calls.
+    pub fn calls(&self, client: &ClientId) -> Vec<String> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ids: Vec<_> = running.keys().filter(|(c, _)| c == client).map(|(_, id)| id.clone()).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// How many calls run, of all clients.
+    pub fn calls_running(&self) -> usize {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Ends every call and waits until all are sealed.
+    pub async fn drain(&self) {
+        let calls: Vec<Call> =
+            self.running.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        for call in &calls {
+            // A call that is over already cannot be ended again.
+            let _ = call.end(SealReason::Interrupted).await;
+        }
+        for call in calls {
+            call.orders.closed().await;
+        }
+    }
+
+    /// What happens, as it happens.
+    pub fn watch(&self) -> &Watch {
+        &self.house.watch
+    }
+
+    /// The clients of this host.
+    pub fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// What somebody still has to see to, newest first.
+    pub async fn alerts(&self, client: &ClientId, limit: u32) -> Result<Vec<Alert>, RecorderError> {
+        Ok(self.house.alerts.unconfirmed(client, limit).await?)
+    }
+
+    /// Confirms an alert; false if no such one is open.
+    pub async fn confirm_alert(&self, client: &ClientId, id: i64, by: &str) -> Result<bool, RecorderError> {
+        Ok(self.house.alerts.confirm(client, id, by).await?)
+    }
+
+    fn admit(&self, call: &Call) -> Result<(), RecorderError> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let limit = self.house.limits.calls_max;
+        if running.len() >= limit {
+            return Err(RecorderError::TooMany { what: "running calls", limit });
+        }
+        let key = (call.client.clone(), call.id.clone());
+        if running.contains_key(&key) {
+            return Err(RecorderError::CallExists { id: call.id.clone() });
+        }
+        running.insert(key, call.clone());
+        Ok(())
+    }
+
+    fn forget(&self, call: &Call) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.remove(&(call.client.clone(), call.id.clone()));
+    }
+
+    async fn seal_what_was_left(&self) -> Result<(), RecorderError> {
+        for left in self.house.vault.recover().await {
+            let seal = match left.seal {
+                Ok(seal) => seal,
+                Err(error) => {
+                    let (client, recording) = (&left.client, left.recording);
+                    tracing::error!(%client, %recording, %error, "not sealed yet; it is kept and tried again");
+                    continue;
+                }
+            };
+            let recording = self.house.pseudonym(&left.client, left.recording).await?;
+            let entry = EntryKind::Sealed {
+                recording,
+                frames: seal.frames,
+                duration_ms: seal.duration_ms,
+                root: seal.root,
+                object_digest: seal.object_digest,
+                reason: "interrupted".to_owned(),
+            };
+            self.house.enter(&left.client, entry).await?;
+            let catalog = &self.house.catalog;
+            catalog.interrupted(&left.client, left.recording, seal.duration_ms).await?;
+            tracing::warn!(client = %left.client, recording = %left.recording, "sealed after a crash");
+        }
+        Ok(())
+    }
+}
+
+impl Call {
+    /// Something happens on the call; the answer comes when its verdict is durable.
+    ///
+    /// # Errors
+    /// [`RecorderError::CallOver`]; what happened cannot be, or exceeds a limit; or the host failed.
+    pub async fn happened(&self, happening: Happening) -> Result<Answer, RecorderError> {
+        let (answer, answered) = oneshot::channel();
+        let order = Order::Happened(happening, answer);
+        self.orders.send(order).await.map_err(|_| RecorderError::CallOver)?;
+        answered.await.map_err(|_| RecorderError::CallOver)?
+    }
+
+    /// Audio arrives. Never waits: where the call is behind, the frame is lost and becomes a gap; false says so.
+    pub fn hear(&self, frame: Frame) -> bool {
+        self.orders.try_send(Order::Frame(frame)).is_ok()
+    }
+
+    /// The call is over. What is left in memory is sealed when its window has passed.
+    pub async fn end(&self, reason: SealReason) -> Result<(), RecorderError> {
+        let (done, over) = oneshot::channel();
+        self.orders.send(Order::End(reason, done)).await.map_err(|_| RecorderError::CallOver)?;
+        over.await.map_err(|_| RecorderError::CallOver)?
+    }
+
+    /// Waits until the call is over and sealed.
+    pub async fn sealed(&self) {
+        self.orders.closed().await;
+    }
+
+    /// The phone system's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Whose call it is.
+    pub fn client(&self) -> &ClientId {
+        &self.client
+    }
+}

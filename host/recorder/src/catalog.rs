@@ -1,0 +1,170 @@
+//! The list of recordings. What describes a call is sealed: the tables hold ids, dates and states.
+
+use caveat_model::{ClientId, Facts, Moment, RecordingId};
+use caveat_state::{Db, sql};
+use caveat_vault::Vault;
+use serde::Serialize;
+
+use crate::RecorderError;
+
+/// A recording in the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Listed {
+    /// Its id.
+    pub id: RecordingId,
+    /// When its call began.
+    pub began: Moment,
+    /// Length of its timeline in milliseconds, once sealed.
+    pub duration_ms: u64,
+    /// `recording`, `sealed`, `interrupted`, `discarded`, `destroyed`.
+    pub state: String,
+}
+
+/// The recordings of every client.
+#[derive(Clone)]
+pub(crate) struct Catalog {
+    db: Db,
+    vault: Vault,
+}
+
+const MIGRATIONS: &[&str] = &["
+CREATE TABLE recording (
+    client TEXT NOT NULL,
+    id TEXT NOT NULL,
+    began_ms BIGINT NOT NULL,
+    duration_ms BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    facts BYTEA NOT NULL,
+    PRIMARY KEY (client, id)
+);
+CREATE INDEX recording_began ON recording (client, began_ms)"];
+
+type Row = (String, i64, i64, String);
+
+impl Catalog {
+    pub(crate) async fn open(db: Db, vault: Vault) -> Result<Self, RecorderError> {
+        db.migrate("catalog", MIGRATIONS).await?;
+        Ok(Self { db, vault })
+    }
+
+    /// Enters a recording, or brings its entry up to date.
+    pub(crate) async fn put(
+        &self,
+        client: &ClientId,
+        id: RecordingId,
+        state: &str,
+        duration_ms: u64,
+        facts: &Facts,
+    ) -> Result<(), RecorderError> {
+        let plain = serde_json::to_vec(facts).map_err(|source| RecorderError::Facts { id, source })?;
+        let sealed = self.vault.seal_detail(client, &context(id), &plain).await?;
+        sqlx::query(
+            "INSERT INTO recording (client, id, began_ms, duration_ms, state, facts)
+             VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (client, id) DO UPDATE SET
+               duration_ms = excluded.duration_ms, state = excluded.state, facts = excluded.facts",
+        )
+        .bind(client.as_str())
+        .bind(id.to_string())
+        .bind(facts.began.as_millis() as i64)
+        .bind(duration_ms as i64)
+        .bind(state)
+        .bind(sealed)
+        .execute(self.db.pool())
+        .await
+        .map_err(sql("enter a recording"))?;
+        Ok(())
+    }
+
+    /// Notes that nothing of it is kept any more; its facts go with it.
+    pub(crate) async fn gone(
+        &self,
+        client: &ClientId,
+        id: RecordingId,
+        state: &str,
+    ) -> Result<(), RecorderError> {
+        sqlx::query("UPDATE recording SET state = $3, facts = $4 WHERE client = $1 AND id = $2")
+            .bind(client.as_str())
+            .bind(id.to_string())
+            .bind(state)
+            .bind(Vec::<u8>::new())
+            .execute(self.db.pool())
+            .await
+            .map_err(sql("note that a recording is gone"))?;
+        Ok(())
+    }
+
+    /// Notes how a recording that a crash cut short was sealed.
+    pub(crate) async fn interrupted(
+        &self,
+        client: &ClientId,
+        id: RecordingId,
+        duration_ms: u64,
+    ) -> Result<(), RecorderError> {
+        sqlx::query(
+            "UPDATE recording SET state = 'interrupted', duration_ms = $3 WHERE client = $1 AND id = $2",
+        )
+        .bind(client.as_str())
+        .bind(id.to_string())
+        .bind(duration_ms as i64)
+        .execute(self.db.pool())
+        .await
+        .map_err(sql("note an interrupted recording"))?;
+        Ok(())
+    }
+
+    /// The newest first, beginning before `before`.
+    pub(crate) async fn list(
+        &self,
+        client: &ClientId,
+        before: Moment,
+        limit: u32,
+    ) -> Result<Vec<Listed>, RecorderError> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT id, began_ms, duration_ms, state FROM recording
+             WHERE client = $1 AND began_ms < $2 ORDER BY began_ms DESC, id DESC LIMIT $3",
+        )
+        .bind(client.as_str())
+        .bind(before.as_millis() as i64)
+        .bind(i64::from(limit))
+        .fetch_all(self.db.pool())
+        .await
+        .map_err(sql("list recordings"))?;
+        Ok(rows.into_iter().filter_map(listed).collect())
+    }
+
+    /// One recording's entry and facts.
+    pub(crate) async fn get(
+        &self,
+        client: &ClientId,
+        id: RecordingId,
+    ) -> Result<(Listed, Facts), RecorderError> {
+        let row: Option<(String, i64, i64, String, Vec<u8>)> = sqlx::query_as(
+            "SELECT id, began_ms, duration_ms, state, facts FROM recording WHERE client = $1 AND id = $2",
+        )
+        .bind(client.as_str())
+        .bind(id.to_string())
+        .fetch_optional(self.db.pool())
+        .await
+        .map_err(sql("read a recording's entry"))?;
+        let missing = || RecorderError::NoSuchRecording { id };
+        let (text, began, duration, state, sealed) = row.ok_or_else(missing)?;
+        let entry = listed((text, began, duration, state)).ok_or_else(missing)?;
+        if sealed.is_empty() {
+            return Err(RecorderError::NotKept { id, state: entry.state });
+        }
+        let plain = self.vault.open_detail(client, &context(id), &sealed).await?;
+        let facts = serde_json::from_slice(&plain).map_err(|source| RecorderError::Facts { id, source })?;
+        Ok((entry, facts))
+    }
+}
+
+fn context(id: RecordingId) -> String {
+    format!("facts of {id}")
+}
+
+fn listed((id, began, duration, state): Row) -> Option<Listed> {
+    let (began, duration_ms) = (Moment::from_millis(began as u64), duration as u64);
+    Some(Listed { id: id.parse().ok()?, began, duration_ms, state })
+}

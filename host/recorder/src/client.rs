@@ -1,0 +1,47 @@
+//! What the recorder has to know of a client.
+
+use std::{collections::HashMap, sync::Arc};
+
+use caveat_model::{Attribute, ClientId, Placement, Purpose, Region};
+
+/// One client as its configuration describes it.
+#[derive(Debug, Clone)]
+pub struct ClientProfile {
+    /// Who.
+    pub id: ClientId,
+    /// Where the recorder runs.
+    pub recorder_region: Option<Region>,
+    /// What its recordings are for, unless a call says otherwise.
+    pub purposes: Vec<Purpose>,
+    /// Whether pause or masking during card entry is in use.
+    pub can_pause: bool,
+    /// Whether its recordings are part of patients' medical records.
+    pub medical_record: bool,
+    /// Where recordings are kept. Cipher and key state are the vault's to say.
+    pub placement: Placement,
+    /// Jobs that have a documented need for what the rules would hide (`function` of a person).
+    pub full_need: Vec<String>,
+    /// Facts of its industry, given with every event.
+    pub attributes: Vec<Attribute>,
+}
+
+/// All clients of a host, by id.
+#[derive(Debug, Clone, Default)]
+pub struct Clients(Arc<HashMap<ClientId, Arc<ClientProfile>>>);
+
+impl Clients {
+    /// The client with this id.
+    pub fn get(&self, id: &ClientId) -> Option<Arc<ClientProfile>> {
+        self.0.get(id).cloned()
+    }
+    /// Every client.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<ClientProfile>> {
+        self.0.values()
+    }
+}
+
+impl FromIterator<ClientProfile> for Clients {
+    fn from_iter<I: IntoIterator<Item = ClientProfile>>(clients: I) -> Self {
+        Self(Arc::new(clients.into_iter().map(|c| (c.id.clone(), Arc::new(c))).collect()))
+    }
+}

@@ -1,0 +1,123 @@
+//! What can go wrong on the path.
+
+use caveat_model::{Offset, PartyId, RecordingId};
+
+/// An error of the recorder. Only what [`RecorderError::is_the_senders`] holds for is shown to a sender.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecorderError {
+    /// No such client is configured.
+    #[error("client `{id}` is not configured on this host")]
+    NoSuchClient {
+        /// As given.
+        id: String,
+    },
+    /// No such running call.
+    #[error("no running call has the id `{id}`")]
+    NoSuchCall {
+        /// As given.
+        id: String,
+    },
+    /// The external id is in use.
+    #[error("a running call has the id `{id}` already")]
+    CallExists {
+        /// As given.
+        id: String,
+    },
+    /// No such recording of this client.
+    #[error("this client has no recording `{id}`")]
+    NoSuchRecording {
+        /// As given.
+        id: RecordingId,
+    },
+    /// The recording is not, or no longer, there to be opened.
+    #[error("recording `{id}` is {state}: there is nothing to open")]
+    NotKept {
+        /// Which.
+        id: RecordingId,
+        /// Its state.
+        state: String,
+    },
+    /// No party of the call has this number.
+    #[error("the call has no party {id}")]
+    NoSuchParty {
+        /// As given.
+        id: PartyId,
+    },
+    /// A limit was reached.
+    #[error("too many {what}: the limit is {limit}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+    /// A text is too long.
+    #[error("a {what} of {bytes} bytes is too long: the limit is {limit}")]
+    TooLong {
+        /// Which text.
+        what: &'static str,
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A word ends before it starts, or is on a leg that cannot be.
+    #[error("a word on leg {leg} from {start} to {end} ms cannot be")]
+    BadWord {
+        /// Its leg.
+        leg: u8,
+        /// Its start.
+        start: Offset,
+        /// Its end.
+        end: Offset,
+    },
+    /// The call is over.
+    #[error("the call is over")]
+    CallOver,
+    /// No packs are active for the client.
+    #[error("client `{client}` has no active packs: nothing is recorded unasked")]
+    NoPacks {
+        /// Which client.
+        client: String,
+    },
+    /// The vault failed.
+    #[error(transparent)]
+    Vault(#[from] caveat_vault::VaultError),
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] caveat_ledger::LedgerError),
+    /// The database failed.
+    #[error(transparent)]
+    State(#[from] caveat_state::StateError),
+    /// Retention failed.
+    #[error(transparent)]
+    Retention(#[from] caveat_retention::RetentionError),
+    /// Audio could not be read or made.
+    #[error("the audio of the recording cannot be made: {0}")]
+    Audio(String),
+    /// Facts kept beside a recording could not be read back.
+    #[error("the facts kept with recording `{id}` cannot be read: {source}")]
+    Facts {
+        /// Which recording.
+        id: RecordingId,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl RecorderError {
+    /// Whether the sender can mend it; if not, the sender sees only that the host failed.
+    pub fn is_the_senders(&self) -> bool {
+        !matches!(
+            self,
+            Self::Vault(_)
+                | Self::Ledger(_)
+                | Self::State(_)
+                | Self::Retention(_)
+                | Self::Facts { .. }
+                | Self::Audio(_)
+        )
+    }
+}

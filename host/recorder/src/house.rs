@@ -1,0 +1,238 @@
+//! What every call and every access goes through: ask the packs, log the verdict, tell whoever has to know.
+
+use std::sync::Arc;
+
+use caveat_engine::Engine;
+use caveat_ledger::{EntryKind, Ledger};
+use caveat_model::{
+    CaptureEvent, ClientId, Clock, Duty, Event, Facts, Key, Keyed, Outcome, RecordingId, Speech,
+    StorageEvent, Verdict, Word,
+};
+use caveat_packs::ActiveSets;
+use caveat_retention::Retention;
+use caveat_vault::Vault;
+use serde::Serialize;
+
+use crate::{
+    ClientProfile, Limits, Live, RecorderError, RecordingState, Watch, alerts::Alerts, catalog::Catalog,
+};
+
+/// The rooms that the path leads through.
+pub(crate) struct House {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) packs: Arc<ActiveSets>,
+    pub(crate) vault: Vault,
+    pub(crate) ledger: Ledger,
+    pub(crate) retention: Retention,
+    pub(crate) catalog: Catalog,
+    pub(crate) alerts: Alerts,
+    pub(crate) watch: Watch,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: Limits,
+}
+
+/// A verdict that stands in the ledger.
+#[derive(Debug, Clone)]
+pub(crate) struct Logged {
+    pub(crate) verdict: Verdict,
+    pub(crate) index: u64,
+}
+
+/// The ruling on where a recording would be kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Placed {
+    pub(crate) event: Event,
+    pub(crate) logged: Logged,
+    /// Whether it may be kept there.
+    pub(crate) fits: bool,
+}
+
+/// What is sealed beside a verdict's ledger entry: enough to rule again.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Detail<'a> {
+    event: &'a Event,
+    facts: &'a Facts,
+    verdict: &'a Verdict,
+    /// Words and keys are left out of `event`: they lie in the sealed transcript, so that what is purged there is
+    /// purged everywhere.
+    words_in_transcript: bool,
+}
+
+impl House {
+    /// Puts an event to one snapshot of the client's packs. An event never straddles a swap.
+    pub(crate) fn ask(
+        &self,
+        client: &ClientId,
+        event: &Event,
+        facts: &Facts,
+    ) -> Result<Verdict, RecorderError> {
+        let set = self
+            .packs
+            .snapshot(client)
+            .ok_or_else(|| RecorderError::NoPacks { client: client.to_string() })?;
+        Ok(Verdict::merge(event, facts, set.ask(&self.engine, event, facts)))
+    }
+
+    /// Makes a verdict durable: the sealed detail first, then the ledger entry. The commit point.
+    pub(crate) async fn log(
+        &self,
+        client: &ClientId,
+        recording: Option<RecordingId>,
+        event: &Event,
+        facts: &Facts,
+        verdict: Verdict,
+    ) -> Result<Logged, RecorderError> {
+        let (event_kept, words_in_transcript) = without_words(event);
+        let detail = Detail { event: &event_kept, facts, verdict: &verdict, words_in_transcript };
+        let plain = serde_json::to_vec(&detail).map_err(|source| RecorderError::Facts {
+            id: recording.unwrap_or_else(|| RecordingId::new(facts.now)),
+            source,
+        })?;
+        let sealed = self.vault.seal_detail(client, "verdict", &plain).await?;
+        let digest = self.ledger.put_detail(client, sealed.into()).await?;
+        let pseudonym = match recording {
+            Some(id) => Some(self.pseudonym(client, id).await?),
+            None => None,
+        };
+        let entry = EntryKind::of_verdict(pseudonym, event.name(), &verdict, Some(digest));
+        let index = self.ledger.append(client, entry).await?.index;
+        Ok(Logged { verdict, index })
+    }
+
+    /// Asks, and logs the answer.
+    pub(crate) async fn rule(
+        &self,
+        client: &ClientId,
+        recording: Option<RecordingId>,
+        event: &Event,
+        facts: &Facts,
+    ) -> Result<Logged, RecorderError> {
+        let verdict = self.ask(client, event, facts)?;
+        self.log(client, recording, event, facts, verdict).await
+    }
+
+    /// Appends an entry about a recording.
+    pub(crate) async fn enter(&self, client: &ClientId, entry: EntryKind) -> Result<u64, RecorderError> {
+        Ok(self.ledger.append(client, entry).await?.index)
+    }
+
+    /// The recording's name in the ledger.
+    pub(crate) async fn pseudonym(
+        &self,
+        client: &ClientId,
+        id: RecordingId,
+    ) -> Result<String, RecorderError> {
+        Ok(self.vault.commitment(client, "recording", id.0.as_bytes()).await?.to_string())
+    }
+
+    /// Tells those who watch, and raises what somebody has to see to.
+    pub(crate) async fn tell(
+        &self,
+        client: &ClientId,
+        recording: Option<RecordingId>,
+        call: &str,
+        event: &Event,
+        logged: &Logged,
+        state: Option<RecordingState>,
+    ) -> Result<(), RecorderError> {
+        let Logged { verdict, index } = logged;
+        let at = self.clock.now();
+        self.watch.tell(Live {
+            at,
+            client: client.clone(),
+            recording,
+            call: call.to_owned(),
+            event: event.name().to_owned(),
+            stage: verdict.stage.to_string(),
+            outcome: verdict.outcome.word(verdict.stage).to_owned(),
+            state,
+            obligations: verdict.obligations().map(|(_, o)| (o.duty.to_string(), o.rule.clone())).collect(),
+            reasons: verdict
+                .reasons()
+                .map(|(_, r)| (r.rule.clone(), r.citation.clone(), r.message.clone()))
+                .collect(),
+            ledger_index: *index,
+        });
+        for (pack, obligation) in verdict.obligations() {
+            let (kind, message) = match &obligation.duty {
+                Duty::Alert(whom) => {
+                    (whom.as_str(), format!("{} asks to be told of `{}`", pack.name, event.name()))
+                }
+                Duty::SeeTo(task) => {
+                    let due = task.due.map_or(String::new(), |m| format!(" by {}", m.date()));
+                    ("task", format!("{}{due}", task.action))
+                }
+                _ => continue,
+            };
+            let reason = verdict.reasons().map(|(_, r)| r).find(|r| r.rule == obligation.rule);
+            let citation = reason.map_or("", |r| r.citation.as_str());
+            self.alerts.raise(client, at, recording, kind, (&obligation.rule, citation, &message)).await?;
+        }
+        for conflict in &verdict.conflicts {
+            let kind = format!("{:?}", conflict.kind);
+            self.alerts.raise(client, at, recording, "conflict", (&kind, "", &conflict.resolution)).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells somebody that a call, or a part of it, is not recorded, and why.
+    pub(crate) async fn tell_not_recorded(
+        &self,
+        client: &ClientId,
+        recording: RecordingId,
+        verdict: &Verdict,
+    ) -> Result<(), RecorderError> {
+        for ruling in verdict.rulings.iter().filter(|r| r.ruling.outcome == Outcome::Refuse) {
+            for reason in &ruling.ruling.reasons {
+                let why = (reason.rule.as_str(), reason.citation.as_str(), reason.message.as_str());
+                self.alerts.raise(client, self.clock.now(), Some(recording), "not-recorded", why).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// May this recording be kept where this client's recordings are kept? Asked before the first byte is written.
+    pub(crate) async fn rule_on_place(
+        &self,
+        client: &ClientProfile,
+        recording: RecordingId,
+        facts: &Facts,
+    ) -> Result<Placed, RecorderError> {
+        let vault = self.vault.placement();
+        let mut placement = client.placement.clone();
+        (placement.cipher, placement.key) = (vault.cipher, vault.key);
+        let event = Event::Storage(StorageEvent::Seal(placement.clone()));
+        let logged = self.rule(&client.id, Some(recording), &event, facts).await?;
+        let terms = &logged.verdict.terms;
+        let place_fits = terms.place_in.as_ref().is_none_or(|places| {
+            placement.region.as_ref().is_some_and(|here| places.iter().any(|p| here.within(p)))
+        });
+        let suite_fits = terms.encrypt_with.as_ref().is_none_or(|suites| suites.contains(&placement.cipher));
+        let immutable_fits = !terms.asks(&Duty::Immutable) || placement.traits.immutable;
+        let fits = logged.verdict.outcome == Outcome::Allow && place_fits && suite_fits && immutable_fits;
+        Ok(Placed { event, logged, fits })
+    }
+}
+
+/// The event without what was said and keyed, and whether anything was left out.
+fn without_words(event: &Event) -> (Event, bool) {
+    let mute =
+        |words: &[Word]| -> Vec<Word> { words.iter().map(|w| Word { text: String::new(), ..*w }).collect() };
+    let blank = |key: &Key| Key { symbol: '?', ..*key };
+    match event {
+        Event::Capture(CaptureEvent::Words(s)) => {
+            let speech = Speech { heard: mute(&s.heard), before: mute(&s.before) };
+            (Event::Capture(CaptureEvent::Words(speech)), true)
+        }
+        Event::Capture(CaptureEvent::Keys(k)) => {
+            let keyed = Keyed {
+                pressed: blank(&k.pressed),
+                before: k.before.iter().map(blank).collect(),
+                words: mute(&k.words),
+            };
+            (Event::Capture(CaptureEvent::Keys(keyed)), true)
+        }
+        other => (other.clone(), false),
+    }
+}

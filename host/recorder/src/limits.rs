@@ -1,0 +1,53 @@
+//! Numbers that bound the path. Every one can be set in `caveat.toml` under `[limits.calls]`.
+
+use serde::{Deserialize, Serialize};
+
+/// Bounds on calls; see each field's unit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// How long audio stays in memory before it is sealed, so that a ruling on what is heard late can still drop it. It
+    /// bounds the delay of a recognizer and the length of a notice that the recording starts with.
+    pub late_window_ms: u32,
+    /// How far back words and keys are given to packs as context.
+    pub context_ms: u32,
+    /// At most this many words of context.
+    pub context_words: usize,
+    /// A pause that nobody ends is ended after this long, if the packs allow it.
+    pub pause_max_ms: u32,
+    /// Running calls of all clients; further ones are not recorded.
+    pub calls_max: usize,
+    /// Parties of one call.
+    pub parties_max: usize,
+    /// Legs of one call.
+    pub legs_max: u8,
+    /// Audio frames of one call that wait for their turn; more are lost, and become a gap.
+    pub frames_waiting_max: usize,
+    /// A call is ended after this long.
+    pub call_max_ms: u32,
+    /// How often the root of what is sealed so far goes into the ledger.
+    pub interim_every_ms: u32,
+    /// Labels, notices and consents of one call, each.
+    pub facts_max: usize,
+    /// Bytes of a single word, name, attribute.
+    pub text_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            late_window_ms: 10_000,
+            context_ms: 60_000,
+            context_words: 200,
+            pause_max_ms: 600_000,
+            calls_max: 1_000,
+            parties_max: 32,
+            legs_max: 8,
+            frames_waiting_max: 1_024,
+            call_max_ms: 12 * 3_600_000,
+            interim_every_ms: 60_000,
+            facts_max: 1_000,
+            text_bytes_max: 1_024,
+        }
+    }
+}

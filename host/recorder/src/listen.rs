@@ -1,0 +1,238 @@
+//! Access: somebody asks for a recording. Log before act: intent in the ledger, then the act, then its result.
+
+use caveat_access::SignedIn;
+use caveat_ledger::EntryKind;
+use caveat_model::{
+    AccessRequest, Act, ClientId, Event, Facts, Form, Label, LabelKind, Moment, Outcome, Person, Purpose,
+    RecordingId, Span, SpanSet, Verdict,
+};
+use serde::Serialize;
+
+use crate::{
+    Recorder, RecorderError, RecordingState,
+    catalog::Listed,
+    house::Logged,
+    playback::{self, Playback},
+};
+
+/// What somebody asks for.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Which act.
+    pub act: Act,
+    /// Why.
+    pub purpose: Purpose,
+    /// In which form.
+    pub form: Form,
+    /// Which part; none for all of it.
+    pub span: Option<Span>,
+    /// Emergency access is invoked.
+    pub break_glass: bool,
+}
+
+impl Asked {
+    /// To hear all of a recording as it is.
+    pub fn to_play(purpose: Purpose) -> Self {
+        Self { act: Act::Play, purpose, form: Form::Original, span: None, break_glass: false }
+    }
+}
+
+/// What was decided about an access.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Decided {
+    /// `allow`, `step-up`, `refuse`.
+    pub outcome: String,
+    /// What goes with it ("serve-redacted-copy", "log-access").
+    pub obligations: Vec<String>,
+    /// What would change the answer.
+    pub remedies: Vec<String>,
+    /// Why: rule, citation, message.
+    pub reasons: Vec<(String, String, String)>,
+    /// What is silenced in what is served.
+    pub silenced: Vec<Span>,
+    /// Where the intent stands in the ledger.
+    pub ledger_index: u64,
+}
+
+/// An access that was granted and logged, and is still to be carried out.
+struct Granted {
+    intent: u64,
+    facts: Facts,
+    silenced: SpanSet,
+    decided: Decided,
+}
+
+impl Recorder {
+    /// The recordings of a client, newest first, beginning before `before`. A search is an event like any other.
+    ///
+    /// # Errors
+    /// As [`Recorder::play`]; the verdict is in the `Err` of the result.
+    pub async fn search(
+        &self,
+        who: &SignedIn,
+        purpose: Purpose,
+        before: Moment,
+        limit: u32,
+    ) -> Result<Result<Vec<Listed>, Decided>, RecorderError> {
+        let asked =
+            Asked { act: Act::Search, purpose, form: Form::FactsOnly, span: None, break_glass: false };
+        match self.decide(who, None, Facts::default(), &asked).await? {
+            Err(decided) => Ok(Err(decided)),
+            Ok(granted) => {
+                let found = self.house.catalog.list(&who.client, before, limit).await?;
+                self.result(&who.client, granted.intent, true, 0).await?;
+                Ok(Ok(found))
+            }
+        }
+    }
+
+    /// What is known of a recording, without its content.
+    pub async fn look(
+        &self,
+        who: &SignedIn,
+        id: RecordingId,
+        purpose: Purpose,
+    ) -> Result<Result<(Listed, Facts), Decided>, RecorderError> {
+        let (listed, facts) = self.house.catalog.get(&who.client, id).await?;
+        let asked =
+            Asked { act: Act::Search, purpose, form: Form::FactsOnly, span: None, break_glass: false };
+        match self.decide(who, Some(id), facts, &asked).await? {
+            Err(decided) => Ok(Err(decided)),
+            Ok(granted) => {
+                self.result(&who.client, granted.intent, true, 0).await?;
+                Ok(Ok((listed, granted.facts)))
+            }
+        }
+    }
+
+    /// A recording as this person may hear it: all of it, with spans silenced, or not at all (`Ok(Err(..))`, with the
+    /// reasons). Nothing is decrypted before the intent is in the ledger.
+    ///
+    /// # Errors
+    /// [`RecorderError::NoSuchRecording`], [`RecorderError::NotKept`], and failures of the rooms behind.
+    pub async fn play(
+        &self,
+        who: &SignedIn,
+        id: RecordingId,
+        asked: &Asked,
+    ) -> Result<Result<(Playback, Decided), Decided>, RecorderError> {
+        let (listed, facts) = self.house.catalog.get(&who.client, id).await?;
+        if listed.state != "sealed" && listed.state != "interrupted" {
+            return Err(RecorderError::NotKept { id, state: listed.state });
+        }
+        let granted = match self.decide(who, Some(id), facts, asked).await? {
+            Err(decided) => return Ok(Err(decided)),
+            Ok(granted) => granted,
+        };
+        let played = async {
+            let reader = self.house.vault.reader(&who.client, id).await?;
+            playback::stereo(&reader, asked.span, &granted.silenced, listed.duration_ms).await
+        }
+        .await;
+        let bytes = played.as_ref().map_or(0, |p| p.wav.len() as u64);
+        self.result(&who.client, granted.intent, played.is_ok(), bytes).await?;
+        Ok(Ok((played?, granted.decided)))
+    }
+
+    /// Logs a sign-in and what the packs say of it; false: they refuse it.
+    pub async fn sign_in(&self, who: &SignedIn) -> Result<Result<(), Decided>, RecorderError> {
+        let (act, purpose) = (Act::SignIn, Purpose::Operations);
+        let asked = Asked { act, purpose, form: Form::FactsOnly, span: None, break_glass: false };
+        match self.decide(who, None, Facts::default(), &asked).await? {
+            Err(decided) => Ok(Err(decided)),
+            Ok(granted) => {
+                self.result(&who.client, granted.intent, true, 0).await?;
+                Ok(Ok(()))
+            }
+        }
+    }
+
+    /// Rules on an access and logs the intent, granted or not.
+    async fn decide(
+        &self,
+        who: &SignedIn,
+        id: Option<RecordingId>,
+        mut facts: Facts,
+        asked: &Asked,
+    ) -> Result<Result<Granted, Decided>, RecorderError> {
+        facts.now = self.house.clock.now();
+        if id.is_none() {
+            facts.began = facts.now;
+        } else if let Some(id) = id {
+            facts.holds = self.house.retention.holds(&who.client, id).await?;
+        }
+        let event = Event::Access(AccessRequest {
+            act: asked.act,
+            purpose: asked.purpose,
+            form: asked.form,
+            span: asked.span,
+            person: self.person(who, asked),
+        });
+        let logged = self.house.rule(&who.client, id, &event, &facts).await?;
+        let grant = logged.verdict.outcome == Outcome::Allow;
+        let pseudonym = match id {
+            Some(id) => Some(self.house.pseudonym(&who.client, id).await?),
+            None => None,
+        };
+        let name = who.person.as_str().as_bytes();
+        let intent = EntryKind::AccessIntent {
+            recording: pseudonym,
+            person: self.house.vault.commitment(&who.client, "person", name).await?.to_string(),
+            act: asked.act,
+            purpose: asked.purpose,
+            verdict: logged.index,
+            grant,
+        };
+        let intent = self.house.enter(&who.client, intent).await?;
+        self.house.tell(&who.client, id, "", &event, &logged, None::<RecordingState>).await?;
+        let silenced = silenced(&logged.verdict, &facts.labels, asked.form);
+        let decided = decided(&logged, &silenced, intent);
+        if grant { Ok(Ok(Granted { intent, facts, silenced, decided })) } else { Ok(Err(decided)) }
+    }
+
+    fn person(&self, who: &SignedIn, asked: &Asked) -> Person {
+        let mut person = who.to_model();
+        person.traits.verified = true;
+        person.traits.break_glass = asked.break_glass;
+        person.traits.full_need =
+            self.clients.get(&who.client).is_some_and(|c| c.full_need.contains(&who.function));
+        person
+    }
+
+    async fn result(
+        &self,
+        client: &ClientId,
+        intent: u64,
+        ok: bool,
+        bytes: u64,
+    ) -> Result<(), RecorderError> {
+        self.house.enter(client, EntryKind::AccessResult { intent, ok, bytes }).await?;
+        Ok(())
+    }
+}
+
+/// Labelled spans of the kinds that the verdict hides; all labelled spans where a redacted form was asked for.
+fn silenced(verdict: &Verdict, labels: &[Label], form: Form) -> SpanSet {
+    const NEVER_HIDDEN: [LabelKind; 2] = [LabelKind::RequiredPhrase, LabelKind::ForbiddenPhrase];
+    let hidden = |kind: LabelKind| {
+        let asked = form != Form::Original && !NEVER_HIDDEN.contains(&kind);
+        asked || verdict.terms.serve_redacted.as_ref().is_some_and(|kinds| kinds.contains(&kind))
+    };
+    labels.iter().filter(|l| hidden(l.kind)).map(|l| l.span).collect()
+}
+
+fn decided(logged: &Logged, silenced: &SpanSet, intent: u64) -> Decided {
+    let verdict = &logged.verdict;
+    Decided {
+        outcome: verdict.outcome.word(verdict.stage).to_owned(),
+        obligations: verdict.obligations().map(|(_, o)| o.duty.code()).collect(),
+        remedies: verdict.remedies().map(|r| r.action.clone()).collect(),
+        reasons: verdict
+            .reasons()
+            .map(|(_, r)| (r.rule.clone(), r.citation.clone(), r.message.clone()))
+            .collect(),
+        silenced: silenced.as_slice().to_vec(),
+        ledger_index: intent,
+    }
+}

@@ -1,0 +1,154 @@
+//! The sound and the words of a running call until they may be sealed.
+
+use caveat_audio::{GapKind, SAMPLE_RATE_HZ, Timeline};
+use caveat_model::{Offset, Span, SpanSet, Word};
+use caveat_vault::{Codec, Kind, LegInfo};
+
+use crate::{Frame, Limits, RecorderError, RecordingState};
+
+/// A part of a call that may be sealed now.
+pub(crate) struct Part {
+    pub(crate) leg: u8,
+    pub(crate) second: u32,
+    pub(crate) kind: Kind,
+    pub(crate) plain: Vec<u8>,
+}
+
+pub(crate) struct Tape {
+    timeline: Timeline,
+    words: Vec<Word>,
+    purged: SpanSet,
+    /// Set while a notice that is to be in the recording is ruled on.
+    begins_at: Option<Offset>,
+    ended: Option<Offset>,
+    window_ms: u32,
+}
+
+impl Tape {
+    pub(crate) fn new(limits: &Limits, legs: impl IntoIterator<Item = u8>) -> Self {
+        Self {
+            timeline: Timeline::new(limits.late_window_ms, legs),
+            words: vec![],
+            purged: SpanSet::default(),
+            begins_at: None,
+            ended: None,
+            window_ms: limits.late_window_ms,
+        }
+    }
+
+    pub(crate) fn hear(&mut self, frame: &Frame) {
+        if self.ended.is_none() {
+            self.timeline.hear(frame.leg, frame.at, &frame.samples);
+        }
+    }
+
+    /// Words are sealed with the second in which they began, unless they are purged before.
+    pub(crate) fn words(&mut self, heard: &[Word]) {
+        self.words.extend_from_slice(heard);
+    }
+
+    pub(crate) fn oldest(&self) -> Option<Offset> {
+        Some(self.timeline.oldest())
+    }
+
+    pub(crate) fn may_begin_at(&mut self, from: Option<Offset>) {
+        self.begins_at = from;
+    }
+
+    pub(crate) fn begins_at(&self) -> Option<Offset> {
+        self.begins_at
+    }
+
+    /// Keep from here on.
+    pub(crate) fn go(&mut self, from: Offset) {
+        self.timeline.go(from);
+    }
+
+    /// Keep nothing from here on.
+    pub(crate) fn stop(&mut self, from: Offset, rule: &str, state: RecordingState) {
+        let kind = match state {
+            RecordingState::NotRecorded => GapKind::NotAllowed,
+            RecordingState::Suspended | RecordingState::Recording => GapKind::Pause,
+        };
+        self.timeline.stop(from, kind, rule);
+    }
+
+    /// Never keep these. Gives back what has left memory.
+    pub(crate) fn purge(&mut self, spans: &[Span], rule: &str) -> Vec<Span> {
+        self.purged = self.purged.union(&spans.iter().copied().collect());
+        self.timeline.purge(spans, rule)
+    }
+
+    pub(crate) fn mask_keys(&mut self, from: Offset) {
+        self.timeline.mask_keys(from);
+    }
+
+    /// Forgets all that is in memory.
+    pub(crate) fn forget(&mut self) {
+        self.timeline.forget();
+        self.words.clear();
+    }
+
+    /// Lets go of what nobody may keep.
+    pub(crate) fn let_go(&mut self, now: Offset) {
+        drop(self.take_ready(now));
+    }
+
+    pub(crate) fn end(&mut self, at: Offset) {
+        self.ended = Some(at);
+    }
+
+    pub(crate) fn is_past_window(&self, now: Offset) -> bool {
+        self.ended.is_none_or(|end| now >= end.saturating_add(self.window_ms))
+    }
+
+    pub(crate) fn legs_of(&self, span: &Span) -> Vec<u8> {
+        self.timeline.legs().filter(|leg| span.leg.is_none_or(|l| l == *leg)).collect()
+    }
+
+    pub(crate) fn leg_infos(&self) -> Vec<LegInfo> {
+        let info = |leg| LegInfo { leg, sample_rate_hz: SAMPLE_RATE_HZ, codec: Codec::Pcmu };
+        self.timeline.legs().map(info).collect()
+    }
+
+    /// What may be sealed at `now`; after the end of the call, nothing from beyond it.
+    pub(crate) fn take_ready(&mut self, now: Offset) -> Result<Vec<Part>, RecorderError> {
+        let now = self.ended.map_or(now, |end| now.min(end.saturating_add(self.window_ms)));
+        let ready = self.timeline.take_ready(now);
+        self.parts(ready)
+    }
+
+    /// All that is left.
+    pub(crate) fn take_all(&mut self) -> Result<Vec<Part>, RecorderError> {
+        let ready = self.timeline.take_all(self.ended.unwrap_or(0));
+        self.parts(ready)
+    }
+
+    fn parts(&mut self, ready: Vec<caveat_audio::Ready>) -> Result<Vec<Part>, RecorderError> {
+        let mut parts = Vec::with_capacity(ready.len());
+        for caveat_audio::Ready { leg, second, segment } in ready {
+            let (from, until) = (second * 1_000, second * 1_000 + 1_000);
+            let (said, later): (Vec<Word>, Vec<Word>) =
+                self.words.drain(..).partition(|w| w.leg == leg && w.start < until);
+            self.words = later;
+            // A word in a gap was not allowed either, whatever the reason of the gap.
+            let allowed = |w: &&Word| {
+                let at = |ms: Offset| ms.clamp(from, until).saturating_sub(from) * 8;
+                let (start, end) = (at(w.start), at(w.end));
+                let in_gap = segment
+                    .gaps
+                    .iter()
+                    .any(|g| g.kind != GapKind::Loss && u32::from(g.start) < end && start < u32::from(g.end));
+                let span = Span { leg: Some(leg), start: w.start, end: w.end };
+                w.start >= from && !in_gap && !self.purged.overlaps(&span)
+            };
+            let kept: Vec<&Word> = said.iter().filter(allowed).collect();
+            if !kept.is_empty() {
+                let plain = serde_json::to_vec(&kept).map_err(|e| RecorderError::Audio(e.to_string()))?;
+                parts.push(Part { leg, second, kind: Kind::Transcript, plain });
+            }
+            parts.push(Part { leg, second, kind: Kind::Audio, plain: segment.encode() });
+        }
+        Ok(parts)
+    }
+}
