@@ -1,1 +1,82 @@
+//! HTTP routes under `/v1` for people and machines.
+//!
+//! Translates between the wire and the rooms behind; decides nothing. Whoever asks is first known (a session or a machine
+//! token), then permitted by the role table, then ruled on by the client's packs through the recorder. What a client sees
+//! of an error is not what the log sees. Start at [`routes`].
 
+mod calls;
+mod ledger;
+mod people;
+mod problem;
+mod recordings;
+mod who;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    routing::{delete, get, post},
+};
+use caveat_access::Access;
+use caveat_ledger::Ledger;
+use caveat_recorder::Recorder;
+use serde::{Deserialize, Serialize};
+
+pub use problem::Problem;
+
+/// Bounds on requests.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// A request body.
+    pub body_bytes_max: usize,
+    /// Rows of one page.
+    pub page_rows_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { body_bytes_max: 262_144, page_rows_max: 200 }
+    }
+}
+
+/// What the routes lead to.
+#[derive(Clone)]
+pub struct Rooms {
+    /// The path.
+    pub recorder: Recorder,
+    /// The door.
+    pub access: Access,
+    /// The log.
+    pub ledger: Ledger,
+    /// Bounds.
+    pub limits: Arc<Limits>,
+}
+
+/// Where a request came from.
+pub(crate) type Origin = axum::extract::ConnectInfo<SocketAddr>;
+
+/// Every route of the API. Each names the action it needs of a person, or the scope it needs of a machine.
+pub fn routes(rooms: Rooms) -> Router {
+    let body_bytes_max = rooms.limits.body_bytes_max;
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/v1/session", post(people::sign_in))
+        .route("/v1/session", get(people::whoami))
+        .route("/v1/session", delete(people::sign_out))
+        .route("/v1/session/step-up", post(people::step_up))
+        .route("/v1/calls", get(calls::list))
+        .route("/v1/calls/{call}/events", post(calls::happened))
+        .route("/v1/live", get(calls::live))
+        .route("/v1/alerts", get(calls::alerts))
+        .route("/v1/alerts/{id}/confirm", post(calls::confirm_alert))
+        .route("/v1/recordings", get(recordings::search))
+        .route("/v1/recordings/{id}", get(recordings::look))
+        .route("/v1/recordings/{id}/audio", get(recordings::audio))
+        .route("/v1/ledger/checkpoint", get(ledger::checkpoint))
+        .route("/v1/ledger/key", get(ledger::key))
+        .fallback(|| async { Problem::not_found("no such route; the README lists them") })
+        .layer(DefaultBodyLimit::max(body_bytes_max))
+        .with_state(rooms)
+}

@@ -1,0 +1,124 @@
+//! What a client sees of an error: RFC 9457 problem details. The log gets the rest.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use caveat_access::AccessError;
+use caveat_ledger::LedgerError;
+use caveat_recorder::{Decided, RecorderError};
+use serde::Serialize;
+
+/// An error as it leaves the host.
+#[derive(Debug, Serialize)]
+pub struct Problem {
+    /// The HTTP status again, for whoever has only the body.
+    pub status: u16,
+    /// Short, and the same for every case of the kind.
+    pub title: &'static str,
+    /// What is wrong here, and what to do.
+    pub detail: String,
+    /// The verdict of the packs, where they said no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Box<Decided>>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { status: status.as_u16(), title, detail: detail.into(), decided: None }
+    }
+    /// What was sent cannot be used.
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "Bad request", detail)
+    }
+    /// Nobody has signed in.
+    pub fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "Not signed in", detail)
+    }
+    /// The role, the scope or the rules say no.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "Not permitted", detail)
+    }
+    /// It is not here, or not this client's.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "Not found", detail)
+    }
+    /// The host failed; the log says how.
+    pub fn failed() -> Self {
+        let detail = "the host failed; its log says why. Nothing that was acknowledged is lost; try again";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The host failed", detail)
+    }
+
+    /// The packs said no.
+    pub fn refused(decided: Decided) -> Self {
+        let why = decided.reasons.first().map_or_else(
+            || "no pack allowed it".to_owned(),
+            |(_, citation, message)| format!("{message} ({citation})"),
+        );
+        let mut problem = Self::new(StatusCode::FORBIDDEN, "Refused by the rules", why);
+        problem.decided = Some(Box::new(decided));
+        problem
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self)).into_response();
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        response
+    }
+}
+
+impl From<RecorderError> for Problem {
+    fn from(error: RecorderError) -> Self {
+        use RecorderError as E;
+        if !error.is_the_senders() {
+            tracing::error!(%error, "a request failed");
+            return Self::failed();
+        }
+        let detail = error.to_string();
+        match error {
+            E::NoSuchCall { .. } | E::NoSuchRecording { .. } | E::NoSuchClient { .. } => {
+                Self::not_found(detail)
+            }
+            E::NotKept { .. } => Self::new(StatusCode::GONE, "Not kept", detail),
+            E::CallOver | E::CallExists { .. } => Self::new(StatusCode::CONFLICT, "Conflict", detail),
+            E::TooMany { what: "running calls", .. } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "Full", detail)
+            }
+            _ => Self::bad_request(detail),
+        }
+    }
+}
+
+impl From<AccessError> for Problem {
+    fn from(error: AccessError) -> Self {
+        use AccessError as E;
+        let detail = error.to_string();
+        match error {
+            E::SignInRefused | E::ProofRefused | E::NoSession | E::NoToken => Self::unauthorized(detail),
+            E::NotPermitted { .. }
+            | E::StepUpNeeded { .. }
+            | E::SecondPersonNeeded { .. }
+            | E::Scope { .. } => Self::forbidden(detail),
+            E::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, "Busy", detail),
+            E::Password { .. } | E::PersonExists { .. } | E::NoPerson { .. } | E::Unusable { .. } => {
+                Self::bad_request(detail)
+            }
+            _ => {
+                tracing::error!(%error, "a request failed at the door");
+                Self::failed()
+            }
+        }
+    }
+}
+
+impl From<LedgerError> for Problem {
+    fn from(error: LedgerError) -> Self {
+        tracing::error!(%error, "a request failed at the ledger");
+        Self::failed()
+    }
+}

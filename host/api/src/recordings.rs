@@ -1,0 +1,100 @@
+//! Recordings: the list, what is known of one, its sound. A purpose is asked for each time, and ruled on.
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    http::{HeaderMap, HeaderName, header},
+    response::{IntoResponse, Response},
+};
+use caveat_access::Action;
+use caveat_model::{Act, Facts, Form, Moment, Offset, Purpose, RecordingId, Span};
+use caveat_recorder::{Asked, Listed};
+use serde::{Deserialize, Serialize};
+
+use crate::{Problem, Rooms};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Search {
+    purpose: Purpose,
+    before: Option<Moment>,
+    limit: Option<u32>,
+}
+
+pub(crate) async fn search(
+    State(rooms): State<Rooms>,
+    headers: HeaderMap,
+    Query(asked): Query<Search>,
+) -> Result<Json<Vec<Listed>>, Problem> {
+    let who = rooms.person(&headers, Action::SearchRecordings).await?;
+    let before = asked.before.unwrap_or(Moment::from_millis(u64::MAX));
+    let limit = asked.limit.unwrap_or(50).min(rooms.limits.page_rows_max);
+    let found = rooms.recorder.search(&who, asked.purpose, before, limit).await?;
+    found.map(Json).map_err(Problem::refused)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Why {
+    purpose: Purpose,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Known {
+    #[serde(flatten)]
+    listed: Listed,
+    facts: Facts,
+}
+
+pub(crate) async fn look(
+    State(rooms): State<Rooms>,
+    Path(id): Path<RecordingId>,
+    headers: HeaderMap,
+    Query(why): Query<Why>,
+) -> Result<Json<Known>, Problem> {
+    let who = rooms.person(&headers, Action::SearchRecordings).await?;
+    let known = rooms.recorder.look(&who, id, why.purpose).await?;
+    known.map(|(listed, facts)| Json(Known { listed, facts })).map_err(Problem::refused)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Play {
+    purpose: Purpose,
+    form: Option<Form>,
+    from_ms: Option<Offset>,
+    to_ms: Option<Offset>,
+    #[serde(default)]
+    break_glass: bool,
+}
+
+/// The verdict on what is served, as JSON.
+static DECIDED: HeaderName = HeaderName::from_static("caveat-decided");
+
+/// The sound as this person may hear it: a stereo WAV, the spans that the rules hide silenced.
+pub(crate) async fn audio(
+    State(rooms): State<Rooms>,
+    Path(id): Path<RecordingId>,
+    headers: HeaderMap,
+    Query(play): Query<Play>,
+) -> Result<Response, Problem> {
+    let who = rooms.person(&headers, Action::PlayRecording).await?;
+    let span = match (play.from_ms, play.to_ms) {
+        (None, None) => None,
+        (from, to) => Some(Span { leg: None, start: from.unwrap_or(0), end: to.unwrap_or(Offset::MAX) }),
+    };
+    let asked = Asked {
+        act: Act::Play,
+        purpose: play.purpose,
+        form: play.form.unwrap_or_default(),
+        span,
+        break_glass: play.break_glass,
+    };
+    let (playback, decided) = rooms.recorder.play(&who, id, &asked).await?.map_err(Problem::refused)?;
+    let decided = serde_json::to_string(&decided).map_err(|_| Problem::failed())?;
+    // Statutes are cited with section signs; a header holds ASCII.
+    let decided: String = decided.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
+    let kind = (header::CONTENT_TYPE, "audio/wav".to_owned());
+    let cache = (header::CACHE_CONTROL, "no-store".to_owned());
+    Ok(([kind, cache, (DECIDED.clone(), decided)], playback.wav).into_response())
+}

@@ -1,0 +1,48 @@
+//! Who asks: a person with a session, or a machine with a token. Both come as `Authorization: Bearer ...`.
+
+use axum::http::{HeaderMap, header::AUTHORIZATION};
+use caveat_access::{Action, Scope, SignedIn};
+use caveat_model::ClientId;
+
+use crate::{Problem, Rooms};
+
+/// Every machine token begins with it.
+const MACHINE_PREFIX: &str = "cvt_";
+
+/// The bearer token of a request.
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+    headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .map(str::trim)
+        .ok_or_else(|| Problem::unauthorized("send `Authorization: Bearer` with a session or machine token"))
+}
+
+impl Rooms {
+    /// The person who asks, if the table of roles lets them do `action`.
+    pub(crate) async fn person(&self, headers: &HeaderMap, action: Action) -> Result<SignedIn, Problem> {
+        let who = self.access.session(bearer(headers)?).await?;
+        who.permit(action, &who.client)?;
+        Ok(who)
+    }
+
+    /// Whose machine asks, if its token is good for `scope`.
+    pub(crate) async fn machine(&self, headers: &HeaderMap, scope: Scope) -> Result<ClientId, Problem> {
+        Ok(self.access.machine(bearer(headers)?, scope).await?.client)
+    }
+
+    /// The client of whoever asks, person or machine.
+    pub(crate) async fn either(
+        &self,
+        headers: &HeaderMap,
+        action: Action,
+        scope: Scope,
+    ) -> Result<ClientId, Problem> {
+        if bearer(headers)?.starts_with(MACHINE_PREFIX) {
+            self.machine(headers, scope).await
+        } else {
+            Ok(self.person(headers, action).await?.client)
+        }
+    }
+}
