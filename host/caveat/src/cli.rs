@@ -1,0 +1,227 @@
+//! What can be said on the command line.
+
+use std::{io::IsTerminal, path::PathBuf};
+
+use caveat_access::Scope;
+use caveat_model::{ClientId, PersonId, Role};
+use clap::{Args, Parser, Subcommand};
+use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
+
+/// A call recorder that asks before it acts.
+#[derive(Debug, Parser)]
+#[command(name = "caveat", version, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// What to log: `error`, `warn`, `info`, `debug`, or per room (`caveat_vault=debug`).
+    #[arg(long, global = true, env = "CAVEAT_LOG", default_value = "info", value_name = "FILTER")]
+    log: String,
+    /// Log as JSON lines.
+    #[arg(long, global = true, env = "CAVEAT_LOG_JSON")]
+    log_json: bool,
+}
+
+/// The configuration file.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigFile {
+    /// The configuration; examples/quickstart/caveat.toml documents every key.
+    #[arg(short, long, env = "CAVEAT_CONFIG", default_value = "caveat.toml", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the host: record calls, answer people.
+    Serve(ConfigFile),
+    /// Check the configuration and load every pack with its settings; start nothing.
+    Check(ConfigFile),
+    /// Put one event to a pack and print its ruling with reasons. Exit code 0: allowed, 3: denied.
+    Decide {
+        /// A pack's name (looked for in --packs), or its .wasm file.
+        #[arg(long, required = true)]
+        pack: Vec<String>,
+        /// JSON: {"event": {...}, "facts": {...}}; `-` reads standard input.
+        #[arg(long, value_name = "FILE")]
+        event: PathBuf,
+        #[command(flatten)]
+        packs: PackDir,
+        /// Settings of the pack, as a TOML or JSON file.
+        #[arg(long, value_name = "FILE")]
+        settings: Option<PathBuf>,
+        /// Print the verdict as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Build, test and try packs.
+    #[command(subcommand)]
+    Pack(PackCommand),
+    /// People of a client.
+    #[command(subcommand)]
+    Person(PersonCommand),
+    /// Tokens for machines: phone systems, recognizers, desktops.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// The log that proves what was done.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// Print completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where built packs lie.
+#[derive(Debug, Args)]
+pub(crate) struct PackDir {
+    /// Folder of built packs (.wasm).
+    #[arg(long, env = "CAVEAT_PACKS", default_value = "target/packs", value_name = "DIR")]
+    pub(crate) packs: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PackCommand {
+    /// Compile packs into one .wasm file each.
+    Build {
+        /// Folders with a pack.toml.
+        #[arg(required = true)]
+        dirs: Vec<PathBuf>,
+        /// Where to put them.
+        #[arg(long, default_value = "target/packs", value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Run a pack's cases in the real engine. Exit code 1 if one fails.
+    Test {
+        /// Folders with a pack.toml and cases/.
+        #[arg(required = true)]
+        dirs: Vec<PathBuf>,
+        #[command(flatten)]
+        packs: PackDir,
+        /// Do not build first; test the file in --packs.
+        #[arg(long)]
+        no_build: bool,
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run a file of plain-term legal scenarios and report expected and got. Always exit code 0: it reports.
+    Scenarios {
+        /// The file.
+        file: PathBuf,
+        #[command(flatten)]
+        packs: PackDir,
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PersonCommand {
+    /// Enrol a person. The password is read from standard input; the secret of the second factor is printed once.
+    Add {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Whose person.
+        #[arg(long)]
+        client: ClientId,
+        /// Unique within the client.
+        #[arg(long)]
+        id: PersonId,
+        /// As colleagues know them.
+        #[arg(long, default_value = "")]
+        name: String,
+        /// agent, supervisor, trainer, compliance, auditor, integrator, admin.
+        #[arg(long, value_parser = by_name::<Role>)]
+        role: Role,
+        /// Job or relation, in the client's words ("disputes", "billing").
+        #[arg(long, default_value = "")]
+        function: String,
+        /// Print the enrolment as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the people of a client.
+    List {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Whose people.
+        #[arg(long)]
+        client: ClientId,
+        /// Print them as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token and print it once.
+    Create {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Whose machine.
+        #[arg(long)]
+        client: ClientId,
+        /// What it is for.
+        #[arg(long)]
+        name: String,
+        /// capture, call-events, read-api, admin.
+        #[arg(long, value_delimiter = ',', required = true, value_parser = by_name::<Scope>)]
+        scopes: Vec<Scope>,
+        /// How long it is good for.
+        #[arg(long, default_value_t = 90)]
+        valid_days: u32,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Print the public key that a client's checkpoints are signed with.
+    Key {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Whose ledger.
+        #[arg(long)]
+        client: ClientId,
+    },
+    /// Write a bundle that can be verified anywhere.
+    Export {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Whose ledger.
+        #[arg(long)]
+        client: ClientId,
+        /// Folder to write, new or empty.
+        dir: PathBuf,
+    },
+    /// Verify a bundle offline, with the public key only. Exit code 1 if anything is wrong.
+    Verify {
+        /// The bundle.
+        dir: PathBuf,
+        /// The public key, as you got it from the client by another way; a file or the key itself.
+        #[arg(long)]
+        key: String,
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Cli {
+    /// Logs go to standard error; what a command prints goes to standard output.
+    pub(crate) fn start_logging(&self) {
+        let filter = EnvFilter::try_new(&self.log).unwrap_or_else(|_| EnvFilter::new("info"));
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal());
+        if self.log_json { log.json().init() } else { log.init() }
+    }
+}
+
+/// Parses a word as the model's JSON form has it, so that the command line and the files say the same.
+fn by_name<T: for<'de> Deserialize<'de>>(word: &str) -> Result<T, String> {
+    serde_json::from_value(serde_json::Value::String(word.to_owned())).map_err(|e| e.to_string())
+}

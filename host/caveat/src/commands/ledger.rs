@@ -1,0 +1,46 @@
+//! `caveat ledger`: key, export, verify.
+
+use std::{fs, path::Path, process::ExitCode};
+
+use anyhow::Context;
+use caveat_ledger::verify_bundle;
+
+use crate::{
+    cli::{ConfigFile, LedgerCommand},
+    config::Config,
+    house::Log,
+};
+
+pub(crate) async fn run(command: LedgerCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        LedgerCommand::Key { config, client } => {
+            println!("{}", open(&config).await?.ledger.vkey(&client));
+            Ok(ExitCode::SUCCESS)
+        }
+        LedgerCommand::Export { config, client, dir } => {
+            open(&config).await?.ledger.export(&client, &dir).await?;
+            println!("{}", dir.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        LedgerCommand::Verify { dir, key, json } => verify(&dir, &key, json),
+    }
+}
+
+fn verify(dir: &Path, key: &str, json: bool) -> anyhow::Result<ExitCode> {
+    let key = if Path::new(key).is_file() {
+        fs::read_to_string(key).with_context(|| key.to_owned())?
+    } else {
+        key.to_owned()
+    };
+    let report = verify_bundle(dir, key.trim())?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{report}");
+    }
+    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn open(file: &ConfigFile) -> anyhow::Result<Log> {
+    Log::open(&Config::read(&file.config)?).await
+}

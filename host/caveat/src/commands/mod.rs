@@ -1,0 +1,33 @@
+//! What each command does.
+
+mod ledger;
+mod packs;
+mod people;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+
+use crate::{
+    cli::{Cli, Command},
+    config::Config,
+};
+
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Serve(file) => serve::serve(&Config::read(&file.config)?).await,
+        Command::Check(file) => serve::check(&file.config),
+        Command::Decide { pack, event, packs, settings, json } => {
+            packs::decide(&pack, &event, &packs.packs, settings.as_deref(), json)
+        }
+        Command::Pack(command) => packs::run(command),
+        Command::Person(command) => people::person(command).await,
+        Command::Token(command) => people::token(command).await,
+        Command::Ledger(command) => ledger::run(command).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "caveat", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! `caveat serve` and `caveat check`.
+
+use std::{net::SocketAddr, path::Path, process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use caveat_engine::Engine;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+use crate::{
+    config::Config,
+    house::{House, load_set},
+};
+
+/// Opens every room, then the socket; ends on SIGINT or SIGTERM, after every running call is sealed.
+pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
+    let house = House::open(config).await?;
+    let recorder = house.start_recorder(config).await?;
+    let api = caveat_api::routes(caveat_api::Rooms {
+        recorder: recorder.clone(),
+        access: house.access.clone(),
+        ledger: house.ledger.clone(),
+        limits: Arc::new(config.limits.requests.clone()),
+    });
+    let media = caveat_capture::routes(caveat_capture::Rooms {
+        recorder: recorder.clone(),
+        access: house.access.clone(),
+        limits: Arc::new(config.limits.media.clone()),
+    });
+    let listener = TcpListener::bind(config.host.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.host.listen))?;
+    tracing::info!(listen = %listener.local_addr()?, clients = config.clients.len(), "ready");
+    let service = media.merge(api).into_make_service_with_connect_info::<SocketAddr>();
+    let stop = stop_asked()?;
+    tokio::select! {
+        served = async { axum::serve(listener, service).await } => served.context("serving")?,
+        () = stop => {}
+    }
+    tracing::info!(calls = recorder.calls_running(), "stopping: sealing what is running");
+    recorder.drain().await;
+    house.db.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Everything that `serve` would refuse, without starting anything.
+pub(crate) fn check(path: &Path) -> anyhow::Result<ExitCode> {
+    let config = Config::read(path)?;
+    let engine = Engine::new(config.limits.packs.clone(), None)?;
+    for client in &config.clients {
+        let set = load_set(&engine, client)?;
+        for pack in set.packs {
+            let reference = &pack.loaded.reference;
+            println!("{}: {} {} {}", client.profile.id, reference.name, reference.version, reference.digest);
+        }
+    }
+    println!("{} is valid: {} clients", path.display(), config.clients.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn stop_asked() -> anyhow::Result<impl Future<Output = ()>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,253 @@
+//! `caveat.toml`: raw words in, valid types out. Everything is checked before a socket opens.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use caveat_model::{
+    Attribute, AttributeValue, Cipher, ClientId, KeyState, Mode, Placement, PlacementTraits, Purpose, Region,
+    StoreKind,
+};
+use caveat_recorder::ClientProfile;
+use serde::Deserialize;
+
+/// A configuration that can be run.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) host: Host,
+    pub(crate) paths: Paths,
+    pub(crate) limits: Limits,
+    pub(crate) clients: Vec<Client>,
+}
+
+/// The host itself.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub(crate) struct Host {
+    /// Its name in the ledger.
+    pub(crate) name: String,
+    /// Where it listens, for phone systems and people.
+    pub(crate) listen: SocketAddr,
+    /// Everything it keeps, unless a path says otherwise.
+    data_dir: PathBuf,
+    /// Origin of the ledgers' checkpoints: a name that is yours.
+    pub(crate) ledger_origin: String,
+    database: Option<String>,
+    store: Option<PathBuf>,
+    keyring: Option<PathBuf>,
+    /// Environment variable that holds the passphrase of the keyring; none: the file's permissions guard it.
+    pub(crate) keyring_passphrase_env: Option<String>,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self {
+            name: "caveat".into(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8480)),
+            data_dir: "caveat-data".into(),
+            ledger_origin: "caveat.localhost".into(),
+            database: None,
+            store: None,
+            keyring: None,
+            keyring_passphrase_env: None,
+        }
+    }
+}
+
+/// Where things lie, all absolute or relative to the working directory.
+#[derive(Debug)]
+pub(crate) struct Paths {
+    pub(crate) database: String,
+    pub(crate) store: PathBuf,
+    pub(crate) keyring: PathBuf,
+    pub(crate) ledger_key: PathBuf,
+    pub(crate) write_ahead: PathBuf,
+    pub(crate) compiled: PathBuf,
+}
+
+/// Every limit of the house, by room.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    pub(crate) calls: caveat_recorder::Limits,
+    pub(crate) packs: caveat_engine::Limits,
+    pub(crate) people: caveat_access::Limits,
+    pub(crate) vault: caveat_vault::Limits,
+    pub(crate) requests: caveat_api::Limits,
+    pub(crate) media: caveat_capture::Limits,
+}
+
+/// A client and its packs.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) profile: ClientProfile,
+    pub(crate) packs: Vec<PackChoice>,
+}
+
+/// A pack as a client uses it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PackChoice {
+    /// The pack's file; relative to the configuration.
+    pub(crate) file: PathBuf,
+    #[serde(default)]
+    pub(crate) mode: Mode,
+    #[serde(default)]
+    pub(crate) settings: toml::Table,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    #[serde(default)]
+    host: Host,
+    #[serde(default)]
+    limits: Limits,
+    #[serde(default)]
+    client: Vec<RawClient>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawClient {
+    id: ClientId,
+    recorder_region: Option<Region>,
+    #[serde(default)]
+    purposes: Vec<Purpose>,
+    #[serde(default)]
+    can_pause: bool,
+    #[serde(default)]
+    medical_record: bool,
+    #[serde(default)]
+    full_need: Vec<String>,
+    #[serde(default)]
+    placement: RawPlacement,
+    #[serde(default)]
+    attributes: BTreeMap<String, toml::Value>,
+    #[serde(default)]
+    pack: Vec<PackChoice>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPlacement {
+    region: Option<Region>,
+    #[serde(default)]
+    traits: PlacementTraits,
+}
+
+impl Config {
+    /// Reads and checks a file. The error names the file, the line, what is wrong, and the nearest right name.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let raw: Raw = caveat_packs::read_toml(path)?;
+        let base = path.parent().unwrap_or(Path::new("."));
+        Self::from_raw(raw, base).with_context(|| path.display().to_string())
+    }
+
+    fn from_raw(raw: Raw, base: &Path) -> anyhow::Result<Self> {
+        let mut seen = HashSet::new();
+        for client in &raw.client {
+            if !seen.insert(&client.id) {
+                bail!("client `{}` is there twice: give each client one [[client]]", client.id);
+            }
+            if client.pack.iter().all(|p| p.mode == Mode::Monitor) {
+                bail!(
+                    "client `{}` has no active pack, and nothing is recorded unasked: add a [[client.pack]]",
+                    client.id
+                );
+            }
+        }
+        let clients = raw.client.into_iter().map(|c| c.checked(base)).collect::<anyhow::Result<_>>()?;
+        let data = base.join(&raw.host.data_dir);
+        let at = |given: &Option<PathBuf>, name: &str| {
+            given.as_ref().map_or_else(|| data.join(name), |p| base.join(p))
+        };
+        let database = raw.host.database.clone();
+        let paths = Paths {
+            database: database.unwrap_or_else(|| format!("sqlite:{}", data.join("state.db").display())),
+            store: at(&raw.host.store, "store"),
+            keyring: at(&raw.host.keyring, "keys/keyring"),
+            ledger_key: data.join("keys/ledger"),
+            write_ahead: data.join("write-ahead"),
+            compiled: data.join("compiled"),
+        };
+        Ok(Self { host: raw.host, paths, limits: raw.limits, clients })
+    }
+}
+
+impl RawClient {
+    fn checked(self, base: &Path) -> anyhow::Result<Client> {
+        let attribute = |(name, value): (String, toml::Value)| {
+            let value = match value {
+                toml::Value::Boolean(x) => AttributeValue::Flag(x),
+                toml::Value::Integer(x) => AttributeValue::Whole(x),
+                toml::Value::String(x) => AttributeValue::Text(x),
+                toml::Value::Datetime(x) => AttributeValue::When(x.to_string().parse()?),
+                other => bail!("attribute `{name}`: {} is no value for a fact", other.type_str()),
+            };
+            Ok(Attribute { name, value })
+        };
+        let attributes = self.attributes.into_iter().map(attribute).collect::<anyhow::Result<_>>();
+        let profile = ClientProfile {
+            attributes: attributes.with_context(|| format!("client `{}`", self.id))?,
+            placement: Placement {
+                kind: StoreKind::Primary,
+                region: self.placement.region.or_else(|| self.recorder_region.clone()),
+                cipher: Cipher::None,
+                key: KeyState::None,
+                traits: self.placement.traits,
+            },
+            id: self.id,
+            recorder_region: self.recorder_region,
+            purposes: self.purposes,
+            can_pause: self.can_pause,
+            medical_record: self.medical_record,
+            full_need: self.full_need,
+        };
+        let located = |pack: PackChoice| PackChoice { file: base.join(&pack.file), ..pack };
+        Ok(Client { profile, packs: self.pack.into_iter().map(located).collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn read(text: &str) -> anyhow::Result<Config> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("caveat.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::read(&path)
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let check = |text: &str, wanted: &[&str]| {
+            let error = format!("{:#}", read(text).unwrap_err());
+            assert!(wanted.iter().all(|w| error.contains(w)), "{text}\n{error}");
+        };
+        check("[host]\nname = \"a\"\nlisten_ = \"x\"\n", &["caveat.toml", "line 3", "`listen`"]);
+        check("[host]\nlisten = \"nowhere\"\n", &["line 2", "socket address"]);
+        check("[[client]]\nid = \"A B\"\n", &["line 2", "client id"]);
+        check("[[client]]\nid = \"a\"\n", &["no active pack"]);
+        check("[limits.calls]\nlate_window_s = 1\n", &["line 2", "`late_window_ms`"]);
+    }
+
+    #[test]
+    fn an_empty_file_gives_the_embedded_defaults() {
+        let config = read("").unwrap();
+        assert!(config.clients.is_empty() && config.host.listen.ip().is_loopback());
+        assert!(config.paths.database.starts_with("sqlite:"));
+    }
+
+    #[test]
+    fn the_example_is_valid() {
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/quickstart/caveat.toml");
+        let config = Config::read(&example).unwrap();
+        assert!(!config.clients.is_empty());
+    }
+}
