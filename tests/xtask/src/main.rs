@@ -1,1 +1,120 @@
-fn main() {}
+//! `cargo xtask demo` and `cargo xtask test`: everything that a fresh machine needs, and nothing installed twice.
+//!
+//! Small and without dependencies, so that it is there at once. Says what it does before it does it.
+
+mod machine;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    time::Instant,
+};
+
+const HELP: &str = "\
+cargo xtask demo [-- --once]   build everything, start a host, play six calls into it, show what happens;
+                               with --once it ends by itself, exit code 0 only if every step came out right
+cargo xtask test               build everything once and run every test
+cargo xtask packs              build the rule packs into target/packs
+cargo xtask lint               formatting and clippy, as reviewers run them";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--").collect();
+    let done = match args.first().map(String::as_str) {
+        Some("demo") => demo(&args[1..]),
+        Some("test") => test(),
+        Some("packs") => machine::can_build_packs().and_then(|()| host()).and_then(|()| packs()),
+        Some("lint") => lint(),
+        _ => {
+            println!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("\nxtask: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn demo(args: &[String]) -> Result<(), String> {
+    machine::can_build_packs()?;
+    machine::can_speak()?;
+    step("building the host and the demonstration");
+    cargo(&["build", "--package", "caveat", "--package", "caveat-tests", "--bins"])?;
+    packs()?;
+    step("starting");
+    run(Command::new(built("demo")).args(args))
+}
+
+fn test() -> Result<(), String> {
+    let began = Instant::now();
+    machine::can_build_packs()?;
+    machine::can_speak()?;
+    machine::can_check_formats()?;
+    step("formatting");
+    cargo(&["fmt", "--all", "--check"])?;
+    step("building the host and every test");
+    cargo(&["build", "--workspace", "--bins"])?;
+    cargo(&["test", "--workspace", "--all-targets", "--no-run"])?;
+    packs()?;
+    step("cases of every pack, in the real engine");
+    run(Command::new(built("caveat")).args(["pack", "test", "--no-build"]).args(pack_folders()?))?;
+    step("every test");
+    cargo(&["test", "--workspace", "--all-targets", "--no-fail-fast"])?;
+    step("examples in the documentation");
+    cargo(&["test", "--workspace", "--doc"])?;
+    println!("\nall tests passed in {} s", began.elapsed().as_secs());
+    Ok(())
+}
+
+fn lint() -> Result<(), String> {
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])
+}
+
+fn host() -> Result<(), String> {
+    step("building the host");
+    cargo(&["build", "--package", "caveat"])
+}
+
+fn packs() -> Result<(), String> {
+    step("building the rule packs");
+    run(Command::new(built("caveat")).args(["pack", "build"]).args(pack_folders()?))
+}
+
+/// Every folder of `policies/` that holds a pack.
+fn pack_folders() -> Result<Vec<PathBuf>, String> {
+    let folders = std::fs::read_dir(root().join("policies")).map_err(|e| format!("policies/: {e}"))?;
+    let mut packs: Vec<PathBuf> = folders
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|dir| dir.join("pack.toml").is_file())
+        .collect();
+    packs.sort();
+    Ok(packs)
+}
+
+fn step(what: &str) {
+    println!("\n== {what}");
+}
+
+fn cargo(args: &[&str]) -> Result<(), String> {
+    run(Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).args(args))
+}
+
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
+    let shown = format!("{command:?}").replace('"', "");
+    let status = command.current_dir(root()).status().map_err(|e| format!("cannot run {shown}: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{shown} failed ({status})")) }
+}
+
+/// A program that cargo built, beside this one.
+fn built(name: &str) -> PathBuf {
+    let here = std::env::current_exe().unwrap_or_default();
+    here.parent().unwrap_or(Path::new("target/debug")).join(name)
+}
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}

@@ -1,0 +1,181 @@
+//! A host as its users run it: the built binary, a configuration, a folder of its own.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+/// A running host. Stopped, and its folder removed, when dropped.
+pub struct Host {
+    child: Option<Child>,
+    dir: PathBuf,
+    temporary: Option<tempfile::TempDir>,
+    /// `http://127.0.0.1:PORT`.
+    pub url: String,
+}
+
+/// The program under test, built beside this one.
+pub fn program() -> anyhow::Result<PathBuf> {
+    let here = std::env::current_exe()?;
+    let found = here.ancestors().skip(1).take(3).map(|dir| dir.join("caveat")).find(|p| p.is_file());
+    found.context("the caveat binary is not built: run `cargo xtask test`, which builds everything once")
+}
+
+/// Where packs were built to.
+pub fn packs() -> anyhow::Result<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/packs").canonicalize();
+    let dir = dir.context("no packs are built: run `cargo xtask packs`")?;
+    Ok(dir)
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> anyhow::Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+impl Host {
+    /// Writes a configuration into a new folder. `PACKS` in it stands for the folder of built packs.
+    pub fn prepare(config: &str) -> anyhow::Result<Self> {
+        let temporary = tempfile::tempdir()?;
+        let dir = temporary.path().to_owned();
+        let port = free_port()?;
+        let host = format!("[host]\nlisten = \"127.0.0.1:{port}\"\ndata-dir = \"data\"\n");
+        let packs = packs()?.display().to_string();
+        std::fs::write(dir.join("caveat.toml"), host + &config.replace("PACKS", &packs))?;
+        Ok(Self { child: None, dir, temporary: Some(temporary), url: format!("http://127.0.0.1:{port}") })
+    }
+
+    /// The folder that holds the configuration and everything the host writes.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Keeps the folder when the host is gone.
+    pub fn keep(&mut self) {
+        if let Some(temporary) = self.temporary.take() {
+            self.dir = temporary.keep();
+        }
+    }
+
+    /// Starts it, and waits until it answers.
+    pub fn start(&mut self) -> anyhow::Result<()> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("host.log"))?;
+        let child = Command::new(program()?)
+            .args(["serve", "--config"])
+            .arg(self.dir.join("caveat.toml"))
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()?;
+        let child = self.child.insert(child);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let address = self.url.trim_start_matches("http://").parse()?;
+        while std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_err() {
+            if let Some(status) = child.try_wait()? {
+                bail!("the host ended at once ({status}):\n{}", self.log());
+            }
+            if Instant::now() > deadline {
+                bail!("the host does not answer after a minute:\n{}", self.log());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.join("host.log")).unwrap_or_default()
+    }
+
+    /// Asks it to stop (SIGTERM) and waits until it has; its exit code.
+    pub fn stop(&mut self) -> anyhow::Result<i32> {
+        let Some(mut child) = self.child.take() else { return Ok(0) };
+        Command::new("kill").arg(child.id().to_string()).status()?;
+        Ok(child.wait()?.code().unwrap_or(-1))
+    }
+
+    /// Ends it as a power cut would (SIGKILL).
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        if let Some(mut child) = self.child.take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Runs a command of the program with this host's configuration; its standard output.
+    pub fn command(&self, args: &[&str], input: &str) -> anyhow::Result<String> {
+        let mut child = Command::new(program()?)
+            .args(["--log", "error"])
+            .args(args)
+            .env("CAVEAT_CONFIG", self.dir.join("caveat.toml"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        child.stdin.take().context("a pipe")?.write_all(input.as_bytes())?;
+        let output = child.wait_with_output()?;
+        if !output.status.success() {
+            bail!("caveat {} failed:\n{}", args.join(" "), String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Enrols a person; the secret of their second factor. The host must not run.
+    pub fn enroll(&self, client: &str, id: &str, role: &str, function: &str) -> anyhow::Result<String> {
+        let args = [
+            "person",
+            "add",
+            "--client",
+            client,
+            "--id",
+            id,
+            "--role",
+            role,
+            "--function",
+            function,
+            "--json",
+        ];
+        let printed: Value = serde_json::from_str(&self.command(&args, crate::people::PASSWORD)?)?;
+        Ok(printed["totp_secret_base32"].as_str().context("a secret")?.to_owned())
+    }
+
+    /// A machine token with every scope that a phone system needs. The host must not run.
+    pub fn token(&self, client: &str) -> anyhow::Result<String> {
+        let scopes = "capture,call-events,read-api";
+        let args = ["token", "create", "--client", client, "--name", "phones", "--scopes", scopes];
+        Ok(self.command(&args, "")?.trim().to_owned())
+    }
+
+    /// Every file that the host has written, with its bytes.
+    pub fn written(&self) -> anyhow::Result<Vec<(PathBuf, Vec<u8>)>> {
+        let mut files = Vec::new();
+        let mut folders = vec![self.dir.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder)? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if let Ok(bytes) = std::fs::read(&path) {
+                    // A file may go away between listing and reading; then it holds nothing any more.
+                    files.push((path, bytes));
+                }
+            }
+        }
+        Ok(files)
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

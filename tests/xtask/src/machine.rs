@@ -1,0 +1,87 @@
+//! What the machine has, and what is installed where it has not: by rustup, or as root on Debian; else a message that
+//! says what to install.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use crate::run;
+
+/// A compiler for packs: rustup's wasm32 target, else Debian's toolchain with its library sources.
+pub(crate) fn can_build_packs() -> Result<(), String> {
+    const TARGET: &str = "wasm32-unknown-unknown";
+    if rustup_has(TARGET) || debian_can_build() {
+        return Ok(());
+    }
+    if answers("rustup", &["--version"]) {
+        println!("== installing the target {TARGET} (rustup target add {TARGET})");
+        if run(Command::new("rustup").args(["target", "add", TARGET])).is_ok() && rustup_has(TARGET) {
+            return Ok(());
+        }
+        println!("   rustup could not; Debian's toolchain can build packs too");
+    }
+    install("a compiler for packs", &["rustc-web", "cargo-web", "rust-web-src", "lld-22"])?;
+    if debian_can_build() {
+        return Ok(());
+    }
+    Err(format!("no compiler for packs: run `rustup target add {TARGET}`"))
+}
+
+/// A voice for calls.
+pub(crate) fn can_speak() -> Result<(), String> {
+    if answers("espeak-ng", &["--version"]) && answers("sox", &["--version"]) {
+        return Ok(());
+    }
+    install("a voice for the calls", &["espeak-ng", "sox"])
+}
+
+/// What opens a recording by its written format, with nothing of ours.
+pub(crate) fn can_check_formats() -> Result<(), String> {
+    if answers("python3", &["-c", "import cryptography"]) {
+        return Ok(());
+    }
+    if install("Python's cryptography", &["python3", "python3-cryptography"]).is_ok()
+        && answers("python3", &["-c", "import cryptography"])
+    {
+        return Ok(());
+    }
+    // A python3 of one's own before Debian's on the path.
+    run(Command::new("python3").args(["-m", "pip", "install", "--quiet", "cryptography"]))
+}
+
+fn rustup_has(target: &str) -> bool {
+    let Ok(output) = Command::new("rustc").args(["--print", "sysroot"]).output() else { return false };
+    let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    Path::new(&sysroot).join("lib/rustlib").join(target).join("lib").is_dir()
+}
+
+fn debian_can_build() -> bool {
+    let linker = (14..40).any(|n| Path::new(&format!("/usr/bin/wasm-ld-{n}")).exists());
+    linker
+        && Path::new("/usr/bin/cargo").exists()
+        && Path::new("/usr/bin/rustc").exists()
+        && Path::new("/usr/lib/rustlib/src/rust/library/std").exists()
+}
+
+fn answers(program: &str, args: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(args).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|s| s.success())
+}
+
+fn install(what: &str, packages: &[&str]) -> Result<(), String> {
+    let line = format!("apt-get install --no-install-recommends {}", packages.join(" "));
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout.starts_with(b"0\n"));
+    if !is_root || !Path::new("/usr/bin/apt-get").exists() {
+        return Err(format!("{what} is missing: run `{line}` as root, or install the same by other means"));
+    }
+    println!("== installing {what} ({line})");
+    let apt = |args: &[&str]| {
+        run(Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive").arg("-qq").args(args))
+    };
+    let mut args = vec!["install", "--yes", "--no-install-recommends"];
+    args.extend(packages);
+    // A fresh machine has no package lists.
+    apt(&args).or_else(|_| apt(&["update"]).and_then(|()| apt(&args)))
+}
