@@ -93,13 +93,15 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Merges what the packs said about an event. With no active pack the answer is [`Outcome::Restrain`]: a recorder
-    /// that asks before it acts does nothing unasked.
+    /// Merges what the packs said about an event. Where no active pack rules on capture the answer is
+    /// [`Outcome::Restrain`]: a recorder that asks before it acts records nothing unasked. Storage and access without a
+    /// pack are left to the host's own rules: sealed all the same, roles and factors checked all the same.
     pub fn merge(event: &Event, facts: &Facts, mut rulings: Vec<PackRuling>) -> Self {
         rulings.sort_by(|a, b| a.pack.name.cmp(&b.pack.name).then(a.pack.digest.cmp(&b.pack.digest)));
         let mut active = rulings.iter().filter(|r| r.mode == Mode::Active).peekable();
-        let nobody = Terms { outcome: Outcome::Restrain, ..Terms::default() };
-        let start = if active.peek().is_some() { Terms::default() } else { nobody };
+        let unasked = active.peek().is_none() && event.stage() == Stage::Capture;
+        let outcome = if unasked { Outcome::Restrain } else { Outcome::Allow };
+        let start = Terms { outcome, ..Terms::default() };
         let terms = active.fold(start, |all, r| all.join(&Terms::of(&r.ruling)));
         let mut verdict =
             Self { stage: event.stage(), outcome: terms.outcome, terms, conflicts: vec![], rulings };
@@ -253,10 +255,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_done_unasked() {
-        let event = Event::Capture(crate::CaptureEvent::Offered);
-        let verdict = Verdict::merge(&event, &Facts::default(), vec![]);
-        assert_eq!(verdict.outcome, Outcome::Restrain);
+    fn nothing_is_recorded_unasked() {
+        let check = |event: &Event, outcome| {
+            assert_eq!(Verdict::merge(event, &Facts::default(), vec![]).outcome, outcome, "{event:?}");
+        };
+        check(&Event::Capture(crate::CaptureEvent::Offered), Outcome::Restrain);
+        check(&Event::Storage(StorageEvent::Review(crate::Element::Audio)), Outcome::Allow);
     }
 
     #[test]
