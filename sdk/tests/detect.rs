@@ -120,11 +120,11 @@ fn score(set: &str, show: bool) -> BTreeMap<Kind, Score> {
     scores
 }
 
-/// Recall and precision that both sets have to reach, in percent: what `held` reaches, rounded down. Where `held` has few
-/// (three PINs), one that is missed is much.
+/// Recall and precision that both sets have to reach, in percent: close below what `held` reaches. Some kinds are few there
+/// (three PINs, three bank accounts): one that is missed is much, and none that is missed proves little.
 const FLOORS: [(Kind, u8, u8); 10] = [
     (Kind::CardNumber, 95, 95),
-    (Kind::CardCode, 85, 95),
+    (Kind::CardCode, 92, 95),
     (Kind::CardPin, 66, 95),
     (Kind::CardExpiry, 90, 95),
     (Kind::Ssn, 95, 95),
