@@ -51,6 +51,9 @@ pub struct Db {
     kind: Kind,
 }
 
+/// Names the lock that migrations take on PostgreSQL; any number that nobody else uses.
+const MIGRATION_LOCK: i64 = 0x6361_7665_6174;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Sqlite,
@@ -94,12 +97,7 @@ impl Db {
             .connect_with(options)
             .await
             .map_err(sql("open"))?;
-        let db = Self { pool, kind };
-        sqlx::query("CREATE TABLE IF NOT EXISTS migration (room TEXT PRIMARY KEY, version BIGINT NOT NULL)")
-            .execute(&db.pool)
-            .await
-            .map_err(sql("create its list of migrations"))?;
-        Ok(db)
+        Ok(Self { pool, kind })
     }
 
     /// Opens the SQLite file `path`.
@@ -125,6 +123,18 @@ impl Db {
     /// are only ever appended to the list.
     pub async fn migrate(&self, room: &str, steps: &[&'static str]) -> Result<(), StateError> {
         let mut tx = self.begin().await?;
+        if self.kind == Kind::Postgres {
+            // Hosts that start together migrate one after the other; on SQLite the write lock sees to it.
+            sqlx::query("SELECT pg_advisory_xact_lock($1)")
+                .bind(MIGRATION_LOCK)
+                .execute(&mut *tx)
+                .await
+                .map_err(sql("wait for another host to migrate"))?;
+        }
+        sqlx::query("CREATE TABLE IF NOT EXISTS migration (room TEXT PRIMARY KEY, version BIGINT NOT NULL)")
+            .execute(&mut *tx)
+            .await
+            .map_err(sql("create its list of migrations"))?;
         let done: i64 = sqlx::query_scalar("SELECT version FROM migration WHERE room = $1")
             .bind(room)
             .fetch_optional(&mut *tx)
