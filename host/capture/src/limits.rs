@@ -17,8 +17,8 @@ pub struct Limits {
     pub streams_max: usize,
     /// Custom parameters of one stream.
     pub parameters_max: usize,
-    /// Audio stamped further ahead than this of the time that has passed is dropped, in milliseconds: it would have to
-    /// be kept in memory until its time comes.
+    /// Audio stamped further ahead than this of the time that has passed is dropped and counted, in milliseconds. The
+    /// recorder holds about ten seconds more than its late window in memory, and would drop it uncounted.
     pub ahead_max_ms: u32,
     /// Bytes of one upload, all parts together. It stays in memory until it is sealed.
     pub upload_bytes_max: usize,
@@ -40,7 +40,7 @@ impl Default for Limits {
             idle_ms: 30_000,
             streams_max: 1_000,
             parameters_max: 64,
-            ahead_max_ms: 60_000,
+            ahead_max_ms: 20_000,
             upload_bytes_max: 64 << 20,
             upload_facts_bytes_max: 1 << 20,
             upload_events_max: 10_000,

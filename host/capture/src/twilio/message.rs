@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use audio_codec_algorithms::decode_ulaw;
 use base64::{Engine, engine::general_purpose::STANDARD};
+use caveat_audio::g711;
 use caveat_model::Offset;
 use serde::Deserialize;
 
@@ -193,7 +193,9 @@ impl WireFormat {
             return Ok(());
         }
         let encoding = shortened(self.encoding, 24);
-        Err(CaptureError::MediaFormat { given: format!("{encoding} at {rate} Hz with {channels} channel(s)") })
+        Err(CaptureError::MediaFormat {
+            given: format!("{encoding} at {rate} Hz with {channels} channel(s)"),
+        })
     }
 }
 
@@ -209,8 +211,7 @@ impl WireMedia {
         let at = self.timestamp.count("media.timestamp")?;
         let at = Offset::try_from(at).map_err(|_| bad("media.timestamp is beyond 49 days"))?;
         let bytes = STANDARD.decode(self.payload).map_err(|_| bad("media.payload is not base64"))?;
-        let samples = bytes.into_iter().map(decode_ulaw).collect();
-        Ok(Media { track: self.track, at, samples })
+        Ok(Media { track: self.track, at, samples: g711::from_mu_law(&bytes) })
     }
 }
 
@@ -292,7 +293,7 @@ mod tests {
     fn what_cannot_be_used_is_named() {
         let check = |text: &str, want: &str| {
             let error = parse(text).unwrap_err().to_string();
-            assert!(error.contains(want), "`{error}` for {text}");
+            assert!(error.contains(want), "`{error}` instead of `{want}`");
         };
         let change = |text: &str, from: &str, to: &str| {
             assert!(text.contains(from), "{from}");
@@ -318,14 +319,17 @@ mod tests {
         check(&change(START, r#""CA1""#, r#""""#), "empty streamSid or callSid");
         check(&change(DTMF, r##""#""##, r#""12""#), "dtmf.digit");
         check(&change(DTMF, r##""#""##, r#""x""#), "dtmf.digit");
-        check(&"[".repeat(10_000), "not JSON");
+        check(&format!(r#"{{"event":"connected","deep":{}"#, "[".repeat(10_000)), "not JSON");
     }
 
     #[test]
     fn a_token_is_in_no_error_and_no_log() {
         let received = parse(START).unwrap();
         assert!(!format!("{received:?}").contains("cvt_secret"));
-        for text in [START.replace(r#"{"token":"cvt_secret"}"#, r#""cvt_secret""#), START.replace("8000", r#""cvt_secret""#)] {
+        for text in [
+            START.replace(r#"{"token":"cvt_secret"}"#, r#""cvt_secret""#),
+            START.replace("8000", r#""cvt_secret""#),
+        ] {
             let error = parse(&text).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("cvt_secret"));
         }

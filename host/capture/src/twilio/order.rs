@@ -71,8 +71,9 @@ mod tests {
     #[test]
     fn numbers_only_go_up() {
         let mut order = Order::default();
-        let followed: Vec<bool> =
-            [None, Some(1), Some(2), Some(2), Some(5), Some(4), None, Some(6)].map(|n| order.follows(n)).into();
+        let followed: Vec<bool> = [None, Some(1), Some(2), Some(2), Some(5), Some(4), None, Some(6)]
+            .map(|n| order.follows(n))
+            .into();
         assert_eq!(followed, [true, true, true, false, true, false, true, true]);
         assert_eq!((order.missed, order.stray), (2, 2));
     }
@@ -89,7 +90,8 @@ mod tests {
     fn audio_is_laid_down_once_per_track() {
         let mut order = Order::default();
         let mut check = |track, at, ms, want: Option<(Offset, usize)>| {
-            let got = order.place(frame(track, at, ms), 1_000).map(|m| (m.at, m.samples.len() / SAMPLES_PER_MS));
+            let got =
+                order.place(frame(track, at, ms), 1_000).map(|m| (m.at, m.samples.len() / SAMPLES_PER_MS));
             assert_eq!(got, want, "{track:?} {at}+{ms}");
         };
         check(Track::Inbound, 5, 20, Some((5, 20)));

@@ -64,7 +64,10 @@ async fn start_of(socket: &mut WebSocket) -> Result<Option<(Start, Option<u64>)>
             Message::Start(start) => return Ok(Some((start, received.sequence))),
             Message::Stop => return Ok(None),
             message @ (Message::Media(_) | Message::Dtmf { .. }) => {
-                return Err(CaptureError::OutOfOrder { event: message.event(), wanted: "`start` comes first" });
+                return Err(CaptureError::OutOfOrder {
+                    event: message.event(),
+                    wanted: "`start` comes first",
+                });
             }
             Message::Connected | Message::Mark | Message::Other => {}
         }
@@ -212,7 +215,9 @@ async fn changed(watch: &mut Option<broadcast::Receiver<Live>>, call: &Call) -> 
     let Some(watch) = watch else { return std::future::pending().await };
     loop {
         match watch.recv().await {
-            Ok(Live { client, call: id, state: Some(state), .. }) if client == *call.client() && id == call.id() => {
+            Ok(Live { client, call: id, state: Some(state), .. })
+                if client == *call.client() && id == call.id() =>
+            {
                 return state;
             }
             // What was missed is made up for by the next verdict on the call.
@@ -244,5 +249,73 @@ fn broken<T>(error: axum::Error) -> Result<Option<T>, CaptureError> {
         Some(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => Ok(None),
         Some(Error::Protocol(_) | Error::Utf8(_)) => Err(CaptureError::NotWebSocket),
         _ => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use axum::{Router, extract::WebSocketUpgrade, routing::any};
+    use futures::{SinkExt, StreamExt};
+    use tokio::{io::AsyncWriteExt, net::TcpListener};
+    use tungstenite::Message as Sent;
+
+    const MESSAGE_BYTES_MAX: usize = 1_000;
+
+    /// Waits for `start` on a real socket, and closes with what came of it.
+    async fn host() -> String {
+        let media = |upgrade: WebSocketUpgrade| async {
+            let upgrade = upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX);
+            upgrade.on_upgrade(|mut socket| async move {
+                let error = start_of(&mut socket).await.err();
+                let closing = error.map(|error| error.close());
+                let closing = closing.map(|(code, reason)| CloseFrame { code, reason: reason.into() });
+                let _ = socket.send(Frame::Close(closing)).await;
+            })
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, Router::new().route("/", any(media))).await });
+        format!("ws://{address}/")
+    }
+
+    async fn closed_with(host: &str, message: Sent) -> Option<u16> {
+        let (mut socket, _) = tokio_tungstenite::connect_async(host).await.unwrap();
+        socket.send(message).await.unwrap();
+        loop {
+            if let Sent::Close(frame) = socket.next().await.unwrap().unwrap() {
+                return frame.map(|frame| frame.code.into());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_closed_with_the_code_for_what_came() {
+        let host = host().await;
+        let media = r#"{"event":"media","media":{"track":"inbound","timestamp":"5","payload":""}}"#;
+        let large = " ".repeat(MESSAGE_BYTES_MAX + 1);
+        let cases = [
+            (Sent::text("{"), Some(1003)),
+            (Sent::binary(vec![1, 2, 3]), Some(1003)),
+            (Sent::text(media), Some(1008)),
+            (Sent::text(r#"{"event":"start"}"#), Some(1008)),
+            (Sent::text(large), Some(1009)),
+            (Sent::text(r#"{"event":"stop"}"#), None),
+        ];
+        for (message, want) in cases {
+            let shown = message.to_string();
+            assert_eq!(closed_with(&host, message).await, want, "{shown}");
+        }
+    }
+
+    #[tokio::test]
+    async fn bytes_that_are_no_frames_are_a_protocol_error() {
+        let (mut socket, _) = tokio_tungstenite::connect_async(host().await).await.unwrap();
+        socket.get_mut().write_all(&[0xff; 64]).await.unwrap();
+        let Sent::Close(Some(frame)) = socket.next().await.unwrap().unwrap() else {
+            panic!("no close frame")
+        };
+        assert_eq!(u16::from(frame.code), 1002);
     }
 }

@@ -30,7 +30,12 @@ pub(super) async fn feed(call: Call, audio: Wav, events: Vec<Event>, began: Inst
     }
 }
 
-async fn hand_over(call: &Call, audio: &Wav, events: Vec<Event>, began: Instant) -> Result<(), RecorderError> {
+async fn hand_over(
+    call: &Call,
+    audio: &Wav,
+    events: Vec<Event>,
+    began: Instant,
+) -> Result<(), RecorderError> {
     let mut due = interval(PACE);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut events = events.into_iter().peekable();

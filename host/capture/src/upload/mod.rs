@@ -231,8 +231,12 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_used_is_named() {
         let audio = wav::tests::mu_law(1, &[0xff; 8_000]);
-        let small =
-            Limits { upload_events_max: 1, upload_facts_bytes_max: 200, upload_bytes_max: 8_100, ..Limits::default() };
+        let small = Limits {
+            upload_events_max: 1,
+            upload_facts_bytes_max: 200,
+            upload_bytes_max: 8_100,
+            ..Limits::default()
+        };
         let call = || part("call", CALL.as_bytes());
         let sound = || part("audio", &audio);
         let events = |text: &str| vec![call(), sound(), part("events", text.as_bytes())];
@@ -249,7 +253,10 @@ mod tests {
             (vec![part("audio", &[b' '; 8_101])], "part `audio` is too large"),
             (vec![call(), part("audio", &audio[..4_000])], "the file ends at byte 4000"),
             (events(two), "too many events: the limit is 1"),
-            (events(r#"[{"at":1001,"happening":{"held":0}}]"#), "event 0 is after the end of the audio at 1000 ms"),
+            (
+                events(r#"[{"at":1001,"happening":{"held":0}}]"#),
+                "event 0 is after the end of the audio at 1000 ms",
+            ),
             (events(r#"[{"at":1,"happening":"explode"}]"#), "part `events` cannot be used"),
         ];
         for (parts, want) in cases {

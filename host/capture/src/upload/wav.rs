@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use audio_codec_algorithms::decode_ulaw;
+use caveat_audio::g711;
 use caveat_model::Offset;
 
 use crate::error::CaptureError;
@@ -74,8 +74,14 @@ impl Wav {
             // Chunks begin at even bytes.
             at = body.end + body.len() % 2;
         }
+        let data = match data {
+            Some(data) => data,
+            None if riff_end(&file) > file.len() as u64 => {
+                return Err(cut_short("RIFF header", riff_end(&file), &file));
+            }
+            None => return Err(bad("it has no audio chunk")),
+        };
         let format = format.ok_or_else(|| bad("it has no format chunk before its audio"))?;
-        let data = data.ok_or_else(|| cut_short("RIFF header", riff_end(&file), &file))?;
         if data.is_empty() {
             return Err(bad("it holds no audio"));
         }
@@ -106,7 +112,7 @@ impl Wav {
         let data = &self.file[self.data.clone()];
         let blocks = data[from * block..until * block].chunks_exact(block);
         let of_leg = blocks.filter_map(|block| block.chunks_exact(sample).nth(leg.into()));
-        of_leg.filter_map(|bytes| self.format.coding.decode(bytes)).collect()
+        self.format.coding.decode(&of_leg.flatten().copied().collect::<Vec<u8>>())
     }
 
     fn blocks(&self) -> usize {
@@ -154,11 +160,10 @@ impl Coding {
         }
     }
 
-    fn decode(self, sample: &[u8]) -> Option<i16> {
-        match (self, sample) {
-            (Self::Pcm16, &[low, high]) => Some(i16::from_le_bytes([low, high])),
-            (Self::MuLaw, &[byte]) => Some(decode_ulaw(byte)),
-            _ => None,
+    fn decode(self, bytes: &[u8]) -> Vec<i16> {
+        match self {
+            Self::Pcm16 => bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect(),
+            Self::MuLaw => g711::from_mu_law(bytes),
         }
     }
 }
@@ -198,7 +203,8 @@ pub(super) mod tests {
             [id, &(body.len() as u32).to_le_bytes(), body, pad].concat()
         };
         // A chunk of odd length that nobody asked for.
-        let chunks = [b"WAVE".to_vec(), chunk(b"fmt ", &format), chunk(b"LIST", b"odd"), chunk(b"data", data)];
+        let chunks =
+            [b"WAVE".to_vec(), chunk(b"fmt ", &format), chunk(b"LIST", b"odd"), chunk(b"data", data)];
         chunk(b"RIFF", &chunks.concat())
     }
 
@@ -244,6 +250,7 @@ pub(super) mod tests {
         check(file(FORMAT_PCM, 2, RATE_HZ, 16, &[0; 6]), "in the middle of a sample");
         check(file(FORMAT_PCM, 1, RATE_HZ, 16, &[]), "no audio");
         check(b"RIFF\x0c\0\0\0WAVEdata\0\0\0\0".to_vec(), "no format chunk");
+        check(b"RIFF\x04\0\0\0WAVE".to_vec(), "no audio chunk");
     }
 
     #[test]
