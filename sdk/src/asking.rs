@@ -1,6 +1,19 @@
 //! Asking the facts.
 
-use crate::facts::*;
+use crate::{access::PersonTraits, facts::*};
+
+macro_rules! asking_flags {
+    ($($flags:ty),+) => {
+        $(impl $flags {
+            /// Whether all of these are set.
+            pub fn contains(self, these: Self) -> bool {
+                self & these == these
+            }
+        })+
+    };
+}
+
+asking_flags!(CallTraits, PartyTraits, PersonTraits, PlacementTraits);
 
 impl Facts {
     /// Nothing known, at the epoch: a start for unit tests.

@@ -98,6 +98,13 @@ pub use bindings::base::caveat::policy::log::Level;
 #[macro_export]
 macro_rules! pack {
     ($pack:ty: $($stage:ident),+ $(,)?) => {
+        // Native linkers do not take the contract's names, so that a native build only checks that all is there.
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: () = {
+            let _ = <$pack as $crate::Pack>::new;
+            $($crate::__stage!($stage, $pack);)+
+        };
+        #[cfg(target_arch = "wasm32")]
         const _: () = {
             static CONFIGURED: std::sync::OnceLock<$pack> = std::sync::OnceLock::new();
             struct Component;
@@ -116,6 +123,9 @@ macro_rules! pack {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __stage {
+    (capture, $pack:ty) => {
+        let _ = <$pack as $crate::CaptureRules>::capture;
+    };
     (capture, $component:ident, $pack:ident) => {
         impl $crate::capture::Guest for $component {
             fn rule(event: $crate::capture::Event, facts: $crate::Facts) -> $crate::capture::Ruling {
@@ -124,6 +134,9 @@ macro_rules! __stage {
         }
         $crate::bindings::capture::export_capture!($component with_types_in $crate::bindings::capture);
     };
+    (storage, $pack:ty) => {
+        let _ = <$pack as $crate::StorageRules>::storage;
+    };
     (storage, $component:ident, $pack:ident) => {
         impl $crate::storage::Guest for $component {
             fn rule(event: $crate::storage::Event, facts: $crate::Facts) -> $crate::storage::Ruling {
@@ -131,6 +144,9 @@ macro_rules! __stage {
             }
         }
         $crate::bindings::storage::export_storage!($component with_types_in $crate::bindings::storage);
+    };
+    (access, $pack:ty) => {
+        let _ = <$pack as $crate::AccessRules>::access;
     };
     (access, $component:ident, $pack:ident) => {
         impl $crate::access::Guest for $component {
