@@ -1,22 +1,53 @@
-//! State recording consent.
-use caveat_sdk::{CaptureRules, Facts, Pack, Rule, capture, settings::Problem};
-const R: Rule = Rule { id: "consent.all-party", citation: "x" };
-#[derive(serde::Deserialize)]
-struct Settings {}
-struct StateConsent;
+//! Consent to recording a telephone call in all 55 US jurisdictions, strictest of all that have a link to the call.
+//!
+//! Needed is, for every jurisdiction in which a party (or the recorder) is or may be, one of the forms of consent that
+//! satisfies it. A number only ever adds a jurisdiction; a place that is not known counts as the strictest. The pack
+//! never ends a call, never plays anything, and takes nothing for consent that its data do not name. The data are
+//! `data/*.toml`, each row with citation and confidence. Start at [`StateConsent`]; the reasoning is in `consent`.
+
+mod call;
+mod consent;
+mod forms;
+mod places;
+mod purposes;
+mod relief;
+mod rules;
+mod settings;
+
+use caveat_sdk::{CaptureRules, Facts, Pack, capture, settings::Problem};
+pub use settings::Settings;
+
+/// The pack.
+#[derive(Debug)]
+pub struct StateConsent {
+    policy: settings::Policy,
+}
+
 impl Pack for StateConsent {
     type Settings = Settings;
-    fn new(_: Settings) -> Result<Self, Vec<Problem>> {
-        Ok(Self)
+
+    fn new(settings: Settings) -> Result<Self, Vec<Problem>> {
+        Ok(Self { policy: settings::Policy::new(settings)? })
     }
 }
+
 impl CaptureRules for StateConsent {
-    fn capture(&self, _event: &capture::Event, facts: &Facts) -> capture::Ruling {
-        let mut r = capture::Ruling::allow();
-        if facts.parties.is_empty() {
-            r.refuse(&R, "no");
+    fn capture(&self, event: &capture::Event, facts: &Facts) -> capture::Ruling {
+        use capture::Event;
+        match event {
+            Event::Ended => capture::Ruling::allow(),
+            // Nothing about consent has changed since the last ruling; why it is allowed was said then.
+            Event::Words(_) | Event::Keys(_) => consent::rule(&self.policy, facts, Said::OnlyRestraint),
+            _ => consent::rule(&self.policy, facts, Said::Everything),
         }
-        r
     }
 }
+
+/// Which reasons are worth writing down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Everything,
+    OnlyRestraint,
+}
+
 caveat_sdk::pack!(StateConsent: capture);
