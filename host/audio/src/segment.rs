@@ -1,6 +1,6 @@
 //! One second of one leg as it is sealed: what was kept, and typed gaps where nothing was.
 //!
-//! Bytes: version 1; codec 0 (mu-law, 8,000 Hz); number of gaps; per gap its kind, start and end in samples (big-endian,
+//! Bytes: version 1; codec 0 (mu-law, 8,000 Hz); number of gaps (16 bits); per gap its kind, start and end in samples (big-endian,
 //! 16 bits each), length of the rule's name and the name; then 8,000 mu-law bytes, or none when the gaps cover it all.
 
 use crate::{SEGMENT_SAMPLES, g711};
@@ -62,14 +62,16 @@ pub struct SegmentError(&'static str);
 impl Segment {
     /// As sealed.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION, MU_LAW, self.gaps.len().min(255) as u8];
-        for gap in self.gaps.iter().take(255) {
+        // Gaps do not overlap, so a second has no more of them than samples.
+        let mut out = vec![VERSION, MU_LAW];
+        out.extend((self.gaps.len().min(SEGMENT_SAMPLES) as u16).to_be_bytes());
+        for gap in self.gaps.iter().take(SEGMENT_SAMPLES) {
             out.push(gap.kind as u8);
             out.extend(gap.start.to_be_bytes());
             out.extend(gap.end.to_be_bytes());
-            let rule = &gap.rule.as_bytes()[..gap.rule.len().min(255)];
+            let rule = &gap.rule[..gap.rule.floor_char_boundary(255)];
             out.push(rule.len() as u8);
-            out.extend(rule);
+            out.extend(rule.as_bytes());
         }
         let missing: usize = self.gaps.iter().map(|g| usize::from(g.end - g.start)).sum();
         if missing < SEGMENT_SAMPLES {
@@ -90,7 +92,10 @@ impl Segment {
         if take(&mut rest, 1)? != [MU_LAW] {
             return Err(SegmentError("its codec is unknown"));
         }
-        let count = take(&mut rest, 1)?[0];
+        let count = u16::from_be_bytes(take(&mut rest, 2)?.try_into().unwrap_or_default());
+        if usize::from(count) > SEGMENT_SAMPLES {
+            return Err(SegmentError("it has more gaps than samples"));
+        }
         let mut gaps = Vec::with_capacity(usize::from(count));
         for _ in 0..count {
             gaps.push(gap(&mut rest, &gaps)?);
@@ -152,6 +157,16 @@ mod tests {
         let bytes = Segment { gaps, samples: vec![0; 8_000] }.encode();
         assert!(bytes.len() < 20);
         assert_eq!(Segment::decode(&bytes).unwrap().samples.len(), 8_000);
+    }
+
+    #[test]
+    fn many_gaps_and_long_rules_survive() {
+        let gap =
+            |i: u16| Gap { kind: GapKind::Loss, start: i * 20, end: i * 20 + 20, rule: "\u{e9}".repeat(200) };
+        let back =
+            Segment::decode(&Segment { gaps: (0..400).map(gap).collect(), samples: vec![0; 8_000] }.encode());
+        let gaps = back.unwrap().gaps;
+        assert_eq!((gaps.len(), gaps[399].end, gaps[0].rule.len()), (400, 8_000, 254));
     }
 
     #[test]

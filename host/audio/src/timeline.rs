@@ -49,6 +49,8 @@ pub struct Timeline {
 struct Leg {
     /// Seconds from [`Timeline::next`] on.
     seconds: VecDeque<Second>,
+    /// Whether a key sounded at the end of the second that left last.
+    keyed_before: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -190,7 +192,9 @@ impl Timeline {
         let legs: Vec<u8> = self.legs().collect();
         let ready = legs.into_iter().map(|leg| Ready { leg, second, segment: self.segment(leg) }).collect();
         for leg in self.legs.values_mut() {
-            leg.seconds.pop_front();
+            let left = leg.seconds.pop_front();
+            let tail = left.as_ref().map_or(&[][..], |s| &s.samples[SEGMENT_SAMPLES - dtmf::BLOCK..]);
+            leg.keyed_before = dtmf::detect(tail).is_some();
         }
         self.next += 1;
         let oldest = self.oldest();
@@ -256,7 +260,10 @@ impl Timeline {
         let keyed: Vec<bool> = sound.chunks(dtmf::BLOCK).map(|b| dtmf::detect(b).is_some()).collect();
         let begins = self.within(from, Offset::MAX).start;
         (0..SEGMENT_SAMPLES / dtmf::BLOCK)
-            .filter(|i| keyed[i.saturating_sub(1)..=(i + 1).min(keyed.len() - 1)].contains(&true))
+            .filter(|i| {
+                let near = &keyed[i.saturating_sub(1)..=(i + 1).min(keyed.len() - 1)];
+                near.contains(&true) || (*i == 0 && leg.keyed_before)
+            })
             .map(|i| (i * dtmf::BLOCK).max(begins)..(i + 1) * dtmf::BLOCK)
             .filter(|r| r.start < r.end)
             .collect()
@@ -384,12 +391,15 @@ mod tests {
             (state >> 16) as i16 / 8
         });
         let mut sound: Vec<i16> = noise.take(24_000).collect();
-        // Across a boundary of seconds and of blocks.
+        // Across a boundary of seconds and of blocks; and one that ends just behind a boundary.
         sound[7_950..9_100].copy_from_slice(&dtmf::tone('7', 1_150));
+        sound[15_040..16_064].copy_from_slice(&dtmf::tone('7', 1_024));
         timeline.hear(0, 0, &sound);
         let kept = all(&mut timeline, 0, 3);
         assert!(kept.windows(dtmf::BLOCK).step_by(40).all(|b| dtmf::detect(b) != Some('7')));
-        assert!(kept[..7_600] == sound[..7_600] && kept[9_600..] == sound[9_600..]);
+        assert!(kept[16_000..16_064].iter().all(|s| *s == 0));
+        assert!(kept[..7_600] == sound[..7_600] && kept[9_600..14_700] == sound[9_600..14_700]);
+        assert!(kept[16_500..] == sound[16_500..]);
     }
 
     #[test]
