@@ -22,8 +22,20 @@ fn main() -> ExitCode {
     match runtime.block_on(commands::run(cli)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("caveat: {error:#}");
+            eprintln!("caveat: {}", explained(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes, each said once: most of ours name their cause themselves.
+fn explained(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            let colon = if text.is_empty() { "" } else { ": " };
+            text = format!("{text}{colon}{cause}");
+        }
+    }
+    text
 }
