@@ -234,14 +234,17 @@ impl Session {
                 self.known.paused(Some(since));
             }
             Outcome::Allow if *event == Event::Capture(CaptureEvent::Ended) => {}
-            Outcome::Allow if self.asked_pause.is_some() => {
-                self.tape.stop(from, "pause", RecordingState::Suspended);
-                self.state = RecordingState::Suspended;
-            }
-            Outcome::Allow => {
-                self.known.paused(None);
-                place = self.keep(from).await?;
-            }
+            Outcome::Allow => match self.asked_pause {
+                // What was said before the pause, and recognized during it, does not make it longer.
+                Some(pause) => {
+                    self.tape.stop(pause.since, "pause", RecordingState::Suspended);
+                    self.state = RecordingState::Suspended;
+                }
+                None => {
+                    self.known.paused(None);
+                    place = self.keep(from).await?;
+                }
+            },
         }
         if verdict.terms.asks(&Duty::DiscardCaptured) {
             self.discard(&first_rule(verdict)).await?;
