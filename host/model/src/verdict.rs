@@ -131,13 +131,15 @@ impl Verdict {
     pub fn scores(&self) -> impl Iterator<Item = &Score> {
         self.active().flat_map(|r| &r.ruling.scores)
     }
-    /// How reports call it. A suspension is an obligation of its own; whoever has to show more is denied until then.
+    /// How reports call it. Whoever has to show more is denied until then; so is a capture that is suspended with
+    /// nothing that could be carried out to go on.
     pub fn decision(&self) -> Decision {
+        let bound = self.obligations().next().is_some();
         match (self.outcome, self.stage) {
             (Outcome::Refuse, _) | (Outcome::Restrain, Stage::Access) => Decision::Deny,
-            (Outcome::Restrain, _) => Decision::AllowWithObligations,
-            (Outcome::Allow, _) if self.obligations().next().is_none() => Decision::Allow,
-            (Outcome::Allow, _) => Decision::AllowWithObligations,
+            (Outcome::Restrain, Stage::Capture) if !bound => Decision::Deny,
+            (Outcome::Allow, _) if !bound => Decision::Allow,
+            (Outcome::Restrain | Outcome::Allow, _) => Decision::AllowWithObligations,
         }
     }
 
