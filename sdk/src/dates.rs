@@ -81,6 +81,7 @@ pub fn year_end_plus_days(at: Moment, days: u16) -> Moment {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     fn m(text: &str) -> Moment {

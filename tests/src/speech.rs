@@ -61,7 +61,10 @@ impl Said {
     }
 }
 
-static SPOKEN: Mutex<Option<HashMap<(String, String), Vec<i16>>>> = Mutex::new(None);
+/// What was said before: the same word in the same voice is made once.
+type Spoken = HashMap<(String, String), Vec<i16>>;
+
+static SPOKEN: Mutex<Option<Spoken>> = Mutex::new(None);
 
 fn sound(word: &str, voice: &str) -> anyhow::Result<Vec<i16>> {
     let key = (word.to_owned(), voice.to_owned());

@@ -284,6 +284,7 @@ fn gaps(why: &[Option<usize>], reasons: &[(GapKind, &str)]) -> Vec<Gap> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     const WINDOW: u32 = 3_000;

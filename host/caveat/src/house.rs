@@ -69,10 +69,9 @@ pub(crate) struct Log {
 impl Log {
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
         let paths = &config.paths;
-        for dir in [paths.keyring.parent(), paths.ledger_key.parent(), Some(paths.store.as_path())] {
-            if let Some(dir) = dir {
-                fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-            }
+        let folders = [paths.keyring.parent(), paths.ledger_key.parent(), Some(paths.store.as_path())];
+        for dir in folders.into_iter().flatten() {
+            fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = LocalFileSystem::new_with_prefix(&paths.store)

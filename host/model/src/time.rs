@@ -132,6 +132,7 @@ impl Clock for ManualClock {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]

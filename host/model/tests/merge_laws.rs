@@ -1,5 +1,7 @@
 //! The merge is a semilattice: whatever the packs say and in whatever order, the strictest wins.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use caveat_model::{Cipher, Duty, LabelKind, Moment, Obligation, Outcome, Purpose, Ruling, Span, Terms};
 use proptest::prelude::*;
 

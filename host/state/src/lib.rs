@@ -180,6 +180,7 @@ fn without_password(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     async fn fresh() -> (tempfile::TempDir, Db) {
