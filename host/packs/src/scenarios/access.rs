@@ -23,8 +23,11 @@ pub(super) fn translate(scenario: &Scenario) -> Translation {
 
 fn act(kind: &str, table: Table<'_>) -> Act {
     let flag = |names: &[&str]| table.flag(names) == Some(true);
-    match table.text(&["act", "action", "want"]).and_then(words::known) {
+    let stated = table.text(&["act", "action", "want"]);
+    match stated.and_then(words::known) {
         Some(act) => act,
+        None if matches!(stated, Some("download" | "copy")) => Act::Export,
+        None if matches!(stated, Some("send" | "forward")) => Act::Share,
         None if flag(&["want_export", "export", "download", "want_download"]) => Act::Export,
         None if flag(&["want_share", "share"]) => Act::Share,
         None if flag(&["want_delete"]) => Act::Delete,
@@ -180,6 +183,7 @@ mod tests {
         let act_of = |kind, text| request(kind, text).act;
         assert_eq!(act_of("disclosure", r#"access = { role = "other-provider" }"#), Act::Disclose);
         assert_eq!(act_of("access", r#"access = { role = "qa", want_export = true }"#), Act::Export);
+        assert_eq!(act_of("access", r#"access = { role = "qa", act = "download" }"#), Act::Export);
         let training = request("training", r#"training = { role = "vendor", purpose = "model-training" }"#);
         assert_eq!((training.act, training.purpose), (Act::Play, Purpose::VendorUse));
         assert_eq!(request("training", "").purpose, Purpose::Training);

@@ -51,6 +51,10 @@ struct Cast {
     party: Party,
     /// Where it is, from when on.
     place: Option<RegionEvidence>,
+    /// When it leaves, if during the call.
+    leaves: Option<Offset>,
+    /// Whether it was told on joining later.
+    told: bool,
 }
 
 struct Call {
@@ -88,7 +92,7 @@ impl Call {
             // A call has two ends, even where a scenario does not dwell on them.
             for role in [PartyRole::Agent, PartyRole::Customer] {
                 let id = call.cast.len() as PartyId;
-                call.cast.push(Cast { party: party(id, role), place: None });
+                call.cast.push(Cast { party: party(id, role), place: None, leaves: None, told: false });
             }
         }
         call
@@ -128,7 +132,9 @@ impl Call {
         let evidence = |region, source| RegionEvidence { region, source, learned: 0 };
         party.regions.extend(on_file.map(|r| evidence(r, RegionSource::OnFile)));
         party.regions.extend(by_number.map(|r| evidence(r, RegionSource::Number)));
-        self.cast.push(Cast { party, place });
+        let leaves = table.whole(&["left_at_s", "leaves_at_s", "left_s", "leaves_s"]);
+        let leaves = leaves.map(|s| seconds(Some(s)));
+        self.cast.push(Cast { party, place, leaves, told: flag(&["told", "notified"]) });
     }
 
     /// Everything that happens, in the order in which simultaneous things happen.
@@ -144,11 +150,16 @@ impl Call {
             }
         }
         moments.extend(self.announcement(consent));
+        moments.extend(self.tone(consent));
         for cast in &self.cast {
             let id = cast.party.id;
             if cast.party.joined > 0 {
                 moments.push((cast.party.joined, Moment::PartyJoins(id)));
+                if cast.told {
+                    moments.push((cast.party.joined, Moment::Happens(Happening::Notice(true))));
+                }
             }
+            moments.extend(cast.leaves.map(|at| (at, Moment::PartyLeaves(id))));
             if let Some(place) = cast.place.as_ref().filter(|p| p.learned > 0) {
                 moments.push((place.learned, Moment::Learned(id)));
             }
@@ -191,11 +202,7 @@ impl Call {
             late,
             heard_by: self.with_roles(consent.words(&["heard_by", "announcement_to"]), |p| p.joined <= at),
             language: consent.text(&["language", "announcement_language"]).unwrap_or_default().to_owned(),
-            every_s: if kind == NoticeKind::Beep {
-                consent.whole(&["beep_every_s"]).unwrap_or(15) as u16
-            } else {
-                0
-            },
+            every_s: if kind == NoticeKind::Beep { beep_every_s(consent) } else { 0 },
         };
         let mut moments = vec![(at, Moment::Notice(notice))];
         if consent.flag(&["parties_stay"]) == Some(false) {
@@ -204,6 +211,21 @@ impl Call {
             moments.extend(leaves.map(|p| (at.max(ANSWER_MS), Moment::PartyLeaves(p.id))));
         }
         moments
+    }
+
+    /// `beep_tone = true`: a warning tone that accompanies the recording from its start.
+    fn tone(&self, consent: Table<'_>) -> Option<(Offset, Moment)> {
+        (consent.flag(&["beep_tone", "beep"]) == Some(true)).then_some(())?;
+        let notice = Notice {
+            kind: NoticeKind::Beep,
+            at: 0,
+            recorded: true,
+            late: false,
+            heard_by: self.with_roles(vec![], |p| p.joined == 0),
+            language: String::new(),
+            every_s: beep_every_s(consent),
+        };
+        Some((0, Moment::Notice(notice)))
     }
 
     /// `written = ["customer"]`, or `written = true` for everyone but the agent.
@@ -297,7 +319,7 @@ impl Call {
                     let id = self.cast.len() as PartyId;
                     let mut party = party(id, role);
                     party.joined = at;
-                    self.cast.push(Cast { party, place: None });
+                    self.cast.push(Cast { party, place: None, leaves: None, told: false });
                     self.push(at, CaptureEvent::PartyJoined(id));
                 }
             }
@@ -339,13 +361,19 @@ impl Call {
             .leg_of(item.text(&["by", "speaker", "party"]).map_or(PartyRole::Customer, words::party_role));
         let lead_in = item.text(&["context"]).unwrap_or_else(|| words::lead_in(kind));
         let was_paused = self.facts.paused;
-        if item.flag(&["while_paused"]) == Some(true) && was_paused.is_none() {
+        // Tones masked before they reach the recorder are as much kept from it as those during a pause.
+        let kept_off = ["while_paused", "masked", "suppressed"].iter().any(|f| item.flag(&[f]) == Some(true));
+        if kept_off && was_paused.is_none() {
             self.facts.paused = Some(Pause { since: at, cause: PauseCause::CardEntry });
         }
         let first = self.steps.len();
         match item.text(&["how"]) {
             Some("keyed" | "dtmf" | "keypad" | "dtmf-in-band" | "rfc4733" | "sip-info") => {
-                self.key(at, leg, &value)
+                // Nobody keys unasked; without the question digits are only digits.
+                let question = self.speak(at, self.leg_of(PartyRole::Agent), plain::spoken(lead_in));
+                let asked = question.last().map_or(at, |w| w.end);
+                self.push_words(question);
+                self.key(asked, leg, &value)
             }
             _ => {
                 let said = plain::spoken(lead_in).into_iter().chain(plain::spoken(&value)).collect();
@@ -468,6 +496,12 @@ fn party(id: PartyId, role: PartyRole) -> Party {
     }
 }
 
+/// Connecticut's interval unless the scenario says otherwise.
+fn beep_every_s(consent: Table<'_>) -> u16 {
+    let every = consent.whole(&["beep_every_s", "beep_interval_s"]).unwrap_or(15);
+    u16::try_from(every).unwrap_or(u16::MAX)
+}
+
 fn seconds(s: Option<u64>) -> Offset {
     s.and_then(|s| u32::try_from(s.saturating_mul(1000)).ok()).unwrap_or(0)
 }
@@ -572,13 +606,52 @@ mod tests {
     }
 
     #[test]
+    fn who_is_told_on_joining_has_heard_it_and_who_leaves_is_gone() {
+        let (judged, last, _) = translated(
+            r#"parties = [{ role = "agent", location = "TX", left_at_s = 300 }, { role = "customer", location = "TX" },
+                { role = "third-party", location = "FL", joined_at_s = 200, told = true }]
+            consent = { announcement = "played-and-recorded" }"#,
+        );
+        assert_eq!(judged, ["party-left"]);
+        assert_eq!(last.facts.notices[1].heard_by, [0, 1, 2]);
+        assert!(!last.facts.parties[0].traits.present);
+    }
+
+    #[test]
+    fn a_tone_accompanies_the_recording_from_its_start() {
+        let check = |said: &str, every_s| {
+            let (_, last, _) = translated(&format!("{TWO}consent = {{ announcement = \"none\", {said} }}"));
+            let notice = &last.facts.notices[0];
+            assert_eq!((notice.kind, notice.late, notice.every_s), (NoticeKind::Beep, false, every_s));
+        };
+        check("beep_tone = true", 15);
+        check("beep = true, beep_interval_s = 60", 60);
+    }
+
+    #[test]
+    fn keys_answer_a_question_and_masked_ones_do_not_reach_the_recorder() {
+        let keyed = |masked| {
+            let item = format!("{{ what = \"cvv\", value = \"12\", how = \"keyed\", masked = {masked} }}");
+            translated(&format!("content = [{item}]"))
+        };
+        let (judged, last, _) = keyed(false);
+        assert_eq!(judged, ["words", "keys", "keys"]);
+        let Event::Capture(CaptureEvent::Keys(keys)) = &last.event else {
+            unreachable!("the last key was judged")
+        };
+        assert_eq!((keys.words[1].text.as_str(), keys.words[1].leg), ("security", 0), "the agent asks");
+        assert_eq!(last.facts.paused, None);
+        assert!(keyed(true).1.facts.paused.is_some());
+    }
+
+    #[test]
     fn what_is_said_while_paused_is_judged_as_such() {
         let (judged, last, notes) = translated(
             r#"events = ["120s payment page opens, pause", "150s card number spoken", "185s authorization complete, resume"]
             content = [{ what = "pan", value = "4111 1111", how = "spoken", while_paused = true },
                 { what = "cvv", value = "12", how = "keyed", while_paused = true }]"#,
         );
-        assert_eq!(judged, ["words", "keys", "keys"]);
+        assert_eq!(judged, ["words", "words", "keys", "keys"]);
         assert_eq!(last.event, Event::Capture(CaptureEvent::ResumeAsked(Asker::CardEntry)));
         assert_eq!(last.facts.paused.map(|p| p.since), Some(120_000));
         assert_eq!(notes, ["no event stands for `150s card number spoken`"]);

@@ -58,8 +58,11 @@ fn kept(scenario: &Scenario) -> Facts {
 fn placement(table: Table<'_>) -> Placement {
     let flag = |names: &[&str]| table.flag(names).unwrap_or(false);
     let cipher = match table.text(&["cipher", "encryption", "algorithm"]) {
-        _ if table.flag(&["encrypted"]) == Some(false) => Cipher::None,
         _ if flag(&["disk_only", "disk_encryption_only", "volume_encryption_only"]) => Cipher::DiskOnly,
+        _ if table.flag(&["encrypted"]) == Some(false) && flag(&["disk_encryption", "volume_encryption"]) => {
+            Cipher::DiskOnly
+        }
+        _ if table.flag(&["encrypted"]) == Some(false) => Cipher::None,
         Some(word) => words::cipher(word),
         None => Cipher::Chacha20Poly1305,
     };
@@ -189,6 +192,10 @@ mod tests {
             "storage = { backup = true, disk_only = true }",
             Placement { kind: StoreKind::Backup, cipher: Cipher::DiskOnly, ..plain.clone() },
         );
+        check(
+            "storage = { encrypted = false, disk_encryption = true }",
+            Placement { cipher: Cipher::DiskOnly, ..plain.clone() },
+        );
         let traits = PlacementTraits { third_party: true, ..PlacementTraits::default() };
         check("storage = { baa = false }", Placement { traits, ..plain });
     }
@@ -232,8 +239,12 @@ mod tests {
         let step = translated(
             "retention",
             "age_days = 10\nretention = { action = \"delete\", birth_date = \"2012-03-01\", part_of_record = true, legal_hold = true }\n\
-             tenant = { taping_firm = true, options = [\"nv\"] }",
+             tenant = { taping_firm = true, options = [\"nv\"] }\nstorage = { business_need = false }\n\
+             call = { kind = \"emergency-line\", threat = true }",
         );
+        assert!(step.facts.traits.emergency_line);
+        assert_eq!(attribute(&step.facts, "tenant.pan-business-need"), Some(AttributeValue::Flag(false)));
+        assert_eq!(attribute(&step.facts, "call.threats"), Some(AttributeValue::Flag(true)));
         assert_eq!(NOW.date(), "2026-11-23");
         assert_eq!(step.facts.began.date(), "2026-11-13");
         assert!(step.facts.traits.medical_record);

@@ -40,6 +40,20 @@ const NOW: Moment = Moment::from_millis(1_795_435_200_000);
 /// What a recording holds goes without saying where a scenario is put to a pack that protects just that.
 const SUBJECTS: [(&str, LabelKind); 2] = [("pci", LabelKind::CardNumber), ("hipaa", LabelKind::Health)];
 
+/// Attributes that packs read, and how else scenarios put them.
+const OTHER_WORDS: [(&str, &[&str]); 2] = [
+    ("call.threats", &["call.threat", "call.threatening"]),
+    (
+        "tenant.pan-business-need",
+        &[
+            "tenant.business-need",
+            "storage.business-need",
+            "content.business-need",
+            "retention.business-need",
+        ],
+    ),
+];
+
 /// Runs every scenario of a file against the packs of a library.
 ///
 /// # Errors
@@ -156,7 +170,9 @@ impl Scenario {
             ..Facts::default()
         };
         facts.traits.emergency = call.flag(&["emergency"]).unwrap_or(false);
-        facts.traits.emergency_line = call.flag(&["emergency_line"]).unwrap_or(false);
+        facts.traits.emergency_line = call
+            .flag(&["emergency_line"])
+            .unwrap_or(call.text(&["kind"]).is_some_and(|k| k.replace('_', "-") == "emergency-line"));
         facts.traits.medical_record = self.table("retention").flag(&["part_of_record"]).unwrap_or(false);
         facts
     }
@@ -178,6 +194,11 @@ impl Scenario {
             for (key, value) in plain::attributes("", &item) {
                 all.insert(format!("content.{what}.{key}"), value.clone());
                 all.entry(format!("content.{key}")).or_insert(value);
+            }
+        }
+        for (name, others) in OTHER_WORDS {
+            if let Some(value) = others.iter().find_map(|other| all.get(*other)).cloned() {
+                all.entry(name.to_owned()).or_insert(value);
             }
         }
         all.into_iter().map(|(name, value)| Attribute { name, value }).collect()
