@@ -13,11 +13,11 @@ use crate::{
     tables::DECEDENT_YEARS,
 };
 
-/// Fifty years after death it is no longer protected health information (160.103).
+/// More than fifty years after death it is no longer protected health information (160.103).
 pub(super) fn no_longer_protected(facts: &Facts, ruling: &mut Ruling) -> bool {
-    let free = known::DECEDENT_YEARS.few(facts).is_some_and(|years| years >= DECEDENT_YEARS);
+    let free = known::DECEDENT_YEARS.few(facts).is_some_and(|years| years > DECEDENT_YEARS);
     if free {
-        ruling.because(&DECEDENTS, "The patient died at least 50 years ago: no longer protected.");
+        ruling.because(&DECEDENTS, "The patient died more than 50 years ago: no longer protected.");
     }
     free
 }

@@ -299,7 +299,8 @@ fn the_dead() {
     let died = |years| ("access.decedent-years", Whole(years));
     plays("researcher", Purpose::Unstated, &[died(30)], Err("hipaa.decedents"));
     plays("researcher", Purpose::Unstated, &[died(49)], Err("hipaa.decedents"));
-    plays("researcher", Purpose::Unstated, &[died(50)], Ok(&[]));
+    plays("researcher", Purpose::Unstated, &[died(50)], Err("hipaa.decedents"));
+    plays("researcher", Purpose::Unstated, &[died(51)], Ok(&[]));
     plays(
         "researcher",
         Purpose::Research,
