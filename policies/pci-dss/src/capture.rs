@@ -6,6 +6,7 @@
 //! last minute of talk anew.
 
 mod entry;
+mod keyed;
 
 use caveat_sdk::{
     CaptureRules, Facts,
@@ -63,8 +64,7 @@ impl PciDss {
             return;
         }
         let asked = entry::asked(before, new);
-        let goes_on =
-            || !found.is_empty() || entry::answers(before, new) || self.holds(&all, before.len(), facts);
+        let goes_on = || !found.is_empty() || self.holds(before, new, facts) || entry::answers(before, new);
         if asked || (!entry::over(before, new) && goes_on()) {
             suspend(ruling, facts, "Card data is being taken.");
         }
@@ -73,13 +73,17 @@ impl PciDss {
     fn keys(&self, ruling: &mut Ruling, keyed: &Keyed, facts: &Facts) {
         let words: Vec<Heard<'_>> = keyed.words.iter().map(heard).collect();
         let before: Vec<Pressed> = keyed.before.iter().map(pressed).collect();
-        let found = card_data(detect::in_keys(&before, &pressed(&keyed.pressed), &words));
+        let last = pressed(&keyed.pressed);
+        let mut found = card_data(detect::in_keys(&before, &last, &words));
+        if found.iter().all(|f| f.kind == Kind::CardNumber) {
+            found.extend(keyed::after_number(&before, &last));
+        }
         self.keep_off(ruling, &found, facts);
         if paused_by_others(facts) {
             return;
         }
         let recent = entry::last(&words, self.settings.resume_after_s, keyed.pressed.end);
-        if !found.is_empty() || (paused_by_us(facts) && detect::card_expected(recent)) {
+        if !found.is_empty() || (paused_by_us(facts) && entry::goes_on(recent)) {
             suspend(ruling, facts, "Card data is being keyed.");
         } else if detect::card_expected(&words) && !detect::card_talk_over(&words) {
             ruling
@@ -141,15 +145,11 @@ impl PciDss {
     }
 
     /// Whether a pause of ours, or what stands for it where none is possible, goes on with these words.
-    fn holds(&self, all: &[Heard<'_>], before: usize, facts: &Facts) -> bool {
-        let refused = cannot_pause(facts) && !detect::card_talk_over(all);
-        let Some(now) = all.iter().map(|w| w.end).max().filter(|_| paused_by_us(facts) || refused) else {
-            return false;
-        };
-        let recent =
-            entry::last(&all[..before], self.settings.resume_after_s, now).len() + all.len() - before;
-        let (older, recent) = all.split_at(all.len() - recent);
-        detect::card_expected(recent) || !card_data(detect::in_words(older, recent)).is_empty()
+    fn holds(&self, before: &[Heard<'_>], new: &[Heard<'_>], facts: &Facts) -> bool {
+        let Some(now) = new.iter().map(|w| w.end).max() else { return paused_by_us(facts) };
+        let recent = [entry::last(before, self.settings.resume_after_s, now), new].concat();
+        let refused = || cannot_pause(facts) && !detect::card_talk_over(&recent);
+        (paused_by_us(facts) || refused()) && entry::goes_on(&recent)
     }
 
     /// Whether recording was suspended so short a time ago that card entry may be why.
@@ -182,7 +182,9 @@ fn suspend(ruling: &mut Ruling, facts: &Facts, why: &str) {
 
 /// It is certain; a client that merely did not say is suspended like any other.
 fn cannot_pause(facts: &Facts) -> bool {
-    ["call.can-pause", "tenant.can-pause"].iter().any(|name| facts.flag(name) == Some(false))
+    const NAMES: [&str; 4] =
+        ["call.can-pause", "call.pause-available", "tenant.can-pause", "tenant.pause-available"];
+    NAMES.iter().any(|name| facts.flag(name) == Some(false))
 }
 
 fn open_networks(ruling: &mut Ruling, facts: &Facts) {

@@ -168,7 +168,8 @@ impl PciDss {
         }
         let limit = facts.whole("retention.max-age-days").or(self.settings.max_age_days.map(i64::from));
         let age = i64::try_from(facts.age_days()).unwrap_or(i64::MAX);
-        if limit.is_some_and(|days| age > days) && !must_be_kept {
+        let expired = facts.flag("retention.expired") == Some(true) || limit.is_some_and(|days| age > days);
+        if expired && !must_be_kept {
             ruling
                 .refuse(&rules::RETENTION, "It is past the client's limit for card data.")
                 .oblige(&rules::RETENTION, Duty::SecureDestroy);

@@ -10,12 +10,12 @@ const TAIL: usize = 12;
 const ANSWER: usize = 3;
 /// Within so many words of one speaker.
 const ANSWER_WORDS: usize = 8;
+/// A question is open for so many words of both.
+const QUESTION_WORDS: usize = 30;
 
 /// Whether the new words ask for card data.
 pub(super) fn asked(before: &[Heard<'_>], new: &[Heard<'_>]) -> bool {
     newly(detect::card_expected, before, new)
-        // "And the expiration date?" asks for a card's only after a card was spoken of.
-        || (detect::card_expected(&together(before, new)) && !detect::card_expected(before))
 }
 
 /// Whether the new words say that the payment was made.
@@ -27,15 +27,20 @@ pub(super) fn over(before: &[Heard<'_>], new: &[Heard<'_>]) -> bool {
 /// when it goes on after recording was resumed too early.
 pub(super) fn answers(before: &[Heard<'_>], new: &[Heard<'_>]) -> bool {
     let Some(leg) = new.first().map(|w| w.leg) else { return false };
-    let count = |words: &[Heard<'_>]| words.iter().map(|w| digits(w.text)).sum::<usize>();
-    let said: Vec<Heard<'_>> = tail(before, leg, ANSWER_WORDS);
-    count(new) > 0
-        && count(new) + count(&said) >= ANSWER
-        && detect::card_expected(before)
+    if !has_digits(new, 1) || !has_digits(&together(&tail(before, leg, ANSWER_WORDS), new), ANSWER) {
+        return false;
+    }
+    let before = &before[before.len().saturating_sub(QUESTION_WORDS)..];
+    detect::card_expected(before)
         && !detect::card_talk_over(before)
         && !detect::in_words(&[], before)
             .iter()
             .any(|f| f.kind == Kind::CardNumber && f.confidence >= super::FOUND)
+}
+
+/// Whether somebody asks for card data here, or digits are said: a card was the last thing spoken of before them.
+pub(super) fn goes_on(recent: &[Heard<'_>]) -> bool {
+    has_digits(recent, ANSWER) || detect::card_expected(recent)
 }
 
 /// The words of the last seconds before `now_ms`.
@@ -66,9 +71,14 @@ fn together<'a>(before: &[Heard<'a>], new: &[Heard<'a>]) -> Vec<Heard<'a>> {
     [before, new].concat()
 }
 
-/// Digits in a word, in figures or in letters.
-fn digits(word: &str) -> usize {
-    let word = word.trim_matches(|c: char| !c.is_alphanumeric());
-    let figures = word.bytes().filter(u8::is_ascii_digit).count();
-    if figures > 0 { figures } else { usize::from(tables::lists(tables::DIGITS, word)) }
+/// Whether there are at least so many digits among these words.
+fn has_digits(words: &[Heard<'_>], count: usize) -> bool {
+    words.iter().map(|w| digits(w.text)).sum::<usize>() >= count
+}
+
+/// Digits in what was delivered as one word, in figures or in letters.
+fn digits(text: &str) -> usize {
+    let figures = text.bytes().filter(u8::is_ascii_digit).count();
+    let words = text.split(|c: char| !c.is_alphanumeric());
+    figures + words.filter(|w| tables::lists(tables::DIGITS, w)).count()
 }

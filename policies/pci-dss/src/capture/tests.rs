@@ -235,6 +235,9 @@ fn keyed_data_is_masked_or_dropped() {
         &["mask-keys", "purge"],
         &[CardCode],
     );
+    check(&["a: hello"], "4111111111111111123", Suspend, &["mask-keys", "purge"], &[CardCode]);
+    check(&["a: hello"], "41111111111111110429123", Suspend, &["mask-keys", "purge"], &[CardCode]);
+    check(&["a: hello"], "41111111111111111", Allow, &[], &[]);
     check(&["a: please enter your pin"], "4928", Suspend, &["mask-keys", "purge"], &[CardPin]);
     check(&["a: for sales press one"], "1", Allow, &[], &[]);
     check(&["a: please enter your order number"], "4222222222223", Allow, &[], &[]);

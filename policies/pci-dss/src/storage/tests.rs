@@ -150,6 +150,7 @@ fn how_long_it_is_kept() {
     check_with(limit, review(), &Facts { now: 900 * DAY_MS, ..kept(&[], &[]) }, Allow, &[], &[]);
     check(review(), &aged(366, &[]), Allow, &[], &[]);
     check(review(), &aged(366, &[("retention.max-age-days", "90")]), Refuse, &["secure-destroy"], &[]);
+    check(review(), &aged(10, &[("retention.expired", "yes")]), Refuse, &["secure-destroy"], &[]);
     let held = Facts { holds: vec![Hold { matter: "m".into(), since: 0 }], ..aged(366, &[]) };
     check_with(limit, review(), &held, Allow, &[], &[]);
     check(review(), &aged(10, &[("retention.purge-verified-days-ago", "93")]), Allow, &["verify-purge"], &[]);
