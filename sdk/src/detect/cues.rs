@@ -1,6 +1,6 @@
 //! What the talk is about: phrases that announce or ask for something, and how far each one carries.
 
-use super::{lex::Piece, phrases::PHRASES};
+use super::{by_letter::ByLetter, lex::Piece, phrases::PHRASES};
 
 /// What digits or words after a cue would be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,6 +201,33 @@ impl<'a> Talk<'a> {
     }
 }
 
+/// `PHRASES`, one a row.
+static ALL_PHRASES: [(&str, Topic); phrase_count()] = all_phrases();
+static PHRASES_BY_LETTER: ByLetter<{ phrase_count() }> = ByLetter::new(&ALL_PHRASES);
+
+const fn phrase_count() -> usize {
+    let (mut topic, mut n) = (0, 0);
+    while topic < PHRASES.len() {
+        n += PHRASES[topic].1.len();
+        topic += 1;
+    }
+    n
+}
+
+const fn all_phrases() -> [(&'static str, Topic); phrase_count()] {
+    let mut all = [("", Topic::Nothing); phrase_count()];
+    let (mut topic, mut n) = (0, 0);
+    while topic < PHRASES.len() {
+        let mut phrase = 0;
+        while phrase < PHRASES[topic].1.len() {
+            all[n] = (PHRASES[topic].1[phrase], PHRASES[topic].0);
+            (phrase, n) = (phrase + 1, n + 1);
+        }
+        topic += 1;
+    }
+    all
+}
+
 /// The longest phrase that begins here, and the number of its pieces.
 fn phrase_at(pieces: &[Piece<'_>], stream: &[usize]) -> Option<(usize, Topic)> {
     let count = &pieces[stream[0]];
@@ -220,11 +247,14 @@ fn phrase_at(pieces: &[Piece<'_>], stream: &[usize]) -> Option<(usize, Topic)> {
         });
         all.then_some(len)
     };
-    let first = count.text.as_bytes().first()?.to_ascii_lowercase();
-    PHRASES
-        .iter()
-        .flat_map(|&(topic, phrases)| phrases.iter().map(move |&phrase| (phrase, topic)))
-        .filter(|(phrase, _)| phrase.as_bytes()[0] == first)
+    let text = count.text.as_bytes();
+    // The first word decides nearly always, and is cheap to compare.
+    let begins = |phrase: &[u8]| {
+        matches!(phrase.get(text.len()), None | Some(b' '))
+            && phrase.get(..text.len()).is_some_and(|first| first.eq_ignore_ascii_case(text))
+    };
+    let rows = PHRASES_BY_LETTER.like(count.text).iter().map(|&row| ALL_PHRASES[usize::from(row)]);
+    rows.filter(|(phrase, _)| begins(phrase.as_bytes()))
         .filter_map(|(phrase, topic)| fits(phrase).map(|len| (len, topic)))
         .max_by_key(|&(len, _)| len)
 }

@@ -1,6 +1,6 @@
 //! Words as delivered, taken apart into pieces, each read as what it can mean in a number, a date or a place.
 
-use super::Heard;
+use super::{Heard, by_letter::ByLetter};
 
 /// What a piece can mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,13 +160,16 @@ fn lex(text: &str) -> Lex {
             _ => Lex::Word,
         };
     }
-    WORDS.iter().find(|(w, _)| w.eq_ignore_ascii_case(text)).map_or(Lex::Word, |&(_, lex)| lex)
+    let mut rows = WORDS_BY_LETTER.like(text).iter().map(|&row| &WORDS[usize::from(row)]);
+    rows.find(|(w, _)| w.eq_ignore_ascii_case(text)).map_or(Lex::Word, |&(_, lex)| lex)
 }
 
 use Lex::{
     Digit as D, Filler as F, Hundred, Month as M, Ordinal as O, Plural as P, Repeat as R, Separator as Sep,
     SoundAlike as S, Teen as T, Tens, Thousand, Unit as U,
 };
+
+static WORDS_BY_LETTER: ByLetter<{ WORDS.len() }> = ByLetter::new(&WORDS);
 
 /// English number words, months, and what people say among digits.
 #[rustfmt::skip] // One word a line would be pages.

@@ -5,6 +5,7 @@
 //! cover every word of a thing, read-backs and corrections included. Start at [`in_words`]. How well they do is shown by
 //! `tests/detect.rs` on `tests/detect_labelled.tsv`.
 
+mod by_letter;
 mod card;
 mod cues;
 mod dates;
