@@ -123,12 +123,15 @@ impl CallFacts {
         self.facts.paused = pause;
     }
 
-    pub(crate) fn found(&mut self, labels: impl IntoIterator<Item = Label>) {
+    /// Whether any of them is new.
+    pub(crate) fn found(&mut self, labels: impl IntoIterator<Item = Label>) -> bool {
+        let before = self.facts.labels.len();
         for label in labels {
             if self.facts.labels.len() < self.limits.facts_max && !self.facts.labels.contains(&label) {
                 self.facts.labels.push(label);
             }
         }
+        self.facts.labels.len() > before
     }
 
     fn join(&mut self, new: NewParty) -> Result<PartyId, RecorderError> {

@@ -95,23 +95,37 @@ impl Catalog {
         Ok(())
     }
 
-    /// Notes how a recording that a crash cut short was sealed.
-    pub(crate) async fn interrupted(
+    /// Notes how a recording that a crash cut short was sealed. What was known of it stays as it was last entered.
+    pub(crate) async fn sealed(
         &self,
         client: &ClientId,
         id: RecordingId,
+        state: &str,
         duration_ms: u64,
     ) -> Result<(), RecorderError> {
-        sqlx::query(
-            "UPDATE recording SET state = 'interrupted', duration_ms = $3 WHERE client = $1 AND id = $2",
-        )
-        .bind(client.as_str())
-        .bind(id.to_string())
-        .bind(duration_ms as i64)
-        .execute(self.db.pool())
-        .await
-        .map_err(sql("note an interrupted recording"))?;
+        sqlx::query("UPDATE recording SET state = $4, duration_ms = $3 WHERE client = $1 AND id = $2")
+            .bind(client.as_str())
+            .bind(id.to_string())
+            .bind(duration_ms as i64)
+            .bind(state)
+            .execute(self.db.pool())
+            .await
+            .map_err(sql("note an interrupted recording"))?;
         Ok(())
+    }
+
+    /// Every recording that is listed as running, and when its call began.
+    pub(crate) async fn running(&self) -> Result<Vec<(ClientId, RecordingId, Moment)>, RecorderError> {
+        let rows: Vec<(String, String, i64)> = sqlx::query_as(
+            "SELECT client, id, began_ms FROM recording WHERE state = 'recording' ORDER BY id",
+        )
+        .fetch_all(self.db.pool())
+        .await
+        .map_err(sql("list running recordings"))?;
+        let running = |(client, id, began): (String, String, i64)| {
+            Some((client.parse().ok()?, id.parse().ok()?, Moment::from_millis(began as u64)))
+        };
+        Ok(rows.into_iter().filter_map(running).collect())
     }
 
     /// The newest first, beginning before `before`.

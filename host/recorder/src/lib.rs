@@ -15,6 +15,7 @@ mod limits;
 mod listen;
 mod live;
 mod playback;
+mod recovery;
 mod session;
 mod tape;
 
@@ -24,7 +25,7 @@ use std::{
 };
 
 use caveat_engine::Engine;
-use caveat_ledger::{EntryKind, Ledger};
+use caveat_ledger::Ledger;
 use caveat_model::{ClientId, Clock};
 use caveat_packs::ActiveSets;
 use caveat_retention::Retention;
@@ -101,7 +102,7 @@ impl Recorder {
             limits,
         };
         let recorder = Self { house: Arc::new(house), clients, running: Arc::default() };
-        recorder.seal_what_was_left().await?;
+        recorder.house.finish_what_was_left().await?;
         Ok(recorder)
     }
 
@@ -120,28 +121,16 @@ impl Recorder {
         }
         let (orders, inbox) = mpsc::channel(limits.frames_waiting_max);
         let handle = Call { client: client.clone(), id: id.clone(), orders };
-        self.admit(&handle)?;
-        let known = CallFacts::new(call, &profile, self.house.clock.now(), limits);
-        let begun = match known {
-            Ok(known) => Session::begin(self.house.clone(), profile, id, known).await,
-            Err(error) => Err(error),
-        };
-        match begun {
-            Err(error) => {
-                self.forget(&handle);
-                Err(error)
-            }
-            Ok((session, answer)) => {
-                let (recorder, finished) = (self.clone(), handle.clone());
-                tracing::info!(client = %session.client(), recording = %session.recording(), "call began");
-                // The table holds a sender too, so the task must not wait for all senders to go.
-                tokio::spawn(async move {
-                    session.run(inbox).await;
-                    recorder.forget(&finished);
-                });
-                Ok((handle, answer))
-            }
-        }
+        let admitted = self.admit(&handle)?;
+        let known = CallFacts::new(call, &profile, self.house.clock.now(), limits)?;
+        let (session, answer) = Session::begin(self.house.clone(), profile, id, known).await?;
+        tracing::info!(client = %session.client(), recording = %session.recording(), "call began");
+        // The table holds a sender too, so the task must not wait for all senders to go.
+        tokio::spawn(async move {
+            session.run(inbox).await;
+            drop(admitted);
+        });
+        Ok((handle, answer))
     }
 
     /// The running call with this id.
@@ -199,7 +188,7 @@ impl Recorder {
         Ok(self.house.alerts.confirm(client, id, by).await?)
     }
 
-    fn admit(&self, call: &Call) -> Result<(), RecorderError> {
+    fn admit(&self, call: &Call) -> Result<Admitted, RecorderError> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let limit = self.house.limits.calls_max;
         if running.len() >= limit {
@@ -209,40 +198,21 @@ impl Recorder {
         if running.contains_key(&key) {
             return Err(RecorderError::CallExists { id: call.id.clone() });
         }
-        running.insert(key, call.clone());
-        Ok(())
+        running.insert(key.clone(), call.clone());
+        Ok(Admitted { running: self.running.clone(), key })
     }
+}
 
-    fn forget(&self, call: &Call) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.remove(&(call.client.clone(), call.id.clone()));
-    }
+/// A place among the running calls. It is given up when dropped, whichever way the call came to its end: refused,
+/// sealed, given up by whoever opened it, or by a fault of ours.
+struct Admitted {
+    running: Arc<Mutex<Running>>,
+    key: (ClientId, String),
+}
 
-    async fn seal_what_was_left(&self) -> Result<(), RecorderError> {
-        for left in self.house.vault.recover().await {
-            let seal = match left.seal {
-                Ok(seal) => seal,
-                Err(error) => {
-                    let (client, recording) = (&left.client, left.recording);
-                    tracing::error!(%client, %recording, %error, "not sealed yet; it is kept and tried again");
-                    continue;
-                }
-            };
-            let recording = self.house.pseudonym(&left.client, left.recording).await?;
-            let entry = EntryKind::Sealed {
-                recording,
-                frames: seal.frames,
-                duration_ms: seal.duration_ms,
-                root: seal.root,
-                object_digest: seal.object_digest,
-                reason: "interrupted".to_owned(),
-            };
-            self.house.enter(&left.client, entry).await?;
-            let catalog = &self.house.catalog;
-            catalog.interrupted(&left.client, left.recording, seal.duration_ms).await?;
-            tracing::warn!(client = %left.client, recording = %left.recording, "sealed after a crash");
-        }
-        Ok(())
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
 }
 

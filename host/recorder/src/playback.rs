@@ -2,7 +2,7 @@
 
 use caveat_audio::{SAMPLES_PER_MS, SEGMENT_SAMPLES, Segment, wav};
 use caveat_model::{Offset, Span, SpanSet};
-use caveat_vault::{Kind, Reader};
+use caveat_vault::{Kind, Reader, VaultError};
 
 use crate::RecorderError;
 
@@ -17,7 +17,7 @@ pub struct Playback {
 const MARGIN_MS: Offset = 150;
 
 /// Opens the seconds that `span` touches (all, for none) and silences `silenced` in them. Legs are aligned to the sample;
-/// a second that is not there is silent.
+/// a second that is not there, or whose key was destroyed, is silent.
 pub(crate) async fn stereo(
     reader: &Reader,
     span: Option<Span>,
@@ -38,19 +38,28 @@ pub(crate) async fn stereo(
     for leg in reader.header().legs.iter().map(|l| l.leg) {
         let mut samples = Vec::with_capacity(last.saturating_sub(first) as usize * SEGMENT_SAMPLES);
         for second in first..last {
-            if there.contains(&(leg, second)) {
-                let plain = reader.read(leg, second, Kind::Audio).await?;
-                let segment = Segment::decode(&plain).map_err(|e| RecorderError::Audio(e.to_string()))?;
-                samples.extend(segment.samples);
-            } else {
-                samples.resize(samples.len() + SEGMENT_SAMPLES, 0);
-            }
+            let sealed = match there.contains(&(leg, second)) {
+                true => opened(reader, leg, second).await?,
+                false => None,
+            };
+            let silent = || vec![0; SEGMENT_SAMPLES];
+            samples.extend(sealed.unwrap_or_else(silent));
         }
         silence(&mut samples, leg, first * 1_000, silenced);
         legs.push(samples);
     }
     let wav = wav::of_legs(&legs).map_err(|e| RecorderError::Audio(e.to_string()))?;
     Ok(Playback { wav })
+}
+
+/// The sound of a second; none where its key was destroyed.
+async fn opened(reader: &Reader, leg: u8, second: u32) -> Result<Option<Vec<i16>>, RecorderError> {
+    let plain = match reader.read(leg, second, Kind::Audio).await {
+        Err(VaultError::Shredded { .. }) => return Ok(None),
+        plain => plain?,
+    };
+    let segment = Segment::decode(&plain).map_err(|e| RecorderError::Audio(e.to_string()))?;
+    Ok(Some(segment.samples))
 }
 
 fn silence(samples: &mut [i16], leg: u8, from_ms: Offset, silenced: &SpanSet) {

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use caveat_ledger::EntryKind;
 use caveat_model::{
-    Asker, CaptureEvent, ClientId, Duty, Event, Moment, Offset, Outcome, Pause, PauseCause, RecordingId,
-    Span, Verdict,
+    Asker, Basis, CaptureEvent, ClientId, Duty, Element, Event, Moment, Offset, Outcome, Pause, PauseCause,
+    RecordingId, Span, Verdict,
 };
 use caveat_vault::{Header, SealReason, Writer};
 use tokio::sync::{mpsc, oneshot};
@@ -14,6 +14,7 @@ use crate::{
     Answer, ClientProfile, Frame, Happening, RecorderError, RecordingState,
     call_facts::CallFacts,
     house::{House, Logged, Placed},
+    recovery::state_of as state_of_seal,
     tape::Tape,
 };
 
@@ -42,8 +43,9 @@ pub(crate) struct Session {
     /// A pause that somebody asked for; packs may ask for more, not for less.
     asked_pause: Option<Pause>,
     next_interim: Offset,
-    /// What a rule removed after it was sealed; its keys are destroyed with the end of the call.
-    too_late: Vec<Span>,
+    /// What a verdict (its place in the ledger) removed after it was sealed; its keys are destroyed with the end of the
+    /// call.
+    too_late: Vec<(Span, u64)>,
     ending: Option<SealReason>,
 }
 
@@ -154,7 +156,8 @@ impl Session {
         let from = self.effective_from(&event);
         let event = Event::Capture(event);
         let verdict = self.house.ask(&self.client.id, &event, self.known.facts())?;
-        self.known.found(verdict.labels().copied().collect::<Vec<_>>());
+        let labelled = self.known.found(verdict.labels().copied().collect::<Vec<_>>());
+        let streams = matches!(event, Event::Capture(CaptureEvent::Words(_) | CaptureEvent::Keys(_)));
         let too_late = self.drop_what_must_not_be_kept(&verdict, from);
         let logged =
             self.house.log(&self.client.id, Some(self.recording), &event, self.known.facts(), verdict).await;
@@ -167,9 +170,21 @@ impl Session {
                 return Err(error);
             }
         };
-        self.remember_what_is_too_late(too_late).await?;
+        self.remember_what_is_too_late(too_late, logged.index).await?;
         let answer = self.obey(&event, &logged, from).await?;
+        // Words and keys come all the time, and change nothing that is known unless something is found in them.
+        if labelled || !streams {
+            self.list().await?;
+        }
         Ok(answer)
+    }
+
+    /// Enters what is known so far: after a crash it is all there is to tell what has to be hidden in the recording.
+    async fn list(&self) -> Result<(), RecorderError> {
+        if self.writer.is_none() {
+            return Ok(());
+        }
+        self.house.catalog.put(&self.client.id, self.recording, "recording", 0, self.known.facts()).await
     }
 
     /// Purges and masks at once, before anything is awaited: time works against it. Gives back what is sealed already.
@@ -190,11 +205,15 @@ impl Session {
 
     /// What the rules remove after it was sealed cannot be dropped any more: somebody is told, and its keys are
     /// destroyed as soon as the recording is closed.
-    async fn remember_what_is_too_late(&mut self, spans: Vec<Span>) -> Result<(), RecorderError> {
+    async fn remember_what_is_too_late(
+        &mut self,
+        spans: Vec<Span>,
+        verdict: u64,
+    ) -> Result<(), RecorderError> {
         if spans.is_empty() || self.writer.is_none() {
             return Ok(());
         }
-        self.too_late.extend(spans);
+        self.too_late.extend(spans.into_iter().map(|span| (span, verdict)));
         let why = (
             "host.late-window",
             "PCI DSS 3.3.1, 12.10.7",
@@ -207,11 +226,23 @@ impl Session {
     }
 
     async fn destroy_what_was_too_late(&mut self) -> Result<(), RecorderError> {
-        for span in std::mem::take(&mut self.too_late) {
-            for leg in self.tape.legs_of(&span) {
-                let seconds = span.start / 1_000..span.end.div_ceil(1_000);
-                self.house.vault.shred(&self.client.id, self.recording, leg, seconds).await?;
-            }
+        for (span, verdict) in std::mem::take(&mut self.too_late) {
+            let recording = self.house.pseudonym(&self.client.id, self.recording).await?;
+            let (what, basis) = (Element::Segment, Basis::Rules);
+            let intent = EntryKind::DisposalIntent { recording, what, basis, verdict };
+            let intent = self.house.enter(&self.client.id, intent).await?;
+            let done = self.shred(&span).await;
+            let result = EntryKind::DisposalResult { intent, ok: done.is_ok() };
+            self.house.enter(&self.client.id, result).await?;
+            done?;
+        }
+        Ok(())
+    }
+
+    async fn shred(&self, span: &Span) -> Result<(), RecorderError> {
+        for leg in self.tape.legs_of(span) {
+            let seconds = span.start / 1_000..span.end.div_ceil(1_000);
+            self.house.vault.shred(&self.client.id, self.recording, leg, seconds).await?;
         }
         Ok(())
     }
@@ -306,20 +337,21 @@ impl Session {
         Ok(self.answer(verdict))
     }
 
+    /// Listed first, begun last: whatever the vault holds after a crash is then found in the list and in the ledger.
     async fn open(&mut self) -> Result<(), RecorderError> {
-        let header = Header { began: self.known.facts().began, legs: self.tape.leg_infos() };
-        let writer = self.house.vault.begin(&self.client.id, self.recording, header).await?;
-        let recording = self.house.pseudonym(&self.client.id, self.recording).await?;
-        self.house.enter(&self.client.id, EntryKind::RecordingOpened { recording }).await?;
-        let (id, facts) = (self.recording, self.known.facts());
-        self.house.catalog.put(&self.client.id, id, "recording", 0, facts).await?;
-        self.writer = Some(writer);
+        let (client, id, facts) = (&self.client.id, self.recording, self.known.facts());
+        self.house.catalog.put(client, id, "recording", 0, facts).await?;
+        let recording = self.house.pseudonym(client, id).await?;
+        self.house.enter(client, EntryKind::RecordingOpened { recording }).await?;
+        let header = Header { began: facts.began, legs: self.tape.leg_infos() };
+        self.writer = Some(self.house.vault.begin(client, id, header).await?);
         Ok(())
     }
 
     /// Destroys what was kept so far. Whatever is kept later is another recording.
     async fn discard(&mut self, why: &str) -> Result<(), RecorderError> {
         self.tape.forget();
+        self.too_late.clear();
         self.known.captured(false);
         let Some(writer) = self.writer.take() else { return Ok(()) };
         let recording = self.house.pseudonym(&self.client.id, self.recording).await?;
@@ -339,7 +371,8 @@ impl Session {
         if self.ending.is_none() && now >= call_max {
             self.end(SealReason::Ended).await;
         }
-        if self.asked_pause.is_some_and(|p| now.saturating_sub(p.since) >= pause_max) {
+        let too_long = |p: Pause| now.saturating_sub(p.since) >= pause_max;
+        if self.ending.is_none() && self.asked_pause.is_some_and(too_long) {
             self.happened(Happening::ResumeAsked(Asker::Timer)).await?;
         }
         let Some(writer) = &self.writer else {
@@ -381,21 +414,10 @@ impl Session {
             writer.append(segment.leg, segment.second, segment.kind, &segment.plain).await?;
         }
         let seal = writer.seal(self.ending.unwrap_or(SealReason::Interrupted)).await?;
-        let recording = self.house.pseudonym(&self.client.id, self.recording).await?;
-        let reason = if seal.end == SealReason::Interrupted { "interrupted" } else { "ended" };
-        let entry = EntryKind::Sealed {
-            recording,
-            frames: seal.frames,
-            duration_ms: seal.duration_ms,
-            root: seal.root,
-            object_digest: seal.object_digest,
-            reason: reason.to_owned(),
-        };
-        self.house.enter(&self.client.id, entry).await?;
+        self.house.enter_seal(&self.client.id, self.recording, &seal).await?;
         self.destroy_what_was_too_late().await?;
-        let state = if seal.end == SealReason::Interrupted { "interrupted" } else { "sealed" };
         let (client, id, facts) = (&self.client.id, self.recording, self.known.facts());
-        self.house.catalog.put(client, id, state, seal.duration_ms, facts).await?;
+        self.house.catalog.put(client, id, state_of_seal(seal.end), seal.duration_ms, facts).await?;
         tracing::info!(%client, recording = %id, frames = seal.frames, "sealed");
         Ok(())
     }
