@@ -151,6 +151,22 @@ impl Host {
         Ok(self.command(&args, "")?.trim().to_owned())
     }
 
+    /// Exports a client's ledger as an auditor would and verifies it with the public key only; the entries, as text.
+    pub fn audit(&self, client: &str, bundle: &str) -> anyhow::Result<String> {
+        let bundle = self.dir.join(bundle);
+        let path = bundle.to_str().context("a path of text")?;
+        let key = self.command(&["ledger", "key", "--client", client], "")?;
+        self.command(&["ledger", "export", "--client", client, path], "")?;
+        self.command(&["ledger", "verify", path, "--key", key.trim()], "")?;
+        let mut text = String::new();
+        for (file, bytes) in self.written()? {
+            if file.starts_with(bundle.join("tile/entries")) {
+                text.push_str(&String::from_utf8_lossy(&bytes));
+            }
+        }
+        Ok(text)
+    }
+
     /// Every file that the host has written, with its bytes.
     pub fn written(&self) -> anyhow::Result<Vec<(PathBuf, Vec<u8>)>> {
         let mut files = Vec::new();

@@ -6,3 +6,4 @@ pub mod host;
 pub mod people;
 pub mod speech;
 pub mod twilio;
+pub mod watch;

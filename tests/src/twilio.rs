@@ -32,6 +32,8 @@ pub struct Script {
     clock_ms: u32,
     /// How long the recognizer takes after a phrase.
     pub recognizer_ms: u32,
+    /// It does not say goodbye: the connection breaks off at its end.
+    pub breaks_off: bool,
 }
 
 enum What {
@@ -95,7 +97,8 @@ impl Script {
         self.clock_ms
     }
 
-    fn sound(&mut self, leg: u8, samples: &[i16]) {
+    /// A sound is heard.
+    pub fn sound(&mut self, leg: u8, samples: &[i16]) {
         let track = &mut self.tracks[usize::from(leg)];
         track.resize(self.clock_ms as usize * 8, 0);
         track.extend_from_slice(samples);
@@ -176,6 +179,11 @@ impl Script {
         }
         for post in posts {
             outcome.answers.push(post.await??);
+        }
+        if self.breaks_off {
+            // Both halves have to go for the connection to go.
+            marks.abort();
+            return Ok(outcome);
         }
         send.send(text(&json!({"event": "stop", "streamSid": stream, "stop": {"callSid": self.id}}))).await?;
         send.close().await.ok();
