@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
+use crate::commands::{decide, pack::PackCommand};
+
 /// A call recorder that asks before it acts.
 #[derive(Debug, Parser)]
 #[command(name = "caveat", version, max_term_width = 110)]
@@ -36,24 +38,9 @@ pub(crate) enum Command {
     Serve(ConfigFile),
     /// Check the configuration and load every pack with its settings; start nothing.
     Check(ConfigFile),
-    /// Put one event to a pack and print its ruling with reasons. Exit code 0: allowed, 3: denied.
-    Decide {
-        /// A pack's name (looked for in --packs), or its .wasm file.
-        #[arg(long, required = true)]
-        pack: Vec<String>,
-        /// JSON: {"event": {...}, "facts": {...}}; `-` reads standard input.
-        #[arg(long, value_name = "FILE")]
-        event: PathBuf,
-        #[command(flatten)]
-        packs: PackDir,
-        /// Settings of the pack, as a TOML or JSON file.
-        #[arg(long, value_name = "FILE")]
-        settings: Option<PathBuf>,
-        /// Print the verdict as JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Build, test and try packs.
+    /// Put one event to packs and print their verdict with reasons. Exit code 0: allowed, 3: denied.
+    Decide(decide::Args),
+    /// Write, build, test and ship packs.
     #[command(subcommand)]
     Pack(PackCommand),
     /// People of a client.
@@ -69,51 +56,6 @@ pub(crate) enum Command {
     Completions {
         /// Which shell.
         shell: clap_complete::Shell,
-    },
-}
-
-/// Where built packs lie.
-#[derive(Debug, Args)]
-pub(crate) struct PackDir {
-    /// Folder of built packs (.wasm).
-    #[arg(long, env = "CAVEAT_PACKS", default_value = "target/packs", value_name = "DIR")]
-    pub(crate) packs: PathBuf,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PackCommand {
-    /// Compile packs into one .wasm file each.
-    Build {
-        /// Folders with a pack.toml.
-        #[arg(required = true)]
-        dirs: Vec<PathBuf>,
-        /// Where to put them.
-        #[arg(long, default_value = "target/packs", value_name = "DIR")]
-        out: PathBuf,
-    },
-    /// Run a pack's cases in the real engine. Exit code 1 if one fails.
-    Test {
-        /// Folders with a pack.toml and cases/.
-        #[arg(required = true)]
-        dirs: Vec<PathBuf>,
-        #[command(flatten)]
-        packs: PackDir,
-        /// Do not build first; test the file in --packs.
-        #[arg(long)]
-        no_build: bool,
-        /// Print the report as JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Run a file of plain-term legal scenarios and report expected and got. Always exit code 0: it reports.
-    Scenarios {
-        /// The file.
-        file: PathBuf,
-        #[command(flatten)]
-        packs: PackDir,
-        /// Print the report as JSON.
-        #[arg(long)]
-        json: bool,
     },
 }
 

@@ -1,7 +1,8 @@
 //! What each command does.
 
+pub(crate) mod decide;
 mod ledger;
-mod packs;
+pub(crate) mod pack;
 mod people;
 mod serve;
 
@@ -18,10 +19,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Serve(file) => serve::serve(&Config::read(&file.config)?).await,
         Command::Check(file) => serve::check(&file.config),
-        Command::Decide { pack, event, packs, settings, json } => {
-            packs::decide(&pack, &event, &packs.packs, settings.as_deref(), json)
-        }
-        Command::Pack(command) => packs::run(command),
+        Command::Decide(args) => decide::run(&args),
+        Command::Pack(command) => pack::run(command),
         Command::Person(command) => people::person(command).await,
         Command::Token(command) => people::token(command).await,
         Command::Ledger(command) => ledger::run(command).await,

@@ -1,0 +1,56 @@
+//! `caveat pack`: a file per command, each with its arguments and what it does.
+
+mod build;
+mod scenarios;
+mod test;
+
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+
+use caveat_engine::{Engine, Limits};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+/// Where built packs lie.
+#[derive(Debug, Args)]
+pub(crate) struct PackDir {
+    /// Folder of built packs (.wasm).
+    #[arg(long, env = "CAVEAT_PACKS", default_value = "target/packs", value_name = "DIR")]
+    pub(crate) packs: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PackCommand {
+    /// Compile packs into one .wasm file each.
+    Build(build::Args),
+    /// Run a pack's cases in the real engine. Exit code 1 if one fails.
+    Test(test::Args),
+    /// Run a file of plain-term legal scenarios and report expected and got. Always exit code 0: it reports.
+    Scenarios(scenarios::Args),
+}
+
+pub(crate) fn run(command: PackCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        PackCommand::Build(args) => build::run(&args),
+        PackCommand::Test(args) => test::run(&args),
+        PackCommand::Scenarios(args) => scenarios::run(&args),
+    }
+}
+
+/// An engine for a command: the limits of a host, nothing cached.
+pub(crate) fn engine() -> anyhow::Result<Engine> {
+    Ok(Engine::new(Limits::default(), None)?)
+}
+
+/// As JSON for machines, or as text, in color on a terminal.
+pub(crate) fn print<T: Serialize>(
+    value: &T,
+    json: bool,
+    text: impl Fn(bool) -> String,
+) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(value)?);
+    } else {
+        print!("{}", text(std::io::stdout().is_terminal()));
+    }
+    Ok(())
+}
