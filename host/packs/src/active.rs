@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 use caveat_engine::Engine;
-use caveat_model::{ClientId, Event, Facts, Mode, Outcome, PackRuling, Reason, Ruling, Stage};
+use caveat_model::{ClientId, Event, Facts, Mode, Outcome, PackRef, PackRuling, Reason, Ruling, Stage};
 
 use crate::LoadedPack;
 
@@ -36,9 +36,28 @@ impl ActiveSet {
     /// Asks each pack that has a say at the event's stage. One that fails, or names a rule it never declared, is
     /// answered for by its declared safe outcome; none is ever left out.
     pub fn ask(&self, engine: &Engine, event: &Event, facts: &Facts) -> Vec<PackRuling> {
+        self.asked(event).map(|pack| pack.ask(engine, event, facts)).collect()
+    }
+
+    /// [`Self::ask`] of the packs in this mode only: those that are obeyed are waited for, the others are not.
+    pub fn ask_those(&self, mode: Mode, engine: &Engine, event: &Event, facts: &Facts) -> Vec<PackRuling> {
+        let asked = self.asked(event).filter(|pack| pack.mode == mode);
+        asked.map(|pack| pack.ask(engine, event, facts)).collect()
+    }
+
+    /// Whether an event of this kind is put to a pack that is not obeyed.
+    pub fn monitors(&self, event: &Event) -> bool {
+        self.asked(event).any(|pack| pack.mode == Mode::Monitor)
+    }
+
+    /// The exact packs, for the ledger.
+    pub fn references(&self) -> Vec<PackRef> {
+        self.packs.iter().map(|pack| pack.loaded.reference.clone()).collect()
+    }
+
+    fn asked(&self, event: &Event) -> impl Iterator<Item = &Active> {
         let stage = event.stage();
-        let asked = self.packs.iter().filter(|p| p.loaded.manifest.pack.stages.contains(&stage));
-        asked.map(|active| active.ask(engine, event, facts)).collect()
+        self.packs.iter().filter(move |pack| pack.loaded.manifest.pack.stages.contains(&stage))
     }
 }
 
@@ -88,9 +107,9 @@ impl ActiveSets {
         self.by_client.load().get(client).cloned()
     }
 
-    /// Puts a set in place for all events from now on.
-    pub fn replace(&self, client: &ClientId, set: ActiveSet) {
-        let set = Arc::new(set);
+    /// Puts a set in place for all events from now on. Events that have their set already end on it.
+    pub fn replace(&self, client: &ClientId, set: impl Into<Arc<ActiveSet>>) {
+        let set = set.into();
         self.by_client.rcu(|current| {
             let mut next = HashMap::clone(current);
             next.insert(client.clone(), set.clone());

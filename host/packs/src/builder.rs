@@ -1,4 +1,4 @@
-//! From a pack's folder to one `.wasm` file: compile, encode as a component, add the manifest.
+//! From a pack's folder to one `.wasm` file: compile, encode as a component, add the manifest and the cases.
 
 use std::{
     fs,
@@ -12,7 +12,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use wit_component::ComponentEncoder;
 
-use crate::{Manifest, PackError, PackFile, Problem, Toolchain, document, manifest::MANIFEST_FILE, settings};
+use crate::{
+    Manifest, PackError, PackFile, Problem, Toolchain, cases, document, manifest::MANIFEST_FILE, settings,
+};
 
 /// A pack that was built.
 #[derive(Debug, Clone)]
@@ -46,7 +48,11 @@ pub fn build(dir: &Path, out: Option<&Path>, progress: &mut dyn FnMut(&str)) -> 
     let module = compile(&dir, &toolchain, &workspace, &packs, progress)?;
     let component = encode(&manifest.pack.name, &module)?;
     let name = format!("{}-{}.wasm", manifest.pack.name, manifest.pack.version);
-    let file = PackFile::assemble(manifest, schema, &component)?;
+    let cases = match dir.join("cases") {
+        folder if folder.is_dir() => cases::read_cases(&folder)?,
+        _ => vec![],
+    };
+    let file = PackFile::assemble_with(manifest, schema, &cases, &component)?;
 
     let path = out.unwrap_or(&packs).join(name);
     write(&path, file.bytes())?;

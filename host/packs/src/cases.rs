@@ -47,7 +47,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    ActiveSet, LoadedPack, Manifest, PackError, PackFile, Problem,
+    ActiveSet, CaseText, LoadedPack, Manifest, PackError, PackFile, Problem,
     decide::{check_party, event_from},
     document, load, plain,
     report::Paint,
@@ -157,11 +157,34 @@ pub struct RuleCoverage {
 /// [`PackError::Document`] with line or key for a file that cannot be read, [`PackError::NoCases`], [`PackError::Settings`]
 /// and [`PackError::Load`]. A case that disagrees is no error; it is in the report.
 pub fn run_cases(engine: &Engine, pack: &PackFile, dir: &Path) -> Result<CaseReport, PackError> {
+    let cases = read_cases(dir)?;
+    if cases.is_empty() {
+        return Err(PackError::NoCases { dir: dir.to_owned() });
+    }
+    run_case_texts(engine, pack, &cases, dir)
+}
+
+/// Runs the cases that the pack carries; none at all in a pack without.
+///
+/// # Errors
+/// As [`run_cases`], but [`PackError::NoCases`].
+pub fn run_own_cases(engine: &Engine, pack: &PackFile) -> Result<CaseReport, PackError> {
+    let about = &pack.manifest().pack;
+    run_case_texts(engine, pack, &pack.cases()?, Path::new(&format!("{}-{}.wasm", about.name, about.version)))
+}
+
+/// `within` is where the texts came from, for messages.
+fn run_case_texts(
+    engine: &Engine,
+    pack: &PackFile,
+    texts: &[CaseText],
+    within: &Path,
+) -> Result<CaseReport, PackError> {
     let mut bench =
         Bench { engine, file: pack, loaded: BTreeMap::new(), coverage: coverage_of(pack.manifest()) };
     let mut cases = Vec::new();
-    for path in case_files(dir)? {
-        cases.extend(bench.run_file(&path)?);
+    for file in texts {
+        cases.extend(bench.run_file(file, &within.join(&file.name))?);
     }
     let failed = cases.iter().filter(|c| !c.problems.is_empty()).count();
     Ok(CaseReport {
@@ -173,6 +196,15 @@ pub fn run_cases(engine: &Engine, pack: &PackFile, dir: &Path) -> Result<CaseRep
     })
 }
 
+/// Every case file in `dir`, by name.
+pub(crate) fn read_cases(dir: &Path) -> Result<Vec<CaseText>, PackError> {
+    let text = |path: PathBuf| {
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(CaseText { name, text: document::read(&path)? })
+    };
+    case_files(dir)?.into_iter().map(text).collect()
+}
+
 fn case_files(dir: &Path) -> Result<Vec<PathBuf>, PackError> {
     let entries = fs::read_dir(dir).map_err(PackError::io("list", dir))?;
     let mut files: Vec<PathBuf> = entries
@@ -180,9 +212,6 @@ fn case_files(dir: &Path) -> Result<Vec<PathBuf>, PackError> {
         .filter(|p| p.extension().is_some_and(|e| e == "toml"))
         .collect();
     files.sort();
-    if files.is_empty() {
-        return Err(PackError::NoCases { dir: dir.to_owned() });
-    }
     Ok(files)
 }
 
@@ -201,10 +230,9 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn run_file(&mut self, path: &Path) -> Result<Vec<CaseResult>, PackError> {
-        let text = document::read(path)?;
-        let CaseFile { facts, settings, cases } = document::parse(path, &text)?;
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    fn run_file(&mut self, file: &CaseText, path: &Path) -> Result<Vec<CaseResult>, PackError> {
+        let CaseText { name, text } = file;
+        let CaseFile { facts, settings, cases } = document::parse(path, text)?;
         let mut results = Vec::with_capacity(cases.len());
         for (n, case) in cases.into_iter().enumerate() {
             let given = settings::from_toml(case.settings.clone().unwrap_or_else(|| settings.clone()));
@@ -212,7 +240,7 @@ impl Bench<'_> {
             let title = case.name.clone();
             let wrong = |mut problem: Problem| {
                 problem.at = format!("case.{n}.{}", problem.at);
-                problem.line = document::line_of(&text, &problem.at);
+                problem.line = document::line_of(text, &problem.at);
                 PackError::Document { path: path.to_owned(), problems: vec![problem] }
             };
             let problems = self.run_case(&pack, &facts, case).map_err(wrong)?;

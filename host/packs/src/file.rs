@@ -1,7 +1,8 @@
 //! One `.wasm` file is a whole pack: a component whose custom section `caveat:manifest` holds the manifest and the schema
-//! of its settings, so that the digest of the file covers all that decides its rulings but the settings themselves.
+//! of its settings, so that the digest of the file covers all that decides its rulings but the settings themselves. A second
+//! section, `caveat:cases`, holds the cases it was built with: whoever loads it can see it keep to them.
 
-use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
+use std::{collections::BTreeSet, fs, ops::Range, path::Path, sync::Arc};
 
 use caveat_model::{Digest, Stage};
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,9 @@ use crate::{Manifest, PackError, settings};
 /// Name of the custom section.
 pub const MANIFEST_SECTION: &str = "caveat:manifest";
 
+/// Name of the custom section with the pack's cases. It may be missing.
+pub const CASES_SECTION: &str = "caveat:cases";
+
 /// How large a pack may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields, default)]
@@ -22,11 +26,13 @@ pub struct FileLimits {
     pub file_bytes: u64,
     /// The manifest and schema in it.
     pub manifest_bytes: usize,
+    /// The cases in it.
+    pub cases_bytes: usize,
 }
 
 impl Default for FileLimits {
     fn default() -> Self {
-        Self { file_bytes: 64 << 20, manifest_bytes: 1 << 20 }
+        Self { file_bytes: 64 << 20, manifest_bytes: 1 << 20, cases_bytes: 4 << 20 }
     }
 }
 
@@ -37,6 +43,17 @@ pub struct PackFile {
     digest: Digest,
     manifest: Arc<Manifest>,
     schema: Option<Arc<Value>>,
+    cases: Range<usize>,
+}
+
+/// A file of cases that a pack carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseText {
+    /// Its file name.
+    pub name: String,
+    /// Its TOML.
+    pub text: String,
 }
 
 /// What lies in the custom section.
@@ -93,8 +110,15 @@ impl PackFile {
             settings::validator(schema).map_err(|e| refuse(format!("its settings schema is none: {e}")))?;
         }
         surface.agrees_with(&manifest).map_err(&refuse)?;
+        let cases = match surface.cases.as_slice() {
+            [] => 0..0,
+            [one] if one.len() <= limits.cases_bytes => one.clone(),
+            [_] => return Err(refuse(format!("its cases have more than {} bytes", limits.cases_bytes))),
+            _ => return Err(refuse("it holds more than one section of cases".into())),
+        };
         let digest = Digest(Sha256::digest(&bytes).into());
-        Ok(Self { digest, manifest: Arc::new(manifest), schema: schema.map(Arc::new), bytes: bytes.into() })
+        let (manifest, schema) = (Arc::new(manifest), schema.map(Arc::new));
+        Ok(Self { digest, manifest, schema, cases, bytes: bytes.into() })
     }
 
     /// Puts manifest and schema into a component.
@@ -102,11 +126,29 @@ impl PackFile {
     /// # Errors
     /// As [`Self::read`].
     pub fn assemble(manifest: Manifest, schema: Option<Value>, component: &[u8]) -> Result<Self, PackError> {
+        Self::assemble_with(manifest, schema, &[], component)
+    }
+
+    /// Puts manifest, schema and cases into a component.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn assemble_with(
+        manifest: Manifest,
+        schema: Option<Value>,
+        cases: &[CaseText],
+        component: &[u8],
+    ) -> Result<Self, PackError> {
         let name = manifest.pack.name.clone();
         let section = serde_json::to_vec(&Section { manifest, schema })
             .map_err(|e| PackError::not_a_pack(&name, format!("its manifest cannot be written: {e}")))?;
         let mut bytes = component.to_vec();
         append_custom(&mut bytes, MANIFEST_SECTION, &section);
+        if !cases.is_empty() {
+            let section = serde_json::to_vec(cases)
+                .map_err(|e| PackError::not_a_pack(&name, format!("its cases cannot be written: {e}")))?;
+            append_custom(&mut bytes, CASES_SECTION, &section);
+        }
         Self::read(&name, bytes, &FileLimits::default())
     }
 
@@ -122,6 +164,18 @@ impl PackFile {
     pub fn manifest(&self) -> &Arc<Manifest> {
         &self.manifest
     }
+    /// The cases it was built with, by file; none in a pack that carries none.
+    ///
+    /// # Errors
+    /// [`PackError::NotAPack`] when the section cannot be read.
+    pub fn cases(&self) -> Result<Vec<CaseText>, PackError> {
+        if self.cases.is_empty() {
+            return Ok(vec![]);
+        }
+        serde_json::from_slice(&self.bytes[self.cases.clone()]).map_err(|e| {
+            PackError::not_a_pack(&self.manifest.pack.name, format!("its cases cannot be read: {e}"))
+        })
+    }
     /// JSON Schema of its settings; none when it has no settings.
     pub fn schema(&self) -> Option<&Value> {
         self.schema.as_deref()
@@ -132,6 +186,7 @@ impl PackFile {
 #[derive(Default)]
 struct Surface<'a> {
     sections: Vec<&'a [u8]>,
+    cases: Vec<Range<usize>>,
     exports: BTreeSet<String>,
     imports: BTreeSet<String>,
 }
@@ -151,6 +206,10 @@ impl<'a> Surface<'a> {
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::CustomSection(section) if depth == 0 && section.name() == MANIFEST_SECTION => {
                     surface.sections.push(section.data());
+                }
+                Payload::CustomSection(section) if depth == 0 && section.name() == CASES_SECTION => {
+                    let start = section.data_offset() as usize;
+                    surface.cases.push(start..start + section.data().len());
                 }
                 Payload::ComponentExportSection(exports) if depth == 0 => {
                     for export in exports {

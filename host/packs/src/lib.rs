@@ -21,11 +21,11 @@ mod toolchain;
 
 pub use active::{Active, ActiveSet, ActiveSets, FAILURE_RULE};
 pub use builder::{Built, build};
-pub use cases::{CaseReport, CaseResult, RuleCoverage, run_cases};
+pub use cases::{CaseReport, CaseResult, RuleCoverage, run_cases, run_own_cases};
 pub use decide::decide;
 pub use document::read_toml;
 pub use error::{PackError, Problem};
-pub use file::{FileLimits, MANIFEST_SECTION, PackFile};
+pub use file::{CASES_SECTION, CaseText, FileLimits, MANIFEST_SECTION, PackFile};
 pub use loaded::{Library, LoadedPack, load};
 pub use manifest::{
     About, Action, Confidence, FactNeed, FactType, MANIFEST_FILE, Manifest, OnFailure, Rule,

@@ -5,7 +5,7 @@ mod support;
 
 use std::{fs, path::Path};
 
-use caveat_packs::{FileLimits, Library, Manifest, PackError, PackFile, build};
+use caveat_packs::{CaseText, FileLimits, Library, Manifest, PackError, PackFile, build};
 use support::{Behavior, MANIFEST, component, pack};
 
 fn refused(bytes: Vec<u8>) -> String {
@@ -25,6 +25,22 @@ fn one_file_is_a_whole_pack() {
     let read = library.get("house-standard").unwrap();
     assert_eq!(read.manifest(), made.manifest());
     assert_eq!((read.digest(), read.schema()), (made.digest(), made.schema()));
+}
+
+#[test]
+fn a_pack_carries_its_cases() {
+    let manifest = || Manifest::parse(Path::new("pack.toml"), MANIFEST).unwrap();
+    let case = CaseText { name: "offered.toml".into(), text: "[[case]]\nname = \"é\"\n".into() };
+    let bare = component(&Behavior::Traps);
+    let made = PackFile::assemble_with(manifest(), None, std::slice::from_ref(&case), &bare).unwrap();
+    let read = PackFile::read("x.wasm", made.bytes().to_vec(), &FileLimits::default()).unwrap();
+    assert_eq!(read.cases().unwrap(), [case]);
+    let without = PackFile::assemble(manifest(), None, &bare).unwrap();
+    assert_eq!(without.cases().unwrap(), []);
+    assert_ne!(without.digest(), made.digest(), "the digest covers the cases");
+    let limits = FileLimits { cases_bytes: 10, ..FileLimits::default() };
+    let error = PackFile::read("x.wasm", made.bytes().to_vec(), &limits).unwrap_err().to_string();
+    assert!(error.contains("its cases have more than 10 bytes"), "{error}");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::{fs, path::Path, sync::Arc};
 use caveat_engine::{Engine, Limits};
 use caveat_model::{CaptureEvent, Decision, Event, Facts, Mode, Outcome, PackRuling, Verdict};
 use caveat_packs::{
-    Active, ActiveSet, ActiveSets, FAILURE_RULE, Library, LoadedPack, PackError, Status, decide, load,
-    run_cases, run_scenarios,
+    Active, ActiveSet, ActiveSets, CaseText, FAILURE_RULE, Library, LoadedPack, Manifest, PackError,
+    PackFile, Status, decide, load, run_cases, run_own_cases, run_scenarios,
 };
 use serde_json::{Value, json};
 use support::{Behavior, pack};
@@ -263,4 +263,25 @@ fn an_unknown_pack_is_named_with_the_nearest() {
     let error = library.get("hose-standard").unwrap_err().to_string();
     assert!(error.contains("did you mean `house-standard`?"), "{error}");
     assert!(Library::open(Path::new("/nowhere")).is_err());
+}
+
+#[test]
+fn a_pack_is_held_to_the_cases_that_it_carries() {
+    let case = |outcome: &str| CaseText {
+        name: "offered.toml".into(),
+        text: format!(
+            "[[case]]\nname = \"a call\"\nevent = \"offered\"\nexpect = {{ outcome = \"{outcome}\" }}\n"
+        ),
+    };
+    let made = |outcome: &str| {
+        let manifest = Manifest::parse(Path::new("pack.toml"), support::MANIFEST).unwrap();
+        let component = support::component(&Behavior::Says(2, "house.disclosure"));
+        PackFile::assemble_with(manifest, None, &[case(outcome)], &component).unwrap()
+    };
+    let engine = engine();
+    assert!(run_own_cases(&engine, &made("refuse")).unwrap().passed());
+    let report = run_own_cases(&engine, &made("allow")).unwrap();
+    assert_eq!((report.failed, report.cases[0].file.as_str()), (1, "offered.toml"));
+    let none = run_own_cases(&engine, &pack("one", &Behavior::Traps, None)).unwrap();
+    assert!(none.passed() && none.cases.is_empty());
 }
