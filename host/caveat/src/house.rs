@@ -7,7 +7,7 @@ use caveat_access::{Access, SecretBox};
 use caveat_engine::Engine;
 use caveat_ledger::{EntryKind, Ledger, LogSigner};
 use caveat_model::{ClientId, Clock, PackRef, SystemClock};
-use caveat_packs::{Active, ActiveSet, ActiveSets, PackFile, load, settings_from_toml};
+use caveat_packs::{Active, ActiveSet, ActiveSets, Archive, PackFile, load, settings_from_toml};
 use caveat_recorder::{Clients, Recorder, Rooms};
 use caveat_retention::Retention;
 use caveat_state::Db;
@@ -22,6 +22,7 @@ pub(crate) struct House {
     pub(crate) vault: Vault,
     pub(crate) ledger: Ledger,
     pub(crate) access: Access,
+    pub(crate) archive: Archive,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -32,10 +33,11 @@ impl House {
         let Log { ledger, db, store, clock } = Log::open(config).await?;
         let keys = Keyring::open(&paths.keyring, passphrase(config)?.as_deref())?;
         let vault_config = VaultConfig { dir: paths.write_ahead.clone(), limits: config.limits.vault };
+        let archive = Archive::new(store.clone());
         let vault = Vault::open(vault_config, db.clone(), store, Arc::new(keys), clock.clone()).await?;
         let secrets: Arc<dyn SecretBox> = Arc::new(Sealed(vault.clone()));
         let access = Access::open(db.clone(), clock.clone(), secrets, config.limits.people.clone()).await?;
-        Ok(Self { db, vault, ledger, access, clock })
+        Ok(Self { db, vault, ledger, access, archive, clock })
     }
 
     /// Loads every client's packs and starts the recorder.
@@ -44,6 +46,7 @@ impl House {
         let packs = Arc::new(ActiveSets::default());
         for client in &config.clients {
             let set = load_set(&engine, client)?;
+            archive_set(&self.archive, &set).await?;
             let packs_now: Vec<PackRef> = set.packs.iter().map(|p| p.loaded.reference.clone()).collect();
             self.ledger.append(&client.profile.id, started()).await?;
             self.ledger.append(&client.profile.id, EntryKind::PacksChanged { packs: packs_now }).await?;
@@ -96,6 +99,14 @@ pub(crate) fn load_set(engine: &Engine, client: &Client) -> anyhow::Result<Activ
         set.packs.push(Active { loaded: Arc::new(loaded), mode: choice.mode });
     }
     Ok(set)
+}
+
+/// Keeps what is about to rule: nothing is decided that cannot be ruled again.
+pub(crate) async fn archive_set(archive: &Archive, set: &ActiveSet) -> anyhow::Result<()> {
+    for Active { loaded, .. } in &set.packs {
+        archive.put(&loaded.file, &loaded.settings).await.context("the archive of packs")?;
+    }
+    Ok(())
 }
 
 fn started() -> EntryKind {

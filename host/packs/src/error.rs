@@ -114,6 +114,29 @@ pub enum PackError {
         /// Where they were looked for.
         dir: PathBuf,
     },
+    /// The store of archived packs cannot be used.
+    #[error("cannot {what} {path} in the archive of packs: {source}")]
+    Archive {
+        /// What was attempted.
+        what: &'static str,
+        /// Which object.
+        path: String,
+        /// The store's answer.
+        #[source]
+        source: object_store::Error,
+    },
+    /// It is not in the archive.
+    #[error("{path} is not in the archive: put it back from a backup, or from wherever the pack was shipped")]
+    NotArchived {
+        /// Which object.
+        path: String,
+    },
+    /// An archived object is not what its name says.
+    #[error("{path} in the archive has other bytes than its digest says: put it back from a backup")]
+    ArchiveDamaged {
+        /// Which object.
+        path: String,
+    },
 }
 
 impl PackError {

@@ -5,6 +5,7 @@
 //! [`ActiveSet`]; [`run_cases`], [`run_scenarios`] and [`decide`] put events to packs without a call.
 
 mod active;
+mod archive;
 mod builder;
 mod cases;
 mod decide;
@@ -20,6 +21,7 @@ mod settings;
 mod toolchain;
 
 pub use active::{Active, ActiveSet, ActiveSets, FAILURE_RULE};
+pub use archive::Archive;
 pub use builder::{Built, build};
 pub use cases::{CaseReport, CaseResult, RuleCoverage, run_cases, run_own_cases};
 pub use decide::decide;

@@ -17,6 +17,8 @@ use crate::{Manifest, PackError, PackFile, Problem, document, settings};
 pub struct LoadedPack {
     /// In the engine.
     pub pack: Pack,
+    /// The file it came from.
+    pub file: PackFile,
     /// What it says of itself.
     pub manifest: Arc<Manifest>,
     /// Which pack with which settings, for verdicts and the ledger.
@@ -55,7 +57,8 @@ pub fn load(engine: &Engine, file: &PackFile, given: &Value) -> Result<LoadedPac
         settings: settings::digest(&settings),
     };
     let rules = manifest.rules.iter().map(|r| r.id.clone()).collect();
-    Ok(LoadedPack { pack, manifest, reference, settings, rules })
+    let file = file.clone();
+    Ok(LoadedPack { pack, file, manifest, reference, settings, rules })
 }
 
 fn refused(name: &str, error: EngineError) -> PackError {
