@@ -6,6 +6,7 @@
 
 mod calls;
 mod ledger;
+mod packs;
 mod people;
 mod problem;
 mod recordings;
@@ -20,7 +21,7 @@ use axum::{
 };
 use caveat_access::Access;
 use caveat_ledger::Ledger;
-use caveat_recorder::Recorder;
+use caveat_recorder::{PackKeeper, Recorder};
 use serde::{Deserialize, Serialize};
 
 pub use problem::Problem;
@@ -33,11 +34,13 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Rows of one page.
     pub page_rows_max: u32,
+    /// Somebody's reason for what they do.
+    pub reason_bytes_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body_bytes_max: 262_144, page_rows_max: 200 }
+        Self { body_bytes_max: 262_144, page_rows_max: 200, reason_bytes_max: 1_024 }
     }
 }
 
@@ -46,6 +49,8 @@ impl Default for Limits {
 pub struct Rooms {
     /// The path.
     pub recorder: Recorder,
+    /// Which packs rule.
+    pub packs: PackKeeper,
     /// The door.
     pub access: Access,
     /// The log.
@@ -74,6 +79,9 @@ pub fn routes(rooms: Rooms) -> Router {
         .route("/v1/recordings", get(recordings::search))
         .route("/v1/recordings/{id}", get(recordings::look))
         .route("/v1/recordings/{id}/audio", get(recordings::audio))
+        .route("/v1/packs", get(packs::list))
+        .route("/v1/packs/swap", post(packs::swap))
+        .route("/v1/packs/rollback", post(packs::roll_back))
         .route("/v1/ledger/checkpoint", get(ledger::checkpoint))
         .route("/v1/ledger/key", get(ledger::key))
         .fallback(|| async { Problem::not_found("no such route; the README lists them") })

@@ -84,6 +84,7 @@ impl From<RecorderError> for Problem {
             E::NoSuchCall { .. } | E::NoSuchRecording { .. } | E::NoSuchClient { .. } => {
                 Self::not_found(detail)
             }
+            E::NoSuchPack { .. } | E::NoEarlierPacks { .. } => Self::not_found(detail),
             E::NotKept { .. } => Self::new(StatusCode::GONE, "Not kept", detail),
             E::CallOver | E::CallExists { .. } => Self::new(StatusCode::CONFLICT, "Conflict", detail),
             E::TooMany { what: "running calls", .. } => {

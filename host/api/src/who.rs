@@ -19,6 +19,11 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
         .ok_or_else(|| Problem::unauthorized("send `Authorization: Bearer` with a session or machine token"))
 }
 
+/// Whether it is a machine's token, not a person's session.
+pub(crate) fn is_machine(headers: &HeaderMap) -> Result<bool, Problem> {
+    Ok(bearer(headers)?.starts_with(MACHINE_PREFIX))
+}
+
 impl Rooms {
     /// The person who asks, if the table of roles lets them do `action`.
     pub(crate) async fn person(&self, headers: &HeaderMap, action: Action) -> Result<SignedIn, Problem> {
@@ -39,7 +44,7 @@ impl Rooms {
         action: Action,
         scope: Scope,
     ) -> Result<ClientId, Problem> {
-        if bearer(headers)?.starts_with(MACHINE_PREFIX) {
+        if is_machine(headers)? {
             self.machine(headers, scope).await
         } else {
             Ok(self.person(headers, action).await?.client)

@@ -6,9 +6,9 @@ use anyhow::Context;
 use caveat_access::{Access, SecretBox};
 use caveat_engine::Engine;
 use caveat_ledger::{EntryKind, Ledger, LogSigner};
-use caveat_model::{ClientId, Clock, PackRef, SystemClock};
+use caveat_model::{ClientId, Clock, SystemClock};
 use caveat_packs::{Active, ActiveSet, ActiveSets, Archive, PackFile, load, settings_from_toml};
-use caveat_recorder::{Clients, Recorder, Rooms};
+use caveat_recorder::{Clients, PackKeeper, Recorder, Rooms};
 use caveat_retention::Retention;
 use caveat_state::Db;
 use caveat_vault::{Keyring, Vault, VaultConfig};
@@ -41,23 +41,32 @@ impl House {
     }
 
     /// Loads every client's packs and starts the recorder.
-    pub(crate) async fn start_recorder(&self, config: &Config) -> anyhow::Result<Recorder> {
+    pub(crate) async fn start_recorder(&self, config: &Config) -> anyhow::Result<(Recorder, PackKeeper)> {
         let engine = Arc::new(Engine::new(config.limits.packs.clone(), Some(config.paths.compiled.clone()))?);
         let packs = Arc::new(ActiveSets::default());
-        for client in &config.clients {
-            let set = load_set(&engine, client)?;
-            archive_set(&self.archive, &set).await?;
-            let packs_now: Vec<PackRef> = set.packs.iter().map(|p| p.loaded.reference.clone()).collect();
-            self.ledger.append(&client.profile.id, started()).await?;
-            self.ledger.append(&client.profile.id, EntryKind::PacksChanged { packs: packs_now }).await?;
-            packs.replace(&client.profile.id, set);
-        }
         let (db, vault, ledger, clock) =
             (self.db.clone(), self.vault.clone(), self.ledger.clone(), self.clock.clone());
+        let keeper = PackKeeper::open(
+            engine.clone(),
+            packs.clone(),
+            self.archive.clone(),
+            ledger.clone(),
+            db.clone(),
+            clock.clone(),
+        );
+        let keeper = keeper.await?;
+        for client in &config.clients {
+            let set = load_set(&engine, client)?;
+            let id = &client.profile.id;
+            self.ledger.append(id, started()).await?;
+            keeper.begin(id, set).await.with_context(|| {
+                format!("client `{id}`: its packs cannot be put in force; to begin anew, change them in caveat.toml")
+            })?;
+        }
         let retention = Retention::open(db.clone(), vault.clone(), ledger.clone(), clock.clone()).await?;
         let rooms = Rooms { engine, packs, vault, ledger, retention, db, clock };
         let clients: Clients = config.clients.iter().map(|c| c.profile.clone()).collect();
-        Ok(Recorder::start(rooms, clients, config.limits.calls.clone()).await?)
+        Ok((Recorder::start(rooms, clients, config.limits.calls.clone()).await?, keeper))
     }
 }
 
@@ -99,14 +108,6 @@ pub(crate) fn load_set(engine: &Engine, client: &Client) -> anyhow::Result<Activ
         set.packs.push(Active { loaded: Arc::new(loaded), mode: choice.mode });
     }
     Ok(set)
-}
-
-/// Keeps what is about to rule: nothing is decided that cannot be ruled again.
-pub(crate) async fn archive_set(archive: &Archive, set: &ActiveSet) -> anyhow::Result<()> {
-    for Active { loaded, .. } in &set.packs {
-        archive.put(&loaded.file, &loaded.settings).await.context("the archive of packs")?;
-    }
-    Ok(())
 }
 
 fn started() -> EntryKind {

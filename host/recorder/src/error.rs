@@ -81,6 +81,60 @@ pub enum RecorderError {
         /// Which client.
         client: String,
     },
+    /// The client's set has no pack of this name.
+    #[error("no pack `{name}` is in force; there are: {there_are}")]
+    NoSuchPack {
+        /// As given.
+        name: String,
+        /// The names in the set.
+        there_are: String,
+    },
+    /// Two packs of one name would be obeyed, or monitored.
+    #[error("a pack `{name}` is in force already: replace that one, or retire it first")]
+    PackTwice {
+        /// Its name.
+        name: String,
+    },
+    /// Nothing would be obeyed.
+    #[error("no active pack would be left, and nothing is recorded unasked: put another in first")]
+    NoActivePackLeft,
+    /// A pack does not keep to the cases it carries.
+    #[error("pack `{pack}` fails {failed} of its own {of} cases: {first}")]
+    PackCases {
+        /// Its name.
+        pack: String,
+        /// How many failed.
+        failed: usize,
+        /// Of how many.
+        of: usize,
+        /// The first that failed, and how.
+        first: String,
+    },
+    /// There is nothing to go back to.
+    #[error("client `{client}` has no {} to go back to: `caveat pack list` shows its sets", to.map_or("earlier set of packs".to_owned(), |n| format!("set of packs {n}")))]
+    NoEarlierPacks {
+        /// Which client.
+        client: String,
+        /// The number asked for.
+        to: Option<u64>,
+    },
+    /// A pack, or the archive of packs, cannot be used.
+    #[error(transparent)]
+    Pack(#[from] caveat_packs::PackError),
+    /// The history of packs cannot be read or written.
+    #[error("set {number} in the history of packs of client `{client}` is damaged: {source}")]
+    PackHistory {
+        /// Whose.
+        client: String,
+        /// Which set.
+        number: u64,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A task of this host broke off.
+    #[error("a task of this host broke off: {0}")]
+    Task(String),
     /// The vault failed.
     #[error(transparent)]
     Vault(#[from] caveat_vault::VaultError),
@@ -110,9 +164,14 @@ pub enum RecorderError {
 impl RecorderError {
     /// Whether the sender can mend it; if not, the sender sees only that the host failed.
     pub fn is_the_senders(&self) -> bool {
+        use caveat_packs::PackError;
         !matches!(
             self,
-            Self::Vault(_)
+            Self::Pack(
+                PackError::Archive { .. } | PackError::NotArchived { .. } | PackError::ArchiveDamaged { .. }
+            ) | Self::PackHistory { .. }
+                | Self::Task(_)
+                | Self::Vault(_)
                 | Self::Ledger(_)
                 | Self::State(_)
                 | Self::Retention(_)

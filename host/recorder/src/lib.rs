@@ -14,6 +14,7 @@ mod house;
 mod limits;
 mod listen;
 mod live;
+mod packs;
 mod playback;
 mod recovery;
 mod session;
@@ -41,6 +42,7 @@ pub use error::RecorderError;
 pub use limits::Limits;
 pub use listen::{Asked, Decided};
 pub use live::{Live, Watch};
+pub use packs::{Change, Member, Order as PackOrder, PackInForce, PackKeeper, PackSet};
 pub use playback::Playback;
 
 use call_facts::CallFacts;

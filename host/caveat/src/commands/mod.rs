@@ -20,7 +20,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(file) => serve::serve(&Config::read(&file.config)?).await,
         Command::Check(file) => serve::check(&file.config),
         Command::Decide(args) => decide::run(&args),
-        Command::Pack(command) => pack::run(command),
+        Command::Pack(command) => pack::run(command).await,
         Command::Person(command) => people::person(command).await,
         Command::Token(command) => people::token(command).await,
         Command::Ledger(command) => ledger::run(command).await,

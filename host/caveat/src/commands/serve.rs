@@ -17,9 +17,10 @@ use crate::{
 /// Opens every room, then the socket; ends on SIGINT or SIGTERM, after every running call is sealed.
 pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     let house = House::open(config).await?;
-    let recorder = house.start_recorder(config).await?;
+    let (recorder, packs) = house.start_recorder(config).await?;
     let api = caveat_api::routes(caveat_api::Rooms {
         recorder: recorder.clone(),
+        packs,
         access: house.access.clone(),
         ledger: house.ledger.clone(),
         limits: Arc::new(config.limits.requests.clone()),

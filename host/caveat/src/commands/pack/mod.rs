@@ -1,6 +1,7 @@
 //! `caveat pack`: a file per command, each with its arguments and what it does.
 
 mod build;
+mod running;
 mod scenarios;
 mod test;
 
@@ -26,13 +27,22 @@ pub(crate) enum PackCommand {
     Test(test::Args),
     /// Run a file of plain-term legal scenarios and report expected and got. Always exit code 0: it reports.
     Scenarios(scenarios::Args),
+    /// Show which packs of a running host rule for a client, and which ruled before.
+    List(running::ListArgs),
+    /// Change a client's packs on a running host, while calls run. Exit code 1: those in force stay.
+    Swap(running::SwapArgs),
+    /// Put the set of packs before the one in force in force again.
+    Rollback(running::RollbackArgs),
 }
 
-pub(crate) fn run(command: PackCommand) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(command: PackCommand) -> anyhow::Result<ExitCode> {
     match command {
         PackCommand::Build(args) => build::run(&args),
         PackCommand::Test(args) => test::run(&args),
         PackCommand::Scenarios(args) => scenarios::run(&args),
+        PackCommand::List(args) => running::list(&args).await,
+        PackCommand::Swap(args) => running::swap(&args).await,
+        PackCommand::Rollback(args) => running::rollback(&args).await,
     }
 }
 

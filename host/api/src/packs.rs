@@ -1,0 +1,138 @@
+//! The packs of a client: which rule, which ruled, and changing them while calls run.
+
+use axum::{
+    Json,
+    body::to_bytes,
+    extract::{Query, Request, State},
+    http::HeaderMap,
+};
+use caveat_access::{Action, Scope};
+use caveat_model::{ClientId, Mode};
+use caveat_packs::{FileLimits, PackFile};
+use caveat_recorder::{Change, PackInForce, PackOrder, PackSet};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Problem, Rooms, who};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    client: Option<ClientId>,
+    limit: Option<u32>,
+}
+
+/// What rules, and what ruled before.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Listing {
+    client: ClientId,
+    in_force: Vec<PackInForce>,
+    /// The newest first; the first one is in force.
+    sets: Vec<PackSet>,
+}
+
+pub(crate) async fn list(
+    State(rooms): State<Rooms>,
+    headers: HeaderMap,
+    Query(page): Query<Page>,
+) -> Result<Json<Listing>, Problem> {
+    let client = rooms.either(&headers, Action::ReadPacks, Scope::ReadApi).await?;
+    same(&client, page.client.as_ref())?;
+    let limit = page.limit.unwrap_or(10).min(rooms.limits.page_rows_max);
+    let in_force = rooms.packs.in_force(&client)?;
+    let sets = rooms.packs.history(&client, limit).await?;
+    Ok(Json(Listing { client, in_force, sets }))
+}
+
+/// The pack itself is the body.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Swap {
+    client: Option<ClientId>,
+    /// Whose place it takes; its own name's if left out.
+    replace: Option<String>,
+    /// Take this pack out; there is no body then.
+    retire: Option<String>,
+    #[serde(default)]
+    mode: Mode,
+    /// JSON.
+    settings: Option<String>,
+    #[serde(default)]
+    why: String,
+}
+
+pub(crate) async fn swap(
+    State(rooms): State<Rooms>,
+    headers: HeaderMap,
+    Query(asked): Query<Swap>,
+    request: Request,
+) -> Result<Json<PackSet>, Problem> {
+    let (client, by) = changer(&rooms, &headers).await?;
+    same(&client, asked.client.as_ref())?;
+    let order = PackOrder { by, why: bounded(&rooms, asked.why)? };
+    let change = match asked.retire {
+        Some(name) => Change::Retire { name },
+        None => {
+            let settings = asked.settings.as_deref().map(serde_json::from_str::<Value>).transpose();
+            let settings = settings.map_err(|e| Problem::bad_request(format!("`settings`: {e}")))?;
+            let limits = FileLimits::default();
+            let most = usize::try_from(limits.file_bytes).unwrap_or(usize::MAX);
+            let bytes = to_bytes(request.into_body(), most).await;
+            let bytes = bytes.map_err(|e| Problem::bad_request(format!("the pack in the body: {e}")))?;
+            let file = PackFile::read("the pack that was sent", bytes.to_vec(), &limits)
+                .map_err(caveat_recorder::RecorderError::from)?;
+            Change::Put { file, replaces: asked.replace, settings, mode: asked.mode }
+        }
+    };
+    Ok(Json(rooms.packs.swap(&client, change, order).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Back {
+    client: Option<ClientId>,
+    /// The number of a set; the one before the one in force if left out.
+    to: Option<u64>,
+    #[serde(default)]
+    why: String,
+}
+
+pub(crate) async fn roll_back(
+    State(rooms): State<Rooms>,
+    headers: HeaderMap,
+    Query(asked): Query<Back>,
+) -> Result<Json<PackSet>, Problem> {
+    let (client, by) = changer(&rooms, &headers).await?;
+    same(&client, asked.client.as_ref())?;
+    let order = PackOrder { by, why: bounded(&rooms, asked.why)? };
+    Ok(Json(rooms.packs.roll_back(&client, asked.to, order).await?))
+}
+
+/// Whoever changes the law of a client is named: a person who stepped up, or a token of its administration.
+async fn changer(rooms: &Rooms, headers: &HeaderMap) -> Result<(ClientId, String), Problem> {
+    if who::is_machine(headers)? {
+        let machine = rooms.access.machine(who::bearer(headers)?, Scope::Admin).await?;
+        return Ok((machine.client, format!("token {}", machine.name)));
+    }
+    let person = rooms.person(headers, Action::ChangePacks).await?;
+    Ok((person.client, person.person.to_string()))
+}
+
+/// A client that is named has to be the one that the token or session belongs to.
+fn same(of_token: &ClientId, named: Option<&ClientId>) -> Result<(), Problem> {
+    match named {
+        Some(named) if named != of_token => {
+            Err(Problem::forbidden(format!("this token belongs to another client than `{named}`")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn bounded(rooms: &Rooms, why: String) -> Result<String, Problem> {
+    let most = rooms.limits.reason_bytes_max;
+    if why.len() > most {
+        return Err(Problem::bad_request(format!("`why` has more than {most} bytes")));
+    }
+    Ok(why)
+}

@@ -1,0 +1,186 @@
+//! `caveat pack list`, `swap`, `rollback`: the packs of a running host, changed while calls run.
+
+use std::{fmt::Write as _, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, bail};
+use caveat_model::{ClientId, Mode};
+use caveat_packs::{PackFile, read_settings};
+use reqwest::{Client, RequestBuilder, Url};
+use serde_json::Value;
+
+use super::print;
+
+/// Which host, and who asks.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Host {
+    /// Whose packs.
+    #[arg(long)]
+    client: ClientId,
+    /// The running host.
+    #[arg(long, env = "CAVEAT_URL", default_value = "http://127.0.0.1:8480")]
+    url: String,
+    /// Environment variable with a machine token of the client (`caveat token create --scopes admin,read-api`).
+    #[arg(long, default_value = "CAVEAT_TOKEN", value_name = "NAME")]
+    token_env: String,
+    /// Print the host's answer as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    host: Host,
+    /// How many earlier sets to show.
+    #[arg(long, default_value_t = 10)]
+    limit: u32,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(id = "what", required = true, multiple = false, args = ["replace", "add", "retire"])]
+pub(crate) struct SwapArgs {
+    #[command(flatten)]
+    host: Host,
+    /// Put the pack in FILE in the place of the pack NAME; with `--mode monitor`, beside it.
+    #[arg(long, value_name = "NAME=FILE", value_parser = name_and_file)]
+    replace: Option<(String, PathBuf)>,
+    /// Put the pack in FILE in, in the place of the pack of its own name if there is one.
+    #[arg(long, value_name = "FILE")]
+    add: Option<PathBuf>,
+    /// Take the pack NAME out.
+    #[arg(long, value_name = "NAME")]
+    retire: Option<String>,
+    /// Settings, TOML or JSON; left out: those of the pack whose place it takes.
+    #[arg(long, value_name = "FILE", conflicts_with = "retire")]
+    settings: Option<PathBuf>,
+    /// `active`, or `monitor`: asked, logged, compared, never obeyed.
+    #[arg(long, default_value = "active", value_parser = mode, conflicts_with = "retire")]
+    mode: Mode,
+    /// For the history.
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    why: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RollbackArgs {
+    #[command(flatten)]
+    host: Host,
+    /// The number of a set (`caveat pack list`); left out: the one before the one in force.
+    #[arg(long, value_name = "NUMBER")]
+    to: Option<u64>,
+    /// For the history.
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    why: String,
+}
+
+pub(crate) async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
+    let url = args.host.at("/v1/packs", [("limit", Some(args.limit.to_string()))])?;
+    let answer = args.host.ask(Client::new().get(url)).await?;
+    print(&answer, args.host.json, |_| listing(&answer))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn swap(args: &SwapArgs) -> anyhow::Result<ExitCode> {
+    let file = args.replace.as_ref().map(|(_, file)| file).or(args.add.as_ref());
+    // What is no pack is said here, before anything is sent.
+    let file = file.map(|path| PackFile::open(path)).transpose()?;
+    let settings = args.settings.as_deref().map(read_settings).transpose()?;
+    let replace = args.replace.as_ref().map(|(name, _)| name.clone());
+    let mode = if args.mode == Mode::Monitor { "monitor" } else { "active" };
+    let asked = [
+        ("replace", replace),
+        ("retire", args.retire.clone()),
+        ("mode", Some(mode.to_owned())),
+        ("settings", settings.map(|s| s.to_string())),
+        ("why", Some(args.why.clone())),
+    ];
+    let request = Client::new().post(args.host.at("/v1/packs/swap", asked)?);
+    let request = match file {
+        Some(file) => request.body(file.bytes().to_vec()),
+        None => request,
+    };
+    changed(&args.host, request).await
+}
+
+pub(crate) async fn rollback(args: &RollbackArgs) -> anyhow::Result<ExitCode> {
+    let asked = [("to", args.to.map(|n| n.to_string())), ("why", Some(args.why.clone()))];
+    changed(&args.host, Client::new().post(args.host.at("/v1/packs/rollback", asked)?)).await
+}
+
+async fn changed(host: &Host, request: RequestBuilder) -> anyhow::Result<ExitCode> {
+    let set = host.ask(request).await?;
+    print(&set, host.json, |_| format!("in force:\n{}", line(&set)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Host {
+    /// A route of the host, with what is asked of it and whose.
+    fn at<const N: usize>(&self, path: &str, asked: [(&str, Option<String>); N]) -> anyhow::Result<Url> {
+        let url = format!("{}{path}", self.url.trim_end_matches('/'));
+        let mut url = Url::parse(&url).with_context(|| format!("--url {} is no address", self.url))?;
+        url.query_pairs_mut()
+            .append_pair("client", self.client.as_str())
+            .extend_pairs(asked.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))));
+        Ok(url)
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> anyhow::Result<Value> {
+        let token = std::env::var(&self.token_env).with_context(|| {
+            format!("{} is not set: put a machine token of client `{}` into it", self.token_env, self.client)
+        })?;
+        let request = request.bearer_auth(token.trim());
+        let answer = request.send().await.with_context(|| format!("no host answers at {}", self.url))?;
+        let status = answer.status();
+        let body: Value = answer.json().await.with_context(|| format!("{} is no Caveat host", self.url))?;
+        if !status.is_success() {
+            let detail = body["detail"].as_str().unwrap_or("the host did not say why");
+            bail!("{detail} ({status}); the packs in force stay");
+        }
+        Ok(body)
+    }
+}
+
+fn listing(answer: &Value) -> String {
+    let mut out = String::new();
+    for pack in answer["in-force"].as_array().into_iter().flatten() {
+        let text = |key: &str| pack[key].as_str().unwrap_or_default().to_owned();
+        let _ = writeln!(out, "{} {}  {}  {}", text("name"), text("version"), text("mode"), text("digest"));
+        let _ = writeln!(out, "    settings {}", pack["configured"]);
+    }
+    let _ = writeln!(out, "\nsets, the newest first:");
+    for set in answer["sets"].as_array().into_iter().flatten() {
+        out.push_str(&line(set));
+    }
+    out
+}
+
+/// `3  2026-01-05T15:00:00.000Z  kim  state-consent 0.1.0, pci-dss 0.2.0 (monitor)  why`
+fn line(set: &Value) -> String {
+    let text = |key: &str| set[key].as_str().unwrap_or_default();
+    let pack = |pack: &Value| {
+        let monitor = if pack["mode"] == "monitor" { " (monitor)" } else { "" };
+        let text = |key: &str| pack[key].as_str().unwrap_or_default();
+        format!("{} {}{monitor}", text("name"), text("version"))
+    };
+    let packs: Vec<String> = set["packs"].as_array().into_iter().flatten().map(pack).collect();
+    let back =
+        if set["origin"] == set["number"] { String::new() } else { format!("  (again {})", set["origin"]) };
+    let line = format!(
+        "{:>4}  {}  {}  {}{back}  {}",
+        set["number"].as_u64().unwrap_or_default(),
+        text("at"),
+        text("by"),
+        packs.join(", "),
+        text("why")
+    );
+    format!("{}\n", line.trim_end())
+}
+
+fn name_and_file(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, file) = text.split_once('=').ok_or("NAME=FILE is wanted, as in pci-dss=pci-dss-0.2.0.wasm")?;
+    Ok((name.to_owned(), file.into()))
+}
+
+fn mode(word: &str) -> Result<Mode, String> {
+    serde_json::from_value(Value::String(word.to_owned())).map_err(|e| e.to_string())
+}

@@ -1,0 +1,353 @@
+//! Which packs rule for a client, changed while calls run.
+//!
+//! A change is made ready beside the set in force: compiled, configured, held to the cases it carries. Only then, in this
+//! order: its bytes and settings are archived, [`EntryKind::PacksChanged`] is durable in the ledger, the set is noted in
+//! the history, and one atomic exchange puts it in force. So every verdict of the new set stands after its entry in the
+//! ledger; a verdict of the old set may too, when its event had begun. What fails changes nothing: the set in force stays,
+//! and the log, an alert and the metrics say why.
+//!
+//! `caveat.toml` declares the set that a client begins with. A set that was swapped in stands across restarts for as long
+//! as the file declares the same as when it was swapped in; once the file declares something else, the file wins.
+
+mod change;
+mod history;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use caveat_engine::Engine;
+use caveat_ledger::{EntryKind, Ledger};
+use caveat_model::{ClientId, Clock, Mode};
+use caveat_packs::{ActiveSet, ActiveSets, Archive};
+use caveat_state::Db;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{RecorderError, alerts::Alerts};
+use history::{History, members};
+
+pub use change::Change;
+pub use history::{Member, PackSet};
+
+/// Who is named for a set that the configuration declares.
+const CONFIGURATION: &str = "caveat.toml";
+/// An alert says this much of why a swap failed; the log has it all.
+const ALERT_CHARS_MAX: usize = 600;
+
+/// The packs of every client; cheap to clone. One host at a time may change those of a client.
+#[derive(Clone)]
+pub struct PackKeeper(Arc<Inner>);
+
+struct Inner {
+    engine: Arc<Engine>,
+    sets: Arc<ActiveSets>,
+    archive: Archive,
+    ledger: Ledger,
+    history: History,
+    alerts: Alerts,
+    clock: Arc<dyn Clock>,
+    turns: Mutex<HashMap<ClientId, Turn>>,
+}
+
+/// Changes of one client's packs come one after the other. Whoever has the turn has the set before the one in force: it
+/// stays loaded, so that going back to it takes no compiler.
+type Turn = Arc<tokio::sync::Mutex<Arc<ActiveSet>>>;
+
+/// On whose word a set is put in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// A person's or a token's name.
+    pub by: String,
+    /// Their reason.
+    pub why: String,
+}
+
+/// A pack in force, for people.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PackInForce {
+    /// Which.
+    #[serde(flatten)]
+    pub member: Member,
+    /// What it is called.
+    pub title: String,
+    /// Its settings, defaults filled in; `settings` is their digest.
+    pub configured: Value,
+}
+
+impl PackKeeper {
+    /// Opens the history. `sets` is what the recorder asks; it is changed here and nowhere else.
+    ///
+    /// # Errors
+    /// [`RecorderError::State`].
+    pub async fn open(
+        engine: Arc<Engine>,
+        sets: Arc<ActiveSets>,
+        archive: Archive,
+        ledger: Ledger,
+        db: Db,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, RecorderError> {
+        let history = History::open(db.clone()).await?;
+        let alerts = Alerts::open(db).await?;
+        let turns = Mutex::default();
+        Ok(Self(Arc::new(Inner { engine, sets, archive, ledger, history, alerts, clock, turns })))
+    }
+
+    /// Puts a client's set in force when the host starts: the one that stood last, unless the configuration declares
+    /// another than it did then.
+    ///
+    /// # Errors
+    /// The set that stood last cannot be loaded any more; the rooms behind fail. Nothing is in force then.
+    pub async fn begin(&self, client: &ClientId, declared: ActiveSet) -> Result<PackSet, RecorderError> {
+        let turn = self.turn(client);
+        let mut before = turn.lock().await;
+        let declared_members = members(&declared);
+        let newest = self.0.history.list(client, u64::MAX, 1).await?.pop();
+        let number = newest.as_ref().map_or(1, |set| set.number + 1);
+        let fresh = |packs, declared| PackSet {
+            number,
+            origin: number,
+            at: self.0.clock.now(),
+            by: CONFIGURATION.to_owned(),
+            why: "declared".to_owned(),
+            packs,
+            declared,
+        };
+        let (set, record, is_new) = match newest {
+            Some(newest) if newest.declared == declared_members => {
+                let set = self.assemble(&newest.packs, [Arc::new(declared), Arc::default()]).await?;
+                (set, newest, false)
+            }
+            _ => (declared, fresh(declared_members.clone(), declared_members), true),
+        };
+        *before = self.put_in_force(client, set, &record, is_new).await?;
+        Ok(record)
+    }
+
+    /// Changes a client's packs. It goes on to its end when whoever asked no longer waits.
+    ///
+    /// # Errors
+    /// What is wrong with the pack, its settings or its cases; the rooms behind fail. The set in force stays.
+    pub async fn swap(
+        &self,
+        client: &ClientId,
+        change: Change,
+        order: Order,
+    ) -> Result<PackSet, RecorderError> {
+        let (keeper, client) = (self.clone(), client.clone());
+        finish(tokio::spawn(async move {
+            let began = Instant::now();
+            let result = keeper.swap_now(&client, change, order).await;
+            keeper.tell(&client, "swap", began, &result).await;
+            result
+        }))
+        .await
+    }
+
+    /// Puts an earlier set in force again: number `to`, or the one before the one in force. Going back twice goes back
+    /// two sets: what was rolled back is never what is gone back to.
+    ///
+    /// # Errors
+    /// As [`PackKeeper::swap`], and [`RecorderError::NoEarlierPacks`].
+    pub async fn roll_back(
+        &self,
+        client: &ClientId,
+        to: Option<u64>,
+        order: Order,
+    ) -> Result<PackSet, RecorderError> {
+        let (keeper, client) = (self.clone(), client.clone());
+        finish(tokio::spawn(async move {
+            let began = Instant::now();
+            let result = keeper.roll_back_now(&client, to, order).await;
+            keeper.tell(&client, "rollback", began, &result).await;
+            result
+        }))
+        .await
+    }
+
+    /// The packs in force.
+    ///
+    /// # Errors
+    /// [`RecorderError::NoPacks`].
+    pub fn in_force(&self, client: &ClientId) -> Result<Vec<PackInForce>, RecorderError> {
+        let shown = |p: &caveat_packs::Active| PackInForce {
+            member: Member { pack: p.loaded.reference.clone(), mode: p.mode },
+            title: p.loaded.manifest.pack.title.clone(),
+            configured: p.loaded.settings.clone(),
+        };
+        Ok(self.set(client)?.packs.iter().map(shown).collect())
+    }
+
+    /// The newest sets, newest first.
+    ///
+    /// # Errors
+    /// [`RecorderError::State`].
+    pub async fn history(&self, client: &ClientId, limit: u32) -> Result<Vec<PackSet>, RecorderError> {
+        self.0.history.list(client, u64::MAX, limit).await
+    }
+
+    async fn swap_now(
+        &self,
+        client: &ClientId,
+        change: Change,
+        order: Order,
+    ) -> Result<PackSet, RecorderError> {
+        let turn = self.turn(client);
+        let mut before = turn.lock().await;
+        let (engine, current) = (self.0.engine.clone(), self.set(client)?);
+        let set = blocking(move || change.apply(&engine, &current)).await?;
+        let newest = self.newest(client).await?;
+        let number = newest.number + 1;
+        let record = self.record(number, number, order, &set, newest);
+        *before = self.put_in_force(client, set, &record, true).await?;
+        Ok(record)
+    }
+
+    async fn roll_back_now(
+        &self,
+        client: &ClientId,
+        to: Option<u64>,
+        order: Order,
+    ) -> Result<PackSet, RecorderError> {
+        let turn = self.turn(client);
+        let mut before = turn.lock().await;
+        let current = self.set(client)?;
+        let newest = self.newest(client).await?;
+        let none = || RecorderError::NoEarlierPacks { client: client.to_string(), to };
+        let below = to.map_or(newest.origin, |number| number.saturating_add(1));
+        let target = self.0.history.list(client, below, 1).await?.pop().ok_or_else(none)?;
+        if to.is_some_and(|number| number != target.number) {
+            return Err(none());
+        }
+        let set = self.assemble(&target.packs, [before.clone(), current]).await?;
+        let record = self.record(newest.number + 1, target.origin, order, &set, newest);
+        *before = self.put_in_force(client, set, &record, true).await?;
+        Ok(record)
+    }
+
+    fn record(&self, number: u64, origin: u64, order: Order, set: &ActiveSet, newest: PackSet) -> PackSet {
+        let Order { by, why } = order;
+        let (at, packs, declared) = (self.0.clock.now(), members(set), newest.declared);
+        PackSet { number, origin, at, by, why, packs, declared }
+    }
+
+    /// Archive, ledger, history, exchange; gives back the set that was in force.
+    async fn put_in_force(
+        &self,
+        client: &ClientId,
+        set: ActiveSet,
+        record: &PackSet,
+        is_new: bool,
+    ) -> Result<Arc<ActiveSet>, RecorderError> {
+        let inner = &self.0;
+        let current = inner.sets.snapshot(client).unwrap_or_default();
+        let known = current.references();
+        for pack in set.packs.iter().filter(|p| !known.contains(&p.loaded.reference)) {
+            inner.archive.put(&pack.loaded.file, &pack.loaded.settings).await?;
+        }
+        let packs = set.references();
+        inner.ledger.append(client, EntryKind::PacksChanged { packs }).await?;
+        if is_new && let Err(error) = inner.history.add(client, record).await {
+            // The ledger has said more than came of it: it is told what goes on to rule.
+            let packs = current.references();
+            inner.ledger.append(client, EntryKind::PacksChanged { packs }).await?;
+            return Err(error);
+        }
+        inner.sets.replace(client, set);
+        Ok(current)
+    }
+
+    /// The set of these packs: those that are loaded already as they are, the others from the archive.
+    async fn assemble(
+        &self,
+        wanted: &[Member],
+        loaded: [Arc<ActiveSet>; 2],
+    ) -> Result<ActiveSet, RecorderError> {
+        let mut set = ActiveSet::default();
+        for Member { pack, mode } in wanted {
+            let mut at_hand = loaded.iter().flat_map(|set| &set.packs).map(|p| &p.loaded);
+            let loaded = match at_hand.find(|loaded| loaded.reference == *pack) {
+                Some(loaded) => loaded.clone(),
+                None => {
+                    let file = self.0.archive.get_pack(pack.digest).await?;
+                    let settings = self.0.archive.get_settings(pack.settings).await?;
+                    let engine = self.0.engine.clone();
+                    blocking(move || Ok(Arc::new(caveat_packs::load(&engine, &file, &settings)?))).await?
+                }
+            };
+            set.packs.push(caveat_packs::Active { loaded, mode: *mode });
+        }
+        Ok(set)
+    }
+
+    fn set(&self, client: &ClientId) -> Result<Arc<ActiveSet>, RecorderError> {
+        self.0.sets.snapshot(client).ok_or_else(|| RecorderError::NoPacks { client: client.to_string() })
+    }
+
+    async fn newest(&self, client: &ClientId) -> Result<PackSet, RecorderError> {
+        let newest = self.0.history.list(client, u64::MAX, 1).await?.pop();
+        newest.ok_or_else(|| RecorderError::NoPacks { client: client.to_string() })
+    }
+
+    fn turn(&self, client: &ClientId) -> Turn {
+        let mut turns = self.0.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.entry(client.clone()).or_default().clone()
+    }
+
+    /// Log, metrics, and an alert when the last good set had to stay.
+    async fn tell(
+        &self,
+        client: &ClientId,
+        what: &'static str,
+        began: Instant,
+        result: &Result<PackSet, RecorderError>,
+    ) {
+        let seconds = began.elapsed().as_secs_f64();
+        let word = if result.is_ok() { "done" } else { "failed" };
+        metrics::counter!("caveat_pack_swaps_total", "client" => client.to_string(), "kind" => what, "result" => word)
+            .increment(1);
+        metrics::histogram!("caveat_pack_swap_seconds", "client" => client.to_string(), "kind" => what)
+            .record(seconds);
+        match result {
+            Ok(set) => {
+                let packs: Vec<String> = set.packs.iter().map(Member::to_string).collect();
+                let (number, by, packs) = (set.number, &set.by, packs.join(", "));
+                tracing::info!(%client, what, number, by, packs, seconds, "packs changed");
+            }
+            Err(error) => {
+                tracing::error!(%client, what, %error, "packs not changed; the set in force stays");
+                let mut message = format!("The packs were not changed, those in force stay: {error}");
+                if let Some((end, _)) = message.char_indices().nth(ALERT_CHARS_MAX) {
+                    message.truncate(end);
+                }
+                let alert = ("host.packs", "", message.as_str());
+                let now = self.0.clock.now();
+                if let Err(error) = self.0.alerts.raise(client, now, None, "packs-not-changed", alert).await {
+                    tracing::error!(%client, %error, "nobody could be told");
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mode = if self.mode == Mode::Monitor { " (monitor)" } else { "" };
+        write!(f, "{} {}{mode}", self.pack.name, self.pack.version)
+    }
+}
+
+/// Compiling takes tens of milliseconds, which no call should wait for.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RecorderError> + Send + 'static,
+) -> Result<T, RecorderError> {
+    finish(tokio::task::spawn_blocking(work)).await
+}
+
+async fn finish<T>(task: tokio::task::JoinHandle<Result<T, RecorderError>>) -> Result<T, RecorderError> {
+    task.await.unwrap_or_else(|error| Err(RecorderError::Task(error.to_string())))
+}
