@@ -4,7 +4,7 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use caveat_engine::{Engine, Limits};
+use caveat_engine::{Engine, Limits, Needs};
 use caveat_model::{CaptureEvent, Event};
 
 fn main() {
@@ -15,7 +15,7 @@ fn main() {
 #[divan::bench]
 fn ruling(bencher: divan::Bencher<'_, '_>) {
     let engine = common::engine(Limits::default());
-    let pack = engine.load("good", &common::guest("good"), "{}").unwrap();
+    let pack = engine.load("good", &common::guest("good"), "{}", &Needs::default()).unwrap();
     let (event, facts) = (Event::Capture(CaptureEvent::NoticePlayed), common::facts());
     bencher.bench_local(|| engine.rule(&pack, &event, &facts).unwrap());
 }
@@ -25,6 +25,6 @@ fn load_from_cache(bencher: divan::Bencher<'_, '_>) {
     let dir = tempfile::tempdir().unwrap();
     let engine = Engine::new(Limits::default(), Some(dir.path().join("packs"))).unwrap();
     let component = common::guest("good");
-    engine.load("good", &component, "{}").unwrap();
-    bencher.bench_local(|| engine.load("good", &component, "{}").unwrap());
+    engine.load("good", &component, "{}", &Needs::default()).unwrap();
+    bencher.bench_local(|| engine.load("good", &component, "{}", &Needs::default()).unwrap());
 }

@@ -6,10 +6,11 @@ use caveat_model::{Digest, Event, Facts, Ruling, Stage};
 use wasmtime::{Store, component::Linker};
 
 use crate::{
-    EngineError, Failure, Limits,
+    EngineError, Failure, Limits, Needs,
+    allowance::Allowance,
     cache::Cache,
     load::{self, Loaded, Loader},
-    sandbox::{self, State},
+    sandbox::{self, Occasion, State},
     ticker::Ticker,
     v0_1,
 };
@@ -27,6 +28,7 @@ pub struct Engine {
 pub struct Pack {
     name: Arc<str>,
     loaded: Loaded,
+    allowance: Allowance,
 }
 
 /// A ruling and what it took.
@@ -58,7 +60,15 @@ impl Engine {
     /// the configured instance. Takes 10 to 50 ms a pack, or well under 1 ms when the cache has it.
     ///
     /// `name` stands in errors and in the log. `settings_json` has to satisfy the schema in the pack's manifest already.
-    pub fn load(&self, name: &str, component: &[u8], settings_json: &str) -> Result<Pack, EngineError> {
+    /// `needs` is what its manifest asks for.
+    pub fn load(
+        &self,
+        name: &str,
+        component: &[u8],
+        settings_json: &str,
+        needs: &Needs,
+    ) -> Result<Pack, EngineError> {
+        let allowance = Allowance::of(name, needs, &self.limits)?;
         let name: Arc<str> = name.into();
         let loader = Loader {
             engine: &self.wasmtime,
@@ -66,13 +76,14 @@ impl Engine {
             limits: &self.limits,
             cache: self.cache.as_ref(),
             name: &name,
+            allowance: allowance.to_configure(&self.limits),
         };
         let loaded = loader.load(component, settings_json)?;
-        Ok(Pack { name, loaded })
+        Ok(Pack { name, loaded, allowance })
     }
 
     /// Puts one event to one pack, in a fresh instance that ends with the call. It blocks for microseconds as a rule,
-    /// and for `deadline_us` at worst.
+    /// and for its deadline at worst.
     pub fn rule(&self, pack: &Pack, event: &Event, facts: &Facts) -> Result<Answer, Failure> {
         let stage = event.stage();
         if !pack.loaded.exports.answers(stage) {
@@ -81,16 +92,16 @@ impl Engine {
         if !wasmtime::Engine::same(&self.wasmtime, pack.loaded.pre.engine()) {
             return Err(Failure::Invalid { what: "the pack was loaded by another engine".into() });
         }
-        let budget = (self.limits.fuel_per_ruling, self.limits.deadline_us);
+        let occasion = Occasion { pack: pack.name.clone(), stage: word(stage), event: Some(event.name()) };
         let invalid = |e: wasmtime::Error| Failure::Invalid { what: e.to_string() };
         let mut store =
-            sandbox::store(&self.wasmtime, &self.limits, &pack.name, word(stage), budget).map_err(invalid)?;
+            sandbox::store(&self.wasmtime, &self.limits, pack.allowance, occasion).map_err(invalid)?;
         let ruling = match self.ask(pack, &mut store, event, facts) {
             Ok(ruling) => ruling?,
-            Err(e) => return Err(sandbox::failure(&e, &store.data().log, &self.limits, budget)),
+            Err(e) => return Err(sandbox::failure(&e, store.data(), &self.limits)),
         };
         let left = store.get_fuel().map_err(invalid)?;
-        Ok(Answer { ruling, fuel: self.limits.fuel_per_ruling.saturating_sub(left) })
+        Ok(Answer { ruling, fuel: pack.allowance.fuel.max.saturating_sub(left) })
     }
 
     /// The outer error is wasmtime's and still has to be understood; the inner is ours.

@@ -44,6 +44,23 @@ pub enum EngineError {
         /// Name of the limit.
         limit: &'static str,
     },
+    /// Its manifest asks for more than this host gives to any pack.
+    #[error(
+        "pack `{pack}` asks for `{need}` = {wanted}, and this host gives {most} at most; use a leaner pack, or raise \
+         `{limit}`"
+    )]
+    Needs {
+        /// The pack.
+        pack: String,
+        /// The key in its manifest.
+        need: &'static str,
+        /// What it asks for.
+        wanted: String,
+        /// What it can have.
+        most: String,
+        /// Name of the limit.
+        limit: &'static str,
+    },
     /// The bytes are something else.
     #[error("pack `{pack}` is {what}, not a WebAssembly component; build it with `caveat pack build`")]
     NotAComponent {
@@ -148,30 +165,36 @@ pub enum Failure {
         backtrace: String,
     },
     /// It used up its instructions.
-    #[error("the pack used all of its {limit} units of fuel; mend the pack, or raise `fuel_per_ruling`")]
+    #[error("the pack used all of its {limit} units of fuel; mend the pack, or raise `{field}`")]
     OutOfFuel {
+        /// Name of the limit: a field of [`crate::Limits`], or `needs.KEY` of the pack's manifest.
+        field: &'static str,
         /// Units it had.
         limit: u64,
     },
     /// It used up its time.
-    #[error("the pack took longer than {limit_us} microseconds; mend the pack, or raise `deadline_us`")]
+    #[error("the pack took longer than {limit_us} microseconds; mend the pack, or raise `{field}`")]
     Deadline {
+        /// Name of the limit.
+        field: &'static str,
         /// Microseconds it had.
         limit_us: u64,
     },
     /// It wanted more memory than allowed.
-    #[error(
-        "the pack wanted {wanted_bytes} bytes of memory and may have {limit_bytes}; raise `memory_bytes_max`"
-    )]
+    #[error("the pack wanted {wanted_bytes} bytes of memory and may have {limit_bytes}; raise `{field}`")]
     Memory {
+        /// Name of the limit.
+        field: &'static str,
         /// What it wanted, together.
         wanted_bytes: usize,
         /// What it may have.
         limit_bytes: usize,
     },
     /// It wanted a larger table than allowed.
-    #[error("the pack wanted {wanted} table elements and may have {limit}; raise `table_elements_max`")]
+    #[error("the pack wanted {wanted} table elements and may have {limit}; raise `{field}`")]
     Table {
+        /// Name of the limit.
+        field: &'static str,
         /// What it wanted, together.
         wanted: usize,
         /// What it may have.

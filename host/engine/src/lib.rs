@@ -4,6 +4,7 @@
 //! instance, and never lets a pack's failure become anything but a [`Failure`] with the limit's name on it.
 //! Start at [`Engine::load`], then [`Engine::rule`]; what may be raised or lowered is in [`Limits`].
 
+mod allowance;
 mod cache;
 mod engine;
 mod error;
@@ -14,6 +15,7 @@ mod snapshot;
 mod ticker;
 mod v0_1;
 
+pub use allowance::Needs;
 pub use engine::{Answer, Engine, Pack};
 pub use error::{EngineError, Failure, Problem};
 pub use limits::Limits;

@@ -6,8 +6,9 @@ use serde::Deserialize;
 
 use crate::EngineError;
 
-/// What a pack may use. The defaults suit packs written in Rust; a pack in Python or JavaScript brings an interpreter
-/// and needs more memory, tables and fuel.
+/// What a pack may use. The defaults suit packs written in Rust. A pack in Python or JavaScript brings an interpreter and
+/// asks for more in its manifest ([`crate::Needs`]); it gets that up to the ceilings here. A ceiling below the default
+/// counts as the default.
 ///
 /// Fuel decides: it counts instructions, so the same ruling stops at the same place on any machine. The deadline is
 /// wall time, only a backstop, and so is set well above what the fuel takes.
@@ -26,16 +27,24 @@ pub struct Limits {
     pub memories_per_pack_max: u32,
     /// Tables that one pack may have.
     pub tables_per_pack_max: u32,
-    /// All memories of one instance together, in bytes.
+    /// All memories of one instance together, in bytes, for a pack that asks for nothing.
     pub memory_bytes_max: usize,
-    /// All tables of one instance together, in elements.
+    /// The same, in bytes, for a pack that asks. Reserves address space, not memory.
+    pub memory_bytes_ceiling: usize,
+    /// All tables of one instance together, in elements, for a pack that asks for nothing.
     pub table_elements_max: usize,
+    /// The same, in elements, for a pack that asks.
+    pub table_elements_ceiling: usize,
     /// Call stack of a pack, in bytes. It lies on the caller's thread, which must have that much and 256 KiB to spare.
     pub stack_bytes_max: usize,
-    /// Instructions of one ruling, in wasmtime's fuel: about one each.
+    /// Instructions of one ruling, in wasmtime's fuel: about one each. For a pack that asks for nothing.
     pub fuel_per_ruling: u64,
-    /// Wall time of one ruling, in microseconds; it is noticed at the next tick.
+    /// The same, for a pack that asks.
+    pub fuel_per_ruling_ceiling: u64,
+    /// Wall time of one ruling, in microseconds; it is noticed at the next tick. For a pack that asks for nothing.
     pub deadline_us: u64,
+    /// The same, in microseconds, for a pack that asks.
+    pub deadline_us_ceiling: u64,
     /// How often the deadline is looked at, in microseconds.
     pub epoch_tick_us: u64,
     /// Instructions of `configure`, once at load.
@@ -63,17 +72,21 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            component_bytes_max: 32 << 20,
+            component_bytes_max: 64 << 20,
             settings_bytes_max: 1 << 20,
             instances_max: 256,
-            modules_per_pack_max: 16,
-            memories_per_pack_max: 4,
-            tables_per_pack_max: 16,
+            modules_per_pack_max: 64,
+            memories_per_pack_max: 8,
+            tables_per_pack_max: 32,
             memory_bytes_max: 4 << 20,
+            memory_bytes_ceiling: 256 << 20,
             table_elements_max: 10_000,
+            table_elements_ceiling: 100_000,
             stack_bytes_max: 512 << 10,
             fuel_per_ruling: 10_000_000,
+            fuel_per_ruling_ceiling: 1_000_000_000,
             deadline_us: 50_000,
+            deadline_us_ceiling: 1_000_000,
             epoch_tick_us: 1_000,
             configure_fuel: 1_000_000_000,
             configure_deadline_ms: 5_000,

@@ -12,8 +12,9 @@ use wasmtime::{
 
 use crate::{
     EngineError, Failure, Limits,
+    allowance::Allowance,
     cache::{Cache, Key},
-    sandbox::{self, State},
+    sandbox::{self, Occasion, State},
     snapshot,
     v0_1::{self, Exports, Pre},
 };
@@ -33,6 +34,8 @@ pub(crate) struct Loader<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) cache: Option<&'a Cache>,
     pub(crate) name: &'a Arc<str>,
+    /// For `configure`.
+    pub(crate) allowance: Allowance,
 }
 
 /// What is compiled, and kept in the cache: the first byte says which.
@@ -164,8 +167,8 @@ impl Loader<'_> {
 
     /// An instance with the tanks of `configure`, and its exports compared with the contract.
     fn instantiate(&self, pre: &Pre) -> Result<(Store<State>, Instance, Exports), EngineError> {
-        let budget = (self.limits.configure_fuel, self.limits.configure_deadline_ms.saturating_mul(1_000));
-        let mut store = sandbox::store(self.engine, self.limits, self.name, "configure", budget)
+        let occasion = Occasion { pack: self.name.clone(), stage: "configure", event: None };
+        let mut store = sandbox::store(self.engine, self.limits, self.allowance, occasion)
             .map_err(|e| self.broken(&e))?;
         let instance = match pre.instantiate(&mut store) {
             Ok(instance) => instance,
@@ -192,8 +195,7 @@ impl Loader<'_> {
     }
 
     fn failed(&self, error: &wasmtime::Error, store: &Store<State>) -> EngineError {
-        let budget = (self.limits.configure_fuel, self.limits.configure_deadline_ms.saturating_mul(1_000));
-        let failure = sandbox::failure(error, &store.data().log, self.limits, budget);
+        let failure = sandbox::failure(error, store.data(), self.limits);
         EngineError::Configure { pack: self.name.to_string(), failure }
     }
 

@@ -7,7 +7,10 @@ use wasmtime::{
     ResourceLimiter, Store, Trap, WasmBacktrace,
 };
 
-use crate::{Failure, Limits};
+use crate::{
+    Failure, Limits,
+    allowance::{Allowance, Bound},
+};
 
 /// What a snapshot needs on top: each memory is read twice, and each reading adds one page to it.
 const SNAPSHOT_PAGES: usize = 2;
@@ -20,6 +23,7 @@ const LOG_TARGET: &str = "pack";
 pub(crate) fn engine(limits: &Limits) -> wasmtime::Result<wasmtime::Engine> {
     let mut pool = PoolingAllocationConfig::new();
     let instances = limits.instances_max;
+    let memory_bytes = limits.memory_bytes_max.max(limits.memory_bytes_ceiling);
     pool.total_component_instances(instances)
         .total_core_instances(instances.saturating_mul(limits.modules_per_pack_max))
         .total_memories(instances.saturating_mul(limits.memories_per_pack_max))
@@ -33,8 +37,8 @@ pub(crate) fn engine(limits: &Limits) -> wasmtime::Result<wasmtime::Engine> {
         .max_tables_per_component(limits.tables_per_pack_max)
         .max_tables_per_module(limits.tables_per_pack_max)
         .max_memories_per_module(limits.memories_per_pack_max)
-        .max_memory_size(limits.memory_bytes_max + SNAPSHOT_PAGES * PAGE_BYTES)
-        .table_elements(limits.table_elements_max)
+        .max_memory_size(memory_bytes.saturating_add(SNAPSHOT_PAGES * PAGE_BYTES))
+        .table_elements(limits.table_elements_max.max(limits.table_elements_ceiling))
         .table_keep_resident(limits.table_keep_resident_bytes)
         .linear_memory_keep_resident(limits.memory_keep_resident_bytes)
         // Faster for most, but one guest that dirties its initial memory would slow its slot down for good.
@@ -63,35 +67,43 @@ pub(crate) fn engine(limits: &Limits) -> wasmtime::Result<wasmtime::Engine> {
 pub(crate) struct State {
     pub(crate) log: Log,
     bounds: Bounds,
+    allowance: Allowance,
 }
 
-/// A store with full tanks. `stage` names what it is for in the log.
+/// What a pack is called for; its log lines say so.
+pub(crate) struct Occasion {
+    pub(crate) pack: Arc<str>,
+    /// A stage, or `configure`.
+    pub(crate) stage: &'static str,
+    /// None while it is configured.
+    pub(crate) event: Option<&'static str>,
+}
+
+/// A store with full tanks.
 pub(crate) fn store(
     engine: &wasmtime::Engine,
     limits: &Limits,
-    pack: &Arc<str>,
-    stage: &'static str,
-    (fuel, deadline_us): (u64, u64),
+    allowance: Allowance,
+    occasion: Occasion,
 ) -> wasmtime::Result<Store<State>> {
     let log = Log {
-        pack: pack.clone(),
-        stage,
+        occasion,
         lines_left: limits.log_lines_max,
         line_bytes_max: limits.log_line_bytes_max,
         dropped: 0,
         last_warning: None,
     };
     let bounds = Bounds {
-        memory: Gauge { used: 0, asked: 0, max: limits.memory_bytes_max },
-        table: Gauge { used: 0, asked: 0, max: limits.table_elements_max },
+        memory: Gauge { used: 0, asked: 0, bound: allowance.memory_bytes },
+        table: Gauge { used: 0, asked: 0, bound: allowance.table_elements },
         cores: limits.modules_per_pack_max as usize + 1,
         memories: limits.memories_per_pack_max as usize,
         tables: limits.tables_per_pack_max as usize,
     };
-    let mut store = Store::new(engine, State { log, bounds });
+    let mut store = Store::new(engine, State { log, bounds, allowance });
     store.limiter(|state| &mut state.bounds);
-    store.set_fuel(fuel)?;
-    store.set_epoch_deadline(limits.ticks(deadline_us));
+    store.set_fuel(allowance.fuel.max)?;
+    store.set_epoch_deadline(limits.ticks(allowance.deadline_us.max));
     store.set_hostcall_fuel(limits.result_bytes_max);
     Ok(store)
 }
@@ -101,14 +113,13 @@ pub(crate) fn lift_limits(store: &mut Store<State>) -> wasmtime::Result<()> {
     store.set_fuel(u64::MAX)?;
     store.set_epoch_deadline(1 << 40);
     store.set_hostcall_fuel(usize::MAX);
-    store.data_mut().bounds.memory.max = usize::MAX;
+    store.data_mut().bounds.memory.bound.max = usize::MAX;
     Ok(())
 }
 
 /// The lines a pack writes. Bounded in number and length, so that logging is no way to fill a disk.
 pub(crate) struct Log {
-    pack: Arc<str>,
-    stage: &'static str,
+    occasion: Occasion,
     lines_left: u32,
     line_bytes_max: usize,
     dropped: u64,
@@ -129,14 +140,15 @@ impl Log {
 
     pub(crate) fn line(&mut self, level: tracing::Level, message: &str) {
         let message = &message[..message.floor_char_boundary(self.line_bytes_max)];
-        let (pack, stage) = (&*self.pack, self.stage);
+        let Occasion { pack, stage, event } = &self.occasion;
+        let pack = &**pack;
         match level {
             tracing::Level::WARN => {
-                tracing::warn!(target: LOG_TARGET, pack, stage, "{message}");
+                tracing::warn!(target: LOG_TARGET, pack, stage, event, "{message}");
                 self.last_warning = Some(message.to_owned());
             }
-            tracing::Level::INFO => tracing::info!(target: LOG_TARGET, pack, stage, "{message}"),
-            _ => tracing::debug!(target: LOG_TARGET, pack, stage, "{message}"),
+            tracing::Level::INFO => tracing::info!(target: LOG_TARGET, pack, stage, event, "{message}"),
+            _ => tracing::debug!(target: LOG_TARGET, pack, stage, event, "{message}"),
         }
     }
 }
@@ -144,8 +156,9 @@ impl Log {
 impl Drop for Log {
     fn drop(&mut self) {
         if self.dropped > 0 {
-            let (pack, stage, dropped) = (&*self.pack, self.stage, self.dropped);
-            tracing::warn!(target: LOG_TARGET, pack, stage, dropped, "the pack wrote more lines than `log_lines_max` allows");
+            let Occasion { pack, stage, event } = &self.occasion;
+            let (pack, dropped) = (&**pack, self.dropped);
+            tracing::warn!(target: LOG_TARGET, pack, stage, event, dropped, "the pack wrote more lines than `log_lines_max` allows");
         }
     }
 }
@@ -155,7 +168,7 @@ struct Gauge {
     used: usize,
     /// The last growth that was granted: given back when it then fails for another reason.
     asked: usize,
-    max: usize,
+    bound: Bound<usize>,
 }
 
 impl Gauge {
@@ -163,7 +176,7 @@ impl Gauge {
     fn grow(&mut self, current: usize, desired: usize) -> Result<(), usize> {
         let more = desired.saturating_sub(current);
         let sum = self.used.saturating_add(more);
-        if sum > self.max {
+        if sum > self.bound.max {
             return Err(sum);
         }
         (self.used, self.asked) = (sum, more);
@@ -191,8 +204,8 @@ struct Exceeded(Failure);
 
 impl ResourceLimiter for Bounds {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let limit_bytes = self.memory.max;
-        let over = |wanted_bytes| Exceeded(Failure::Memory { wanted_bytes, limit_bytes });
+        let Bound { max: limit_bytes, field } = self.memory.bound;
+        let over = |wanted_bytes| Exceeded(Failure::Memory { field, wanted_bytes, limit_bytes });
         self.memory.grow(current, desired).map_err(over)?;
         Ok(true)
     }
@@ -203,8 +216,8 @@ impl ResourceLimiter for Bounds {
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let limit = self.table.max;
-        let over = |wanted| Exceeded(Failure::Table { wanted, limit });
+        let Bound { max: limit, field } = self.table.bound;
+        let over = |wanted| Exceeded(Failure::Table { field, wanted, limit });
         self.table.grow(current, desired).map_err(over)?;
         Ok(true)
     }
@@ -227,13 +240,9 @@ impl ResourceLimiter for Bounds {
     }
 }
 
-/// What an error of wasmtime means. `fuel` and `deadline_us` are what the call had.
-pub(crate) fn failure(
-    error: &wasmtime::Error,
-    log: &Log,
-    limits: &Limits,
-    (fuel, deadline_us): (u64, u64),
-) -> Failure {
+/// What an error of wasmtime means for the call that had this state.
+pub(crate) fn failure(error: &wasmtime::Error, state: &State, limits: &Limits) -> Failure {
+    let Allowance { fuel, deadline_us, .. } = state.allowance;
     if let Some(Exceeded(failure)) = error.downcast_ref() {
         return failure.clone();
     }
@@ -241,11 +250,11 @@ pub(crate) fn failure(
         return Failure::Busy { limit: limits.instances_max };
     }
     match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => Failure::OutOfFuel { limit: fuel },
-        Some(Trap::Interrupt) => Failure::Deadline { limit_us: deadline_us },
+        Some(Trap::OutOfFuel) => Failure::OutOfFuel { field: fuel.field, limit: fuel.max },
+        Some(Trap::Interrupt) => Failure::Deadline { field: deadline_us.field, limit_us: deadline_us.max },
         Some(Trap::StackOverflow) => Failure::Stack { limit_bytes: limits.stack_bytes_max },
         Some(trap) => Failure::Trapped {
-            message: match &log.last_warning {
+            message: match &state.log.last_warning {
                 Some(warning) => format!("{warning} ({trap})"),
                 None => trap.to_string(),
             },

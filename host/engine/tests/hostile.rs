@@ -4,21 +4,21 @@
 
 mod common;
 
-use caveat_engine::{Engine, EngineError, Failure, Limits};
+use caveat_engine::{Engine, EngineError, Failure, Limits, Needs};
 use caveat_model::{CaptureEvent, Event, Outcome, Ruling};
 use common::{engine, facts, generous, guest, offered};
 
 /// What comes of a guest under these limits. Afterwards the same engine must still answer for a good pack.
 fn run(name: &str, limits: Limits) -> Result<Ruling, Failure> {
     let engine = engine(limits);
-    let pack = engine.load(name, &guest(name), "{}").unwrap();
+    let pack = engine.load(name, &guest(name), "{}", &Needs::default()).unwrap();
     let answer = engine.rule(&pack, &offered(), &facts());
     still_serves(&engine);
     answer.map(|answer| answer.ruling)
 }
 
 fn still_serves(engine: &Engine) {
-    let good = engine.load("good", &guest("good"), "{}").unwrap();
+    let good = engine.load("good", &guest("good"), "{}", &Needs::default()).unwrap();
     let event = Event::Capture(CaptureEvent::NoticePlayed);
     let ruling = engine.rule(&good, &event, &facts()).unwrap().ruling;
     assert_eq!((ruling.outcome, ruling.reasons.len()), (Outcome::Refuse, 1));
@@ -42,9 +42,9 @@ fn a_long_loop_is_stopped_by_fuel_alone_or_by_time_alone() {
 #[test]
 fn an_infinite_loop_is_stopped_by_whichever_is_left() {
     let by_fuel = run("infinite-loop", Limits { fuel_per_ruling: 1_000_000, ..generous() });
-    assert_eq!(by_fuel, Err(Failure::OutOfFuel { limit: 1_000_000 }));
+    assert_eq!(by_fuel, Err(Failure::OutOfFuel { field: "fuel_per_ruling", limit: 1_000_000 }));
     let by_time = run("infinite-loop", Limits { deadline_us: 2_000, epoch_tick_us: 100, ..generous() });
-    assert_eq!(by_time, Err(Failure::Deadline { limit_us: 2_000 }));
+    assert_eq!(by_time, Err(Failure::Deadline { field: "deadline_us", limit_us: 2_000 }));
     assert_eq!(run("infinite-loop", Limits::default()).unwrap_err().limit(), "fuel");
 }
 
@@ -111,8 +111,8 @@ fn a_trap_says_what_the_pack_said_last_and_where() {
 fn too_many_at_once_are_told_so() {
     let limits = Limits { deadline_us: 500_000, instances_max: 1, ..generous() };
     let engine = Engine::new(limits, None).unwrap();
-    let slow = engine.load("slow", &guest("infinite-loop"), "{}").unwrap();
-    let good = engine.load("good", &guest("good"), "{}").unwrap();
+    let slow = engine.load("slow", &guest("infinite-loop"), "{}", &Needs::default()).unwrap();
+    let good = engine.load("good", &guest("good"), "{}", &Needs::default()).unwrap();
     let refused = std::thread::scope(|scope| {
         // Each keeps trying until the other has the only instance.
         let running = scope
@@ -130,7 +130,7 @@ fn too_many_at_once_are_told_so() {
 /// What [`Engine::load`] says of these bytes.
 fn refusal(bytes: &[u8], limits: Limits) -> EngineError {
     let engine = engine(limits);
-    let refused = engine.load("pack-x", bytes, "{}").unwrap_err();
+    let refused = engine.load("pack-x", bytes, "{}", &Needs::default()).unwrap_err();
     assert!(refused.to_string().contains("pack-x"), "{refused}");
     still_serves(&engine);
     refused
@@ -162,7 +162,7 @@ fn every_truncation_is_refused() {
     let whole = guest("good");
     let engine = engine(Limits::default());
     for cut in (0..whole.len()).step_by(97) {
-        let refused = engine.load("cut", &whole[..cut], "{}").unwrap_err();
+        let refused = engine.load("cut", &whole[..cut], "{}", &Needs::default()).unwrap_err();
         let told = matches!(
             refused,
             EngineError::NotAComponent { .. } | EngineError::Component { .. } | EngineError::Export { .. }
@@ -177,12 +177,14 @@ fn components_and_settings_have_a_size() {
     let small = || Limits { component_bytes_max: 4_000, settings_bytes_max: 10, ..Limits::default() };
     let big = [guest("good"), vec![0; 4_000]].concat();
     assert!(matches!(
-        self::engine(small()).load("big", &big, "{}").unwrap_err(),
+        self::engine(small()).load("big", &big, "{}", &Needs::default()).unwrap_err(),
         EngineError::TooLarge { what: "component", limit: "component_bytes_max", .. }
     ));
     let limits = Limits { component_bytes_max: 1 << 20, ..small() };
     assert!(matches!(
-        self::engine(limits).load("good", &guest("good"), r#"{"a":"bcdefgh"}"#).unwrap_err(),
+        self::engine(limits)
+            .load("good", &guest("good"), r#"{"a":"bcdefgh"}"#, &Needs::default())
+            .unwrap_err(),
         EngineError::TooLarge { what: "settings", bytes: 15, .. }
     ));
 }
@@ -196,9 +198,12 @@ fn configure_is_bounded_too() {
     let panicked = failure("panic-in-configure", Limits::default());
     assert!(panicked.to_string().contains("bad day today"), "{panicked}");
     let by_fuel = failure("loop-in-configure", Limits { configure_fuel: 1_000_000, ..generous() });
-    assert_eq!(by_fuel, Failure::OutOfFuel { limit: 1_000_000 });
+    assert_eq!(by_fuel, Failure::OutOfFuel { field: "configure_fuel", limit: 1_000_000 });
     let by_time = Limits { configure_fuel: u64::MAX >> 1, configure_deadline_ms: 2, ..generous() };
-    assert_eq!(failure("loop-in-configure", by_time), Failure::Deadline { limit_us: 2_000 });
+    assert_eq!(
+        failure("loop-in-configure", by_time),
+        Failure::Deadline { field: "configure_deadline_ms", limit_us: 2_000 }
+    );
     let no_room = failure("realloc-out-of-bounds", Limits::default());
     assert_eq!(no_room.limit(), "invalid");
 }

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use caveat_engine::{Engine, EngineError, Failure, Limits, Problem};
+use caveat_engine::{Engine, EngineError, Failure, Limits, Needs, Problem};
 use caveat_model::{
     AccessRequest, CaptureEvent, Duty, Element, Event, LabelKind, Outcome, Score, Span, Stage, StorageEvent,
 };
@@ -23,7 +23,7 @@ fn request() -> AccessRequest {
 #[test]
 fn facts_go_in_and_a_ruling_comes_out() {
     let engine = engine(Limits::default());
-    let pack = engine.load("good", &guest("good"), "{}").unwrap();
+    let pack = engine.load("good", &guest("good"), "{}", &Needs::default()).unwrap();
     assert_eq!(pack.stages().collect::<Vec<_>>(), [Stage::Capture]);
     assert!(pack.is_snapshotted());
     assert_eq!(engine.rule(&pack, &offered(), &facts()).unwrap().ruling, Default::default());
@@ -47,7 +47,7 @@ fn facts_go_in_and_a_ruling_comes_out() {
 #[test]
 fn each_stage_has_its_own_words() {
     let engine = engine(Limits::default());
-    let pack = engine.load("all-stages", &guest("all-stages"), "{}").unwrap();
+    let pack = engine.load("all-stages", &guest("all-stages"), "{}", &Needs::default()).unwrap();
     assert_eq!(pack.stages().collect::<Vec<_>>(), Stage::ALL);
     let ask = |event| engine.rule(&pack, &event, &facts()).unwrap().ruling;
 
@@ -69,14 +69,14 @@ fn each_stage_has_its_own_words() {
 #[test]
 fn every_ruling_starts_afresh_and_comes_out_the_same() {
     let engine = engine(Limits::default());
-    let pack = engine.load("counts", &guest("counts"), "{}").unwrap();
+    let pack = engine.load("counts", &guest("counts"), "{}", &Needs::default()).unwrap();
     let first = engine.rule(&pack, &offered(), &facts()).unwrap();
     assert_eq!(first.ruling.obligations[0].duty, Duty::Beep(1));
     for _ in 0..100 {
         assert_eq!(engine.rule(&pack, &offered(), &facts()).unwrap(), first);
     }
     let elsewhere = self::engine(Limits::default());
-    let again = elsewhere.load("counts", &guest("counts"), "{}").unwrap();
+    let again = elsewhere.load("counts", &guest("counts"), "{}", &Needs::default()).unwrap();
     assert_eq!(
         elsewhere.rule(&again, &offered(), &facts()).unwrap(),
         first,
@@ -95,7 +95,7 @@ fn a_pack_is_configured_once_where_it_can_be_snapshotted_and_each_time_where_not
         let engine = || Engine::new(limits(), Some(dir.path().join("packs"))).unwrap();
         // The second comes from the cache and must not differ.
         for engine in [engine(), engine()] {
-            let pack = engine.load(name, &guest(name), settings).unwrap();
+            let pack = engine.load(name, &guest(name), settings, &Needs::default()).unwrap();
             assert_eq!(pack.is_snapshotted(), snapshotted, "{name}");
             let duties = engine.rule(&pack, &offered(), &facts()).unwrap().ruling.obligations;
             assert_eq!(duties[0].duty, Duty::Alert(settings.into()), "{name}");
@@ -108,7 +108,9 @@ fn a_pack_is_configured_once_where_it_can_be_snapshotted_and_each_time_where_not
 
 #[test]
 fn settings_are_refused_in_the_packs_words() {
-    let refused = engine(Limits::default()).load("picky", &guest("refuses-settings"), "{}").unwrap_err();
+    let refused = engine(Limits::default())
+        .load("picky", &guest("refuses-settings"), "{}", &Needs::default())
+        .unwrap_err();
     assert_eq!(refused.to_string(), "pack `picky` refuses its settings: /options: not a choice");
     let EngineError::Settings { problems, .. } = refused else { panic!("{refused}") };
     assert_eq!(problems, [Problem { at: "/options".into(), message: "not a choice".into() }]);
@@ -121,7 +123,8 @@ fn a_compiled_pack_is_used_again_and_a_damaged_one_is_not() {
     let load = |settings: &str| {
         let limits = Limits { instances_max: 4, ..Limits::default() };
         let engine = Engine::new(limits, Some(cache.clone())).unwrap();
-        let pack = engine.load("tells-settings", &guest("tells-settings"), settings).unwrap();
+        let pack =
+            engine.load("tells-settings", &guest("tells-settings"), settings, &Needs::default()).unwrap();
         let answer = engine.rule(&pack, &offered(), &facts()).unwrap();
         assert_eq!(answer.ruling.obligations[0].duty, Duty::Alert(settings.into()));
         pack.digest()
@@ -154,7 +157,7 @@ fn a_compiled_pack_is_used_again_and_a_damaged_one_is_not() {
 #[test]
 fn lines_reach_the_log_with_pack_and_stage_and_not_without_end() {
     let engine = engine(Limits { log_lines_max: 7, log_line_bytes_max: 100, ..Limits::default() });
-    let pack = engine.load("chatty", &guest("log-flood"), "{}").unwrap();
+    let pack = engine.load("chatty", &guest("log-flood"), "{}", &Needs::default()).unwrap();
     let lines = Lines::default();
     let sink = lines.clone();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || sink.clone()).finish();

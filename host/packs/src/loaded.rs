@@ -48,7 +48,7 @@ pub fn load(engine: &Engine, file: &PackFile, given: &Value) -> Result<LoadedPac
     let settings = settings::complete(file.schema(), given)
         .map_err(|problems| PackError::Settings { pack: name.to_owned(), problems })?;
     let pack = engine
-        .load(name, file.bytes(), &settings::canonical(&settings))
+        .load(name, file.bytes(), &settings::canonical(&settings), &manifest.needs)
         .map_err(|error| refused(name, error))?;
     let reference = PackRef {
         name: name.to_owned(),

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
+use caveat_engine::Needs;
 use caveat_model::{Outcome, Stage};
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,9 @@ pub struct Manifest {
     /// `[on-failure]`
     #[serde(default)]
     pub on_failure: OnFailure,
+    /// `[needs]`: what the host's defaults do not give.
+    #[serde(default, skip_serializing_if = "Needs::is_empty")]
+    pub needs: Needs,
     /// `[[rule]]`
     #[serde(default, rename = "rule")]
     pub rules: Vec<Rule>,
@@ -207,6 +211,9 @@ impl Manifest {
         self.check_pack(&mut found);
         self.check_failure(&mut found);
         self.check_words(&mut found);
+        for (key, why) in self.needs.problems() {
+            found.add(format!("needs.{key}"), why);
+        }
         found.0
     }
 
@@ -381,6 +388,13 @@ citation = "Manual 3.1"
         check("Manual 3.1", " ", "line 14: `rule.0.citation`");
         check("\"house\"", "\"../etc\"", "line 6: `pack.aliases.0`");
         check("stages", "imports = [\"logs\"]\nstages", "did you mean `log`?");
+        check("[[rule]]", "[needs]\nmemory-byte = 1\n[[rule]]", "did you mean `memory-bytes`?");
+        check(
+            "[[rule]]",
+            "[needs]\nmemory-bytes = 1000\n[[rule]]",
+            "line 13: `needs.memory-bytes`: less than one page",
+        );
+        check("[[rule]]", "[needs]\nfuel-per-ruling = 0\n[[rule]]", "`needs.fuel-per-ruling`: zero");
         check("stages", "settings = \"../x.json\"\nstages", "inside the pack's folder");
     }
 }
