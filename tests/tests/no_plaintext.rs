@@ -1,8 +1,10 @@
 //! A call with known sound, words and a card number: no byte of them is ever on the disk, during the call or after it.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::fs::read;
+
 use caveat_tests::{
-    host::Host,
+    host::{Host, packs},
     people::{Heard, Person, code, loudness},
     twilio::{AGENT, CUSTOMER, Script},
 };
@@ -28,8 +30,11 @@ file = "PACKS/pci-dss-0.1.0.wasm"
 const WORDS: [&str; 3] = ["rhododendron", "zeppelin", "xylophone"];
 
 fn search(host: &Host, sounds: &[Vec<u8>], when: &str) {
+    // The host archives the packs it was given, whose public cases name telephone and card numbers of their own.
+    let files = packs().unwrap().read_dir().unwrap().map(|file| file.unwrap().path());
+    let packs: Vec<Vec<u8>> = files.filter(|file| file.is_file()).map(|file| read(file).unwrap()).collect();
     let mut looked_at = 0;
-    for (path, bytes) in host.written().unwrap() {
+    for (path, bytes) in host.written().unwrap().into_iter().filter(|(_, bytes)| !packs.contains(bytes)) {
         looked_at += bytes.len();
         for word in WORDS {
             let found = bytes.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word.as_bytes()));
