@@ -1,0 +1,85 @@
+//! Packs of a running host, changed by the commands that users have.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use caveat_tests::{
+    host::Host,
+    twilio::{CUSTOMER, Script},
+    watch::{Live, until},
+};
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+
+const CONFIG: &str = r#"
+[limits.calls]
+late_window_ms = 500
+
+[[client]]
+id = "acme"
+recorder-region = "GA"
+purposes = ["quality"]
+
+[[client.pack]]
+file = "PACKS/state-consent-0.1.0.wasm"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packs_change_while_a_call_runs_and_stay_changed() {
+    let mut host = Host::prepare(CONFIG).unwrap();
+    let phones = host.token("acme").unwrap();
+    let scopes = "admin,read-api";
+    let create = ["token", "create", "--client", "acme", "--name", "ops", "--scopes", scopes];
+    let admin = host.command(&create, "").unwrap().trim().to_owned();
+    host.start().unwrap();
+    let base = host.url.clone();
+    let names = async || -> Vec<String> {
+        let request = Client::new().get(format!("{base}/v1/packs")).bearer_auth(&admin);
+        let listed: Value = request.send().await.unwrap().json().await.unwrap();
+        let packs = listed["in-force"].as_array().unwrap();
+        packs.iter().map(|p| p["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names().await, ["state-consent"]);
+
+    let mut live = Live::open(&host.url, &phones).await.unwrap();
+    let place = [("agent-region", "TX"), ("customer-region", "GA"), ("direction", "inbound")];
+    let mut script = Script::new("CA1", &place);
+    script.sound(CUSTOMER, &vec![1_000; 8 * 6_000]);
+    let (url, token) = (host.url.clone(), phones.clone());
+    let call = tokio::spawn(async move { script.play(&url, &token).await });
+    live.next_on("offered").await.unwrap();
+
+    let packs = caveat_tests::host::packs().unwrap();
+    let pci = std::fs::read(packs.join("pci-dss-0.1.0.wasm")).unwrap();
+    let swap = async |body: Vec<u8>, token: &str| {
+        let url = format!("{base}/v1/packs/swap?client=acme&why=cards");
+        Client::new().post(url).bearer_auth(token).body(body).send().await.unwrap()
+    };
+    assert_eq!(swap(pci.clone(), &phones).await.status(), StatusCode::FORBIDDEN, "not its scope");
+    let broken = swap(pci[..pci.len() / 2].to_vec(), &admin).await;
+    assert_eq!(broken.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(names().await, ["state-consent"], "the last good set stays");
+    assert_eq!(swap(pci, &admin).await.status(), StatusCode::OK);
+    assert_eq!(names().await, ["state-consent", "pci-dss"]);
+
+    let paused = format!("{}/v1/calls/CA1/events", host.url);
+    let request = Client::new().post(paused).bearer_auth(&phones).json(&json!({"pause-asked": "person"}));
+    assert_eq!(request.send().await.unwrap().status(), StatusCode::OK, "the call still runs");
+    call.await.unwrap().unwrap();
+
+    host.stop().unwrap();
+    let log = host.audit("acme", "bundle").unwrap();
+    let at = |text: &str| log.find(text).unwrap_or_else(|| panic!("no {text} in the ledger"));
+    let (offered, changed, paused) =
+        (at("\"event\":\"offered\""), log.rfind("packs-changed").unwrap(), at("\"event\":\"pause-asked\""));
+    assert!(offered < changed && changed < paused);
+    assert!(!log[offered..changed].contains("pci-dss") && log[paused..].contains("pci-dss"));
+
+    host.start().unwrap();
+    let after = until("the packs", async || Ok(Some(names().await))).await.unwrap();
+    assert_eq!(after, ["pci-dss", "state-consent"], "what was swapped in stands after a restart");
+    let url = format!("{}/v1/packs/rollback", host.url);
+    let back = Client::new().post(&url).bearer_auth(&admin).send().await.unwrap();
+    assert_eq!(back.status(), StatusCode::OK);
+    assert_eq!(names().await, ["state-consent"]);
+    let none = Client::new().post(&url).bearer_auth(&admin).send().await.unwrap();
+    assert_eq!(none.status(), StatusCode::NOT_FOUND, "there is nothing before it");
+}
