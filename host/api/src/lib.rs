@@ -80,6 +80,7 @@ pub fn routes(rooms: Rooms) -> Router {
         .route("/v1/recordings/{id}", get(recordings::look))
         .route("/v1/recordings/{id}/audio", get(recordings::audio))
         .route("/v1/packs", get(packs::list))
+        .route("/v1/packs/monitor", get(packs::monitored))
         .route("/v1/packs/swap", post(packs::swap))
         .route("/v1/packs/rollback", post(packs::roll_back))
         .route("/v1/ledger/checkpoint", get(ledger::checkpoint))

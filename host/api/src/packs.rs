@@ -9,7 +9,7 @@ use axum::{
 use caveat_access::{Action, Scope};
 use caveat_model::{ClientId, Mode};
 use caveat_packs::{FileLimits, PackFile};
-use caveat_recorder::{Change, PackInForce, PackOrder, PackSet};
+use caveat_recorder::{Change, Difference, PackInForce, PackOrder, PackSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -43,6 +43,18 @@ pub(crate) async fn list(
     let in_force = rooms.packs.in_force(&client)?;
     let sets = rooms.packs.history(&client, limit).await?;
     Ok(Json(Listing { client, in_force, sets }))
+}
+
+/// What monitored packs would have done otherwise, the newest first.
+pub(crate) async fn monitored(
+    State(rooms): State<Rooms>,
+    headers: HeaderMap,
+    Query(page): Query<Page>,
+) -> Result<Json<Vec<Difference>>, Problem> {
+    let client = rooms.either(&headers, Action::ReadPacks, Scope::ReadApi).await?;
+    same(&client, page.client.as_ref())?;
+    let limit = page.limit.unwrap_or(50).min(rooms.limits.page_rows_max);
+    Ok(Json(rooms.recorder.monitored(&client, limit)))
 }
 
 /// The pack itself is the body.

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::{
     ClientProfile, Limits, Live, RecorderError, RecordingState, Watch, alerts::Alerts, catalog::Catalog,
+    monitor::Monitor,
 };
 
 /// The rooms that the path leads through.
@@ -27,6 +28,7 @@ pub(crate) struct House {
     pub(crate) catalog: Catalog,
     pub(crate) alerts: Alerts,
     pub(crate) watch: Watch,
+    pub(crate) monitor: Monitor,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
 }
@@ -97,6 +99,7 @@ impl House {
         };
         let entry = EntryKind::of_verdict(pseudonym, event.name(), &verdict, Some(digest));
         let index = self.ledger.append(client, entry).await?.index;
+        self.monitor.compare(client, event, facts, &verdict, index);
         Ok(Logged { verdict, index })
     }
 

@@ -14,6 +14,7 @@ mod house;
 mod limits;
 mod listen;
 mod live;
+mod monitor;
 mod packs;
 mod playback;
 mod recovery;
@@ -42,6 +43,7 @@ pub use error::RecorderError;
 pub use limits::Limits;
 pub use listen::{Asked, Decided};
 pub use live::{Live, Watch};
+pub use monitor::Difference;
 pub use packs::{Change, Member, Order as PackOrder, PackInForce, PackKeeper, PackSet};
 pub use playback::Playback;
 
@@ -100,6 +102,7 @@ impl Recorder {
             catalog,
             alerts,
             watch: Watch::default(),
+            monitor: monitor::Monitor::default(),
             clock,
             limits,
         };
@@ -178,6 +181,11 @@ impl Recorder {
     /// The clients of this host.
     pub fn clients(&self) -> &Clients {
         &self.clients
+    }
+
+    /// What monitored packs would have done otherwise, newest first; what a host has seen since it started.
+    pub fn monitored(&self, client: &ClientId, limit: u32) -> Vec<Difference> {
+        self.house.monitor.newest(client, limit as usize)
     }
 
     /// What somebody still has to see to, newest first.

@@ -29,6 +29,8 @@ pub(crate) enum PackCommand {
     Scenarios(scenarios::Args),
     /// Show which packs of a running host rule for a client, and which ruled before.
     List(running::ListArgs),
+    /// Show where monitored packs of a running host would have ruled otherwise than those obeyed.
+    Monitor(running::ListArgs),
     /// Change a client's packs on a running host, while calls run. Exit code 1: those in force stay.
     Swap(running::SwapArgs),
     /// Put the set of packs before the one in force in force again.
@@ -41,6 +43,7 @@ pub(crate) async fn run(command: PackCommand) -> anyhow::Result<ExitCode> {
         PackCommand::Test(args) => test::run(&args),
         PackCommand::Scenarios(args) => scenarios::run(&args),
         PackCommand::List(args) => running::list(&args).await,
+        PackCommand::Monitor(args) => running::monitor(&args).await,
         PackCommand::Swap(args) => running::swap(&args).await,
         PackCommand::Rollback(args) => running::rollback(&args).await,
     }

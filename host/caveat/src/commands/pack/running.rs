@@ -31,7 +31,7 @@ pub(crate) struct Host {
 pub(crate) struct ListArgs {
     #[command(flatten)]
     host: Host,
-    /// How many earlier sets to show.
+    /// How many rows to show.
     #[arg(long, default_value_t = 10)]
     limit: u32,
 }
@@ -77,6 +77,13 @@ pub(crate) async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let url = args.host.at("/v1/packs", [("limit", Some(args.limit.to_string()))])?;
     let answer = args.host.ask(Client::new().get(url)).await?;
     print(&answer, args.host.json, |_| listing(&answer))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn monitor(args: &ListArgs) -> anyhow::Result<ExitCode> {
+    let url = args.host.at("/v1/packs/monitor", [("limit", Some(args.limit.to_string()))])?;
+    let answer = args.host.ask(Client::new().get(url)).await?;
+    print(&answer, args.host.json, |_| answer.as_array().into_iter().flatten().map(difference).collect())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -152,6 +159,29 @@ fn listing(answer: &Value) -> String {
         out.push_str(&line(set));
     }
     out
+}
+
+/// `2026-01-05T15:00:00.000Z  entry 12  offered  pci-dss 0.2.0: allow, would be refuse; + mask-keys; - beep`
+fn difference(row: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let pack = format!("{} {}", text(&row["pack"]["name"]), text(&row["pack"]["version"]));
+    let mut line = format!(
+        "{}  entry {}  {}  {pack}: {}, would be {}",
+        text(&row["at"]),
+        row["ledger-index"],
+        text(&row["event"]),
+        text(&row["outcome"]),
+        text(&row["would-be"])
+    );
+    for (mark, key) in [('+', "added"), ('-', "missing")] {
+        for code in row[key].as_array().into_iter().flatten() {
+            let _ = write!(line, "; {mark} {}", text(code));
+        }
+    }
+    if let Some(failure) = row["failure"].as_str() {
+        let _ = write!(line, "; failed: {failure}");
+    }
+    line + "\n"
 }
 
 /// `3  2026-01-05T15:00:00.000Z  kim  state-consent 0.1.0, pci-dss 0.2.0 (monitor)  why`
