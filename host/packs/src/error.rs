@@ -108,6 +108,14 @@ pub enum PackError {
         /// The closest name there is.
         nearest: Option<String>,
     },
+    /// A report cannot be written in the form that was asked for.
+    #[error("the {what} report cannot be written: {why}")]
+    Report {
+        /// Which form.
+        what: &'static str,
+        /// Why.
+        why: String,
+    },
     /// The folder holds no cases.
     #[error("no case files (*.toml) in {}: write one, the format is in the documentation of `caveat pack test`", dir.display())]
     NoCases {

@@ -15,6 +15,7 @@ mod file;
 mod loaded;
 mod manifest;
 pub mod plain;
+mod properties;
 mod report;
 mod scenarios;
 mod settings;
@@ -23,16 +24,19 @@ mod toolchain;
 pub use active::{Active, ActiveSet, ActiveSets, FAILURE_RULE};
 pub use archive::Archive;
 pub use builder::{Built, build};
-pub use cases::{CaseReport, CaseResult, RuleCoverage, run_cases, run_own_cases};
+pub use cases::{
+    CaseOptions, CaseReport, CaseResult, Difference, RuleCoverage, play_cases, run_cases, run_own_cases,
+};
 pub use decide::decide;
 pub use document::read_toml;
 pub use error::{PackError, Problem};
 pub use file::{CASES_SECTION, CaseText, FileLimits, MANIFEST_SECTION, PackFile};
 pub use loaded::{Library, LoadedPack, load};
 pub use manifest::{
-    About, Action, Confidence, FactNeed, FactType, MANIFEST_FILE, Manifest, OnFailure, Rule,
+    About, Action, Confidence, FactNeed, FactType, MANIFEST_FILE, Manifest, NotMonotone, OnFailure, Rule,
     SUPPORTED_CONTRACTS,
 };
+pub use properties::{ChangeReport, Counterexample, PropertyReport, Worse, check_properties};
 pub use scenarios::{Answer, Expected, ScenarioReport, ScenarioResult, Status, Tally, Totals, run_scenarios};
 pub use settings::{from_toml as settings_from_toml, read_settings};
 pub use toolchain::Toolchain;

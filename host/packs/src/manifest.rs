@@ -7,7 +7,7 @@ use caveat_model::{Outcome, Stage};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use crate::{PackError, Problem, active::FAILURE_RULE, document};
+use crate::{PackError, Problem, active::FAILURE_RULE, document, properties::Worse};
 
 /// The manifest's file name in a pack's folder.
 pub const MANIFEST_FILE: &str = "pack.toml";
@@ -39,6 +39,9 @@ pub struct Manifest {
     /// `[[action]]`
     #[serde(default, rename = "action", skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<Action>,
+    /// `[[not-monotone]]`
+    #[serde(default, rename = "not-monotone", skip_serializing_if = "Vec::is_empty")]
+    pub not_monotone: Vec<NotMonotone>,
 }
 
 /// What the pack is.
@@ -155,6 +158,16 @@ pub struct Action {
     /// What somebody has to do.
     #[serde(default)]
     pub summary: String,
+}
+
+/// A way of making facts worse by which the pack may get laxer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct NotMonotone {
+    /// Which.
+    pub change: Worse,
+    /// The law's reason.
+    pub reason: String,
 }
 
 impl OnFailure {
@@ -294,6 +307,11 @@ impl Manifest {
         unique(found, "rule", "id", self.rules.iter().map(|r| r.id.as_str()));
         unique(found, "fact", "name", self.facts.iter().map(|f| f.name.as_str()));
         unique(found, "action", "name", self.actions.iter().map(|a| a.name.as_str()));
+        for (n, exception) in self.not_monotone.iter().enumerate() {
+            if exception.reason.trim().is_empty() {
+                found.add(format!("not-monotone.{n}.reason"), "missing: why may the pack get laxer by it?");
+            }
+        }
         for (n, rule) in self.rules.iter().enumerate() {
             if rule.citation.trim().is_empty() {
                 found.add(format!("rule.{n}.citation"), format!("rule `{}` cites nothing", rule.id));

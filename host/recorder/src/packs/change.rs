@@ -86,7 +86,11 @@ fn ready(engine: &Engine, file: &PackFile, settings: &Value) -> Result<Arc<Loade
             pack: report.pack.clone(),
             failed: report.failed,
             of: report.cases.len(),
-            first: format!("{}: {}", case.name, case.problems.first().map_or("", String::as_str)),
+            first: format!(
+                "{}: {}",
+                case.name,
+                case.problems.first().map(ToString::to_string).unwrap_or_default()
+            ),
         });
     }
     if report.cases.is_empty() {

@@ -4,6 +4,7 @@ mod build;
 mod running;
 mod scenarios;
 mod test;
+mod watch;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 

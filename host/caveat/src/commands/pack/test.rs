@@ -1,10 +1,20 @@
 //! `caveat pack test`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    io::{IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use caveat_packs::{Library, Manifest, PackFile, run_cases};
+use anyhow::Context;
+use caveat_engine::Engine;
+use caveat_packs::{
+    CaseOptions, CaseReport, Library, Manifest, PackFile, PropertyReport, check_properties, play_cases,
+};
+use serde::Serialize;
 
-use super::{PackDir, build, engine, print};
+use super::{PackDir, build, engine, print, watch};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -16,24 +26,96 @@ pub(crate) struct Args {
     /// Do not build first; test the file in --packs.
     #[arg(long)]
     no_build: bool,
+    /// Only cases whose name, file or rules contain this.
+    #[arg(long, default_value = "", value_name = "TEXT", hide_default_value = true)]
+    filter: String,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
+    /// Write the report as JUnit XML, for continuous integration.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// How many random events are put to the pack besides: it must not fail, nor get laxer when a fact gets worse. 0: none.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    properties: usize,
+    /// Which random events; the same seed gives the same.
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
+    seed: u64,
+    /// Run again whenever sources, data, settings or cases change, until Ctrl-C.
+    #[arg(long)]
+    watch: bool,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let engine = engine()?;
-    let packs = &args.packs.packs;
-    let mut all_passed = true;
-    for dir in &args.dirs {
-        let file = if args.no_build {
-            Library::open(packs)?.get(&Manifest::open(dir)?.pack.name)?.clone()
-        } else {
-            PackFile::open(&build::one(dir, packs)?)?
-        };
-        let report = run_cases(&engine, &file, &dir.join("cases"))?;
-        all_passed &= report.passed();
-        print(&report, args.json, |color| report.to_text(color))?;
+    if args.watch {
+        return watch::forever(&args.dirs, || {
+            // A pack that does not build is what one watches for; the next change may mend it.
+            if let Err(error) = once(args, &engine) {
+                eprintln!("{error:#}");
+            }
+        });
     }
-    Ok(if all_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if once(args, &engine)? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether all is well.
+fn once(args: &Args, engine: &Engine) -> anyhow::Result<bool> {
+    let mut reports = Vec::new();
+    let mut holds = true;
+    for dir in &args.dirs {
+        let file = pack_of(dir, &args.packs.packs, args.no_build)?;
+        let mut progress = progress_line();
+        let options = CaseOptions { filter: &args.filter, progress: Some(&mut progress) };
+        let report = play_cases(engine, &file, &dir.join("cases"), options)?;
+        let random = (args.properties > 0 && args.filter.is_empty())
+            .then(|| check_properties(engine, &file, &dir.join("cases"), args.properties, args.seed))
+            .transpose()?;
+        holds &= random.as_ref().is_none_or(PropertyReport::passed);
+        let whole = Whole { cases: &report, properties: random.as_ref() };
+        print(&whole, args.json, |color| whole.to_text(color))?;
+        reports.push(report);
+    }
+    if let Some(path) = &args.junit {
+        fs::write(path, CaseReport::to_junit(&reports)?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(holds && reports.iter().all(CaseReport::passed))
+}
+
+/// What is printed of one pack.
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    cases: &'a CaseReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    properties: Option<&'a PropertyReport>,
+}
+
+impl Whole<'_> {
+    fn to_text(&self, color: bool) -> String {
+        let properties = self.properties.map(|p| p.to_text(color));
+        self.cases.to_text(color) + properties.as_deref().unwrap_or_default()
+    }
+}
+
+/// The pack of a folder: built now, or as it lies among the built ones.
+pub(crate) fn pack_of(dir: &Path, packs: &Path, no_build: bool) -> anyhow::Result<PackFile> {
+    if no_build {
+        let name = Manifest::open(dir)?.pack.name;
+        let hint = || format!("no built pack for {}: run `caveat pack build` first", dir.display());
+        return Ok(Library::open(packs).and_then(|l| l.get(&name).cloned()).with_context(hint)?);
+    }
+    Ok(PackFile::open(&build::one(dir, packs)?)?)
+}
+
+/// How far it is, in one line that is written over, and only on a terminal.
+pub(crate) fn progress_line() -> impl FnMut(usize, usize) {
+    let shown = std::io::stderr().is_terminal();
+    move |done, of| {
+        if shown {
+            let end = if done == of { "\r\x1b[K" } else { "" };
+            let _ = write!(std::io::stderr(), "\r{done} of {of}{end}");
+        }
+    }
 }

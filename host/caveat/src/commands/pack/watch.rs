@@ -1,0 +1,64 @@
+//! Doing something again whenever a pack's folder changes.
+//!
+//! Files are looked at, not subscribed to: a pack has some dozens, and this works in containers and on network shares too.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    thread,
+    time::{Duration, SystemTime},
+};
+
+/// How often files are looked at. A change is acted on when two looks agree, so that an editor may write in steps.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+
+/// What a build leaves behind, and what is nobody's source.
+const PASSED_OVER: [&str; 2] = ["target", "node_modules"];
+
+/// When each file was last written, and its length.
+type Look = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
+
+/// Runs `work` now and after every change of a file in `dirs`. Ends when the process does.
+pub(crate) fn forever(dirs: &[PathBuf], mut work: impl FnMut()) -> anyhow::Result<ExitCode> {
+    loop {
+        let before = look(dirs);
+        work();
+        eprintln!("watching for changes; Ctrl-C ends");
+        let mut last = look(dirs);
+        loop {
+            thread::sleep(LOOK_EVERY);
+            let now = look(dirs);
+            if now == last && now != before {
+                break;
+            }
+            last = now;
+        }
+    }
+}
+
+fn look(dirs: &[PathBuf]) -> Look {
+    let mut seen = Look::new();
+    for dir in dirs {
+        look_into(dir, &mut seen);
+    }
+    seen
+}
+
+/// What cannot be read is not there: it may be about to be replaced.
+fn look_into(dir: &Path, seen: &mut Look) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let Ok(about) = entry.metadata() else { continue };
+        if name.starts_with('.') || PASSED_OVER.contains(&name.as_ref()) {
+            continue;
+        }
+        if about.is_dir() {
+            look_into(&entry.path(), seen);
+        } else {
+            seen.insert(entry.path(), (about.modified().ok(), about.len()));
+        }
+    }
+}
