@@ -4,6 +4,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
@@ -33,9 +34,18 @@ pub fn packs() -> anyhow::Result<PathBuf> {
     Ok(dir)
 }
 
-/// A port that was free a moment ago.
+/// A port that nobody listens on and that no other test of this process was given. It lies below the ports that the
+/// kernel hands out itself, or else an outgoing connection could take it before the host does.
 pub fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 12_000 + (std::process::id() % 1_000) as u16 * 16;
+    for _ in 0..1_000 {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port is free above {first}")
 }
 
 impl Host {
