@@ -6,6 +6,7 @@ mod common;
 
 use caveat_engine::{Engine, Limits, Needs};
 use caveat_model::{CaptureEvent, Event};
+use metrics_exporter_prometheus::PrometheusBuilder;
 
 fn main() {
     divan::main();
@@ -16,6 +17,17 @@ fn main() {
 fn ruling(bencher: divan::Bencher<'_, '_>) {
     let engine = common::engine(Limits::default());
     let pack = engine.load("good", &common::guest("good"), "{}", &Needs::default()).unwrap();
+    let (event, facts) = (Event::Capture(CaptureEvent::NoticePlayed), common::facts());
+    bencher.bench_local(|| engine.rule(&pack, &event, &facts).unwrap());
+}
+
+/// The same with a recorder of metrics installed.
+#[divan::bench]
+fn ruling_counted(bencher: divan::Bencher<'_, '_>) {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let engine = common::engine(Limits::default());
+    let load = || engine.load("good", &common::guest("good"), "{}", &Needs::default()).unwrap();
+    let pack = metrics::with_local_recorder(&recorder, load);
     let (event, facts) = (Event::Capture(CaptureEvent::NoticePlayed), common::facts());
     bencher.bench_local(|| engine.rule(&pack, &event, &facts).unwrap());
 }

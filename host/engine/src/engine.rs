@@ -1,6 +1,6 @@
 //! The front door.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use caveat_model::{Digest, Event, Facts, Ruling, Stage};
 use wasmtime::{Store, component::Linker};
@@ -10,6 +10,7 @@ use crate::{
     allowance::Allowance,
     cache::Cache,
     load::{self, Loaded, Loader},
+    meters::Meters,
     sandbox::{self, Occasion, State},
     ticker::Ticker,
     v0_1,
@@ -29,6 +30,7 @@ pub struct Pack {
     name: Arc<str>,
     loaded: Loaded,
     allowance: Allowance,
+    meters: Meters,
 }
 
 /// A ruling and what it took.
@@ -79,7 +81,8 @@ impl Engine {
             allowance: allowance.to_configure(&self.limits),
         };
         let loaded = loader.load(component, settings_json)?;
-        Ok(Pack { name, loaded, allowance })
+        let meters = Meters::register(&name, |stage| loaded.exports.answers(stage));
+        Ok(Pack { name, loaded, allowance, meters })
     }
 
     /// Puts one event to one pack, in a fresh instance that ends with the call. It blocks for microseconds as a rule,
@@ -92,16 +95,31 @@ impl Engine {
         if !wasmtime::Engine::same(&self.wasmtime, pack.loaded.pre.engine()) {
             return Err(Failure::Invalid { what: "the pack was loaded by another engine".into() });
         }
-        let occasion = Occasion { pack: pack.name.clone(), stage: word(stage), event: Some(event.name()) };
+        let began = Instant::now();
+        let (result, fuel) = self.rule_now(pack, event, facts);
+        pack.meters.ruled(stage, &result, fuel, began.elapsed());
+        result
+    }
+
+    /// What came of it, and the fuel it took either way.
+    fn rule_now(&self, pack: &Pack, event: &Event, facts: &Facts) -> (Result<Answer, Failure>, u64) {
         let invalid = |e: wasmtime::Error| Failure::Invalid { what: e.to_string() };
-        let mut store =
-            sandbox::store(&self.wasmtime, &self.limits, pack.allowance, occasion).map_err(invalid)?;
-        let ruling = match self.ask(pack, &mut store, event, facts) {
-            Ok(ruling) => ruling?,
-            Err(e) => return Err(sandbox::failure(&e, store.data(), &self.limits)),
+        let occasion =
+            Occasion { pack: pack.name.clone(), stage: word(event.stage()), event: Some(event.name()) };
+        let mut store = match sandbox::store(&self.wasmtime, &self.limits, pack.allowance, occasion) {
+            Ok(store) => store,
+            Err(e) => return (Err(invalid(e)), 0),
         };
-        let left = store.get_fuel().map_err(invalid)?;
-        Ok(Answer { ruling, fuel: pack.allowance.fuel.max.saturating_sub(left) })
+        let ruling = match self.ask(pack, &mut store, event, facts) {
+            Ok(ruling) => ruling,
+            Err(e) => Err(sandbox::failure(&e, store.data(), &self.limits)),
+        };
+        let fuel = store.get_fuel().map(|left| pack.allowance.fuel.max.saturating_sub(left));
+        match (ruling, fuel) {
+            (Ok(ruling), Ok(fuel)) => (Ok(Answer { ruling, fuel }), fuel),
+            (Ok(_), Err(e)) => (Err(invalid(e)), 0),
+            (Err(failure), fuel) => (Err(failure), fuel.unwrap_or_default()),
+        }
     }
 
     /// The outer error is wasmtime's and still has to be understood; the inner is ours.

@@ -161,8 +161,8 @@ pub enum Failure {
     Trapped {
         /// The pack's last warning before, if any, and the trap.
         message: String,
-        /// Where in the pack, innermost first; for the engineer's log.
-        backtrace: String,
+        /// Functions of the pack, innermost first; for the pack's author.
+        backtrace: Vec<String>,
     },
     /// It used up its instructions.
     #[error("the pack used all of its {limit} units of fuel; mend the pack, or raise `{field}`")]
@@ -234,6 +234,14 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Functions of the pack that were running when it broke off, innermost first; empty where that says nothing.
+    pub fn backtrace(&self) -> &[String] {
+        match self {
+            Self::Trapped { backtrace, .. } => backtrace,
+            _ => &[],
+        }
+    }
+
     /// A short, stable name of what stopped it, for metrics.
     pub fn limit(&self) -> &'static str {
         match self {

@@ -5,11 +5,13 @@
 //! Start at [`Engine::load`], then [`Engine::rule`]; what may be raised or lowered is in [`Limits`].
 
 mod allowance;
+mod backtrace;
 mod cache;
 mod engine;
 mod error;
 mod limits;
 mod load;
+mod meters;
 mod sandbox;
 mod snapshot;
 mod ticker;

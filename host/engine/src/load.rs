@@ -14,6 +14,7 @@ use crate::{
     EngineError, Failure, Limits,
     allowance::Allowance,
     cache::{Cache, Key},
+    meters,
     sandbox::{self, Occasion, State},
     snapshot,
     v0_1::{self, Exports, Pre},
@@ -196,6 +197,7 @@ impl Loader<'_> {
 
     fn failed(&self, error: &wasmtime::Error, store: &Store<State>) -> EngineError {
         let failure = sandbox::failure(error, store.data(), self.limits);
+        meters::failed(self.name, &failure);
         EngineError::Configure { pack: self.name.to_string(), failure }
     }
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, PoolConcurrencyLimitError, PoolingAllocationConfig,
-    ResourceLimiter, Store, Trap, WasmBacktrace,
+    ResourceLimiter, Store, Trap,
 };
 
 use crate::{
     Failure, Limits,
     allowance::{Allowance, Bound},
+    backtrace, meters,
 };
 
 /// What a snapshot needs on top: each memory is read twice, and each reading adds one page to it.
@@ -158,6 +159,7 @@ impl Drop for Log {
         if self.dropped > 0 {
             let Occasion { pack, stage, event } = &self.occasion;
             let (pack, dropped) = (&**pack, self.dropped);
+            meters::lines_dropped(pack, dropped);
             tracing::warn!(target: LOG_TARGET, pack, stage, event, dropped, "the pack wrote more lines than `log_lines_max` allows");
         }
     }
@@ -258,7 +260,7 @@ pub(crate) fn failure(error: &wasmtime::Error, state: &State, limits: &Limits) -
                 Some(warning) => format!("{warning} ({trap})"),
                 None => trap.to_string(),
             },
-            backtrace: error.downcast_ref::<WasmBacktrace>().map(ToString::to_string).unwrap_or_default(),
+            backtrace: backtrace::frames(error),
         },
         // wasmtime keeps this type to itself; the hostile guests notice when its words change.
         None if error.root_cause().to_string().contains("fuel allocated for hostcalls") => {

@@ -7,13 +7,17 @@ mod common;
 use caveat_engine::{Engine, EngineError, Failure, Limits, Needs};
 use caveat_model::{CaptureEvent, Event, Outcome, Ruling};
 use common::{engine, facts, generous, guest, offered};
+use metrics_exporter_prometheus::PrometheusBuilder;
 
-/// What comes of a guest under these limits. Afterwards the same engine must still answer for a good pack.
+/// What comes of a guest under these limits. The same engine answers for a good pack before and after, alike.
 fn run(name: &str, limits: Limits) -> Result<Ruling, Failure> {
     let engine = engine(limits);
+    let good = engine.load("good", &guest("good"), "{}", &Needs::default()).unwrap();
+    let ask_good = || engine.rule(&good, &Event::Capture(CaptureEvent::NoticePlayed), &facts()).unwrap();
+    let before = ask_good();
     let pack = engine.load(name, &guest(name), "{}", &Needs::default()).unwrap();
     let answer = engine.rule(&pack, &offered(), &facts());
-    still_serves(&engine);
+    assert_eq!(ask_good(), before, "ruling and fuel of another pack after {name}");
     answer.map(|answer| answer.ruling)
 }
 
@@ -22,6 +26,13 @@ fn still_serves(engine: &Engine) {
     let event = Event::Capture(CaptureEvent::NoticePlayed);
     let ruling = engine.rule(&good, &event, &facts()).unwrap().ruling;
     assert_eq!((ruling.outcome, ruling.reasons.len()), (Outcome::Refuse, 1));
+}
+
+/// What the meters say after `work`.
+fn metered(work: impl FnOnce()) -> String {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&recorder, work);
+    recorder.handle().render()
 }
 
 /// The guest is stopped under `tight` for `reason`, and under [`generous`] limits it answers.
@@ -90,6 +101,7 @@ fn answers_that_mean_nothing_are_invalid() {
     };
     check("list-out-of-bounds", "out of bounds");
     check("answer-out-of-bounds", "out of bounds");
+    check("list-overflows", "out of bounds");
     check("invalid-outcome", "discriminant");
     check("invalid-utf8", "utf-8");
     check("span-backwards", "ends before it begins");
@@ -102,7 +114,7 @@ fn a_trap_says_what_the_pack_said_last_and_where() {
         other => panic!("{name}: {other}"),
     };
     let (message, backtrace) = trapped("trap");
-    assert!(message.contains("unreachable") && backtrace.contains("rule"), "{message} {backtrace}");
+    assert!(message.contains("unreachable") && backtrace[0].contains("rule"), "{message} {backtrace:?}");
     let (message, _) = trapped("panic");
     assert!(message.starts_with("index 3 of 2 (wasm trap"), "{message}");
 }
@@ -199,6 +211,9 @@ fn configure_is_bounded_too() {
     assert!(panicked.to_string().contains("bad day today"), "{panicked}");
     let by_fuel = failure("loop-in-configure", Limits { configure_fuel: 1_000_000, ..generous() });
     assert_eq!(by_fuel, Failure::OutOfFuel { field: "configure_fuel", limit: 1_000_000 });
+    let at_start = failure("loop-at-start", Limits { configure_fuel: 1_000_000, ..generous() });
+    assert_eq!(at_start, by_fuel);
+    assert_eq!(failure("memory-bomb-in-configure", Limits::default()).limit(), "memory");
     let by_time = Limits { configure_fuel: u64::MAX >> 1, configure_deadline_ms: 2, ..generous() };
     assert_eq!(
         failure("loop-in-configure", by_time),
@@ -206,4 +221,73 @@ fn configure_is_bounded_too() {
     );
     let no_room = failure("realloc-out-of-bounds", Limits::default());
     assert_eq!(no_room.limit(), "invalid");
+}
+
+#[test]
+fn a_pack_that_asks_gets_more_and_is_held_to_it() {
+    let engine = engine(Limits::default());
+    let run = |name, needs| {
+        let pack = engine.load(name, &guest(name), "{}", &needs).unwrap();
+        engine.rule(&pack, &offered(), &facts()).map(|answer| answer.ruling.outcome)
+    };
+    let memory = |bytes| Needs { memory_bytes: Some(bytes), ..Needs::default() };
+    assert_eq!(run("memory-bomb", memory(16 << 20)), Ok(Outcome::Allow));
+    let over = run("memory-bomb", memory(5 << 20)).unwrap_err();
+    assert!(over.to_string().contains("raise `needs.memory-bytes`"), "{over}");
+
+    let table = |elements| Needs { table_elements: Some(elements), ..Needs::default() };
+    assert_eq!(run("table-growth", table(100_000)), Ok(Outcome::Allow));
+    let over = run("table-growth", table(1_000)).unwrap_err();
+    assert!(over.to_string().contains("raise `needs.table-elements`"), "{over}");
+
+    let fuel = Needs { fuel_per_ruling: Some(20_000_000), ..Needs::default() };
+    let over = Failure::OutOfFuel { field: "needs.fuel-per-ruling", limit: 20_000_000 };
+    assert_eq!(run("infinite-loop", fuel), Err(over));
+
+    let greedy = engine.load("greedy", &guest("good"), "{}", &memory(1 << 30)).unwrap_err();
+    assert!(greedy.to_string().contains("`memory_bytes_ceiling`"), "{greedy}");
+    still_serves(&engine);
+}
+
+#[test]
+fn whatever_stops_a_pack_is_counted_under_its_name() {
+    let by_time = || Limits { deadline_us: 2_000, epoch_tick_us: 100, ..generous() };
+    let stopped = [
+        ("infinite-loop", "fuel", Limits::default()),
+        ("long-loop", "deadline", by_time()),
+        ("memory-bomb", "memory", Limits::default()),
+        ("table-growth", "table", Limits { table_elements_max: 1_000, ..Limits::default() }),
+        ("deep-recursion", "stack", Limits { stack_bytes_max: 64 << 10, ..generous() }),
+        ("many-obligations", "result-size", Limits::default()),
+        ("list-out-of-bounds", "invalid", Limits::default()),
+        ("trap", "trap", Limits::default()),
+        ("panic", "trap", Limits::default()),
+    ];
+    for (name, limit, limits) in stopped {
+        let seen = metered(|| drop(run(name, limits).unwrap_err()));
+        let count = |line: &str| assert!(seen.lines().any(|l| l == line), "{line}\n{seen}");
+        count(&format!("caveat_pack_failures_total{{pack=\"{name}\",limit=\"{limit}\"}} 1"));
+        count(&format!(
+            "caveat_pack_rulings_total{{pack=\"{name}\",stage=\"capture\",outcome=\"failed\"}} 1"
+        ));
+        count("caveat_pack_rulings_total{pack=\"good\",stage=\"capture\",outcome=\"refuse\"} 2");
+        count("caveat_pack_rulings_total{pack=\"good\",stage=\"capture\",outcome=\"failed\"} 0");
+    }
+    let in_configure =
+        [("panic-in-configure", "trap"), ("loop-in-configure", "fuel"), ("loop-at-start", "fuel")];
+    for (name, limit) in in_configure {
+        let limits = Limits { configure_fuel: 1_000_000, ..Limits::default() };
+        let seen = metered(|| drop(refusal(&guest(name), limits)));
+        let line = format!("caveat_pack_failures_total{{pack=\"pack-x\",limit=\"{limit}\"}} 1");
+        assert!(seen.contains(&line), "{name}: {line}\n{seen}");
+    }
+}
+
+#[test]
+fn a_flood_of_lines_ends_at_the_limit_and_the_rest_is_counted() {
+    let limits = Limits { log_lines_max: 7, ..Limits::default() };
+    let seen = metered(|| assert_eq!(run("log-flood", limits).unwrap().outcome, Outcome::Allow));
+    assert!(seen.contains("caveat_pack_log_lines_dropped_total{pack=\"log-flood\"} 9993"), "{seen}");
+    assert!(seen.contains("caveat_pack_fuel_total{pack=\"log-flood\"}"), "{seen}");
+    assert!(seen.contains("caveat_pack_ruling_seconds_count{pack=\"log-flood\"} 1"), "{seen}");
 }

@@ -155,7 +155,7 @@ fn a_compiled_pack_is_used_again_and_a_damaged_one_is_not() {
 }
 
 #[test]
-fn lines_reach_the_log_with_pack_and_stage_and_not_without_end() {
+fn lines_reach_the_log_with_pack_and_event_and_not_without_end() {
     let engine = engine(Limits { log_lines_max: 7, log_line_bytes_max: 100, ..Limits::default() });
     let pack = engine.load("chatty", &guest("log-flood"), "{}", &Needs::default()).unwrap();
     let lines = Lines::default();
@@ -168,6 +168,7 @@ fn lines_reach_the_log_with_pack_and_stage_and_not_without_end() {
     assert_eq!(of_pack.len(), 7);
     for line in of_pack {
         assert!(line.contains("pack=\"chatty\"") && line.contains("stage=\"capture\""), "{line}");
+        assert!(line.contains("event=\"offered\""), "{line}");
         assert_eq!(line.matches('x').count(), 100, "{line}");
     }
     assert!(written.contains("dropped=9993") && written.contains("log_lines_max"), "{written}");

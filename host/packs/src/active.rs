@@ -3,10 +3,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use caveat_engine::Engine;
+use caveat_engine::{Engine, Failure};
 use caveat_model::{ClientId, Event, Facts, Mode, Outcome, PackRef, PackRuling, Reason, Ruling, Stage};
 
-use crate::LoadedPack;
+use crate::{LoadedPack, Trace};
 
 /// The rule that a stand-in ruling names. No pack may declare it.
 pub const FAILURE_RULE: &str = "pack.failure";
@@ -39,6 +39,13 @@ impl ActiveSet {
         self.asked(event).map(|pack| pack.ask(engine, event, facts)).collect()
     }
 
+    /// [`Self::ask`], and where in its code each pack that broke off did so.
+    pub fn ask_traced(&self, engine: &Engine, event: &Event, facts: &Facts) -> (Vec<PackRuling>, Vec<Trace>) {
+        let (rulings, traces): (Vec<_>, Vec<_>) =
+            self.asked(event).map(|pack| pack.ask_traced(engine, event, facts)).unzip();
+        (rulings, traces.into_iter().flatten().collect())
+    }
+
     /// [`Self::ask`] of the packs in this mode only: those that are obeyed are waited for, the others are not.
     pub fn ask_those(&self, mode: Mode, engine: &Engine, event: &Event, facts: &Facts) -> Vec<PackRuling> {
         let asked = self.asked(event).filter(|pack| pack.mode == mode);
@@ -63,26 +70,63 @@ impl ActiveSet {
 
 impl Active {
     fn ask(&self, engine: &Engine, event: &Event, facts: &Facts) -> PackRuling {
+        self.ask_traced(engine, event, facts).0
+    }
+
+    fn ask_traced(&self, engine: &Engine, event: &Event, facts: &Facts) -> (PackRuling, Option<Trace>) {
         let loaded = &self.loaded;
         let (answer, fuel) = match engine.rule(&loaded.pack, event, facts) {
-            Err(failure) => (Err(failure.to_string()), 0),
+            Err(failure) => (Err(Broken::from(&failure)), 0),
             Ok(answer) => match loaded.undeclared(&answer.ruling) {
-                Some(rule) => (
-                    Err(format!("it named the rule `{rule}`, which its manifest does not declare")),
-                    answer.fuel,
-                ),
+                Some(rule) => (Err(Broken::undeclared(&loaded.reference.name, rule)), answer.fuel),
                 None => (Ok(answer.ruling), answer.fuel),
             },
         };
-        let (ruling, failure) = match answer {
-            Ok(ruling) => (ruling, None),
-            Err(why) => {
-                let pack = &loaded.reference.name;
-                tracing::warn!(%pack, event = event.name(), %why, "a pack failed; its declared safe outcome stands");
-                (stand_in(loaded.manifest.safe_outcome(event.stage()), event.stage(), pack, &why), Some(why))
+        let (ruling, failure, trace) = match answer {
+            Ok(ruling) => (ruling, None, None),
+            Err(broken) => {
+                let (pack, stage) = (&loaded.reference.name, event.stage());
+                let trace = broken.log(pack, event);
+                let safe = stand_in(loaded.manifest.safe_outcome(stage), stage, pack, &broken.why);
+                (safe, Some(broken.why), trace)
             }
         };
-        PackRuling { pack: loaded.reference.clone(), mode: self.mode, ruling, failure, fuel }
+        let pack = loaded.reference.clone();
+        (PackRuling { pack, mode: self.mode, ruling, failure, fuel }, trace)
+    }
+}
+
+/// A pack that gave no ruling that counts.
+struct Broken {
+    why: String,
+    limit: &'static str,
+    frames: Vec<String>,
+}
+
+impl Broken {
+    fn from(failure: &Failure) -> Self {
+        Self { why: failure.to_string(), limit: failure.limit(), frames: failure.backtrace().to_vec() }
+    }
+
+    /// To the engine it was a ruling, so that it is counted here.
+    fn undeclared(pack: &str, rule: &str) -> Self {
+        let limit = "undeclared-rule";
+        metrics::counter!("caveat_pack_failures_total", "pack" => pack.to_owned(), "limit" => limit)
+            .increment(1);
+        let why = format!("it named the rule `{rule}`, which its manifest does not declare");
+        Self { why, limit, frames: Vec::new() }
+    }
+
+    fn log(&self, pack: &str, event: &Event) -> Option<Trace> {
+        let Self { why, limit, frames } = self;
+        let (stage, event) = (event.stage(), event.name());
+        tracing::warn!(pack, %stage, event, limit, %why, "a pack failed; its declared safe outcome stands");
+        if frames.is_empty() {
+            return None;
+        }
+        let trace = Trace { pack: pack.to_owned(), frames: frames.clone() };
+        tracing::debug!(pack, %stage, event, limit, "{trace}");
+        Some(trace)
     }
 }
 

@@ -6,10 +6,11 @@ use caveat_engine::Engine;
 use caveat_model::{CaptureEvent, Event, Facts, PartyId, Verdict};
 use serde_json::Value;
 
-use crate::{ActiveSet, LoadedPack, PackError, Problem, document, plain};
+use crate::{ActiveSet, LoadedPack, PackError, Problem, Trace, document, plain};
 
 /// Rules on the event in `text`, JSON of the form `{"event": {"capture": "offered"}, "facts": {"now": "...", ...}}`; both
-/// parts in the model's own form, the parties also in plain form ([`plain`]). `name` is for messages.
+/// parts in the model's own form, the parties also in plain form ([`plain`]). `name` is for messages. With the verdict
+/// comes where in its code each pack that broke off did so.
 ///
 /// # Errors
 /// [`PackError::Document`] with the line or key: bad JSON, an event or facts that are missing or unknown, no `now`, a party
@@ -19,11 +20,11 @@ pub fn decide(
     packs: &[Arc<LoadedPack>],
     name: &str,
     text: &str,
-) -> Result<Verdict, PackError> {
+) -> Result<(Verdict, Vec<Trace>), PackError> {
     let (event, facts) = read(text)
         .map_err(|problem| PackError::Document { path: PathBuf::from(name), problems: vec![problem] })?;
-    let rulings = ActiveSet::obeying(packs.iter().cloned()).ask(engine, &event, &facts);
-    Ok(Verdict::merge(&event, &facts, rulings))
+    let (rulings, traces) = ActiveSet::obeying(packs.iter().cloned()).ask_traced(engine, &event, &facts);
+    Ok((Verdict::merge(&event, &facts, rulings), traces))
 }
 
 fn read(text: &str) -> Result<(Event, Facts), Problem> {

@@ -20,6 +20,7 @@ mod report;
 mod scenarios;
 mod settings;
 mod toolchain;
+mod trace;
 
 pub use active::{Active, ActiveSet, ActiveSets, FAILURE_RULE};
 pub use archive::Archive;
@@ -40,3 +41,4 @@ pub use properties::{ChangeReport, Counterexample, PropertyReport, Worse, check_
 pub use scenarios::{Answer, Expected, ScenarioReport, ScenarioResult, Status, Tally, Totals, run_scenarios};
 pub use settings::{from_toml as settings_from_toml, read_settings};
 pub use toolchain::Toolchain;
+pub use trace::Trace;

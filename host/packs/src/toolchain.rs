@@ -33,14 +33,15 @@ const INHERITED: [&str; 11] = [
     "RUSTFLAGS",
 ];
 
-/// The profile of a pack, so that one outside this workspace is built alike. Names of functions are left out.
+/// The profile of a pack, so that one outside this workspace is built alike. Names of functions stay, for
+/// the backtrace of a pack that breaks off.
 const PROFILE: [&str; 6] = [
     "inherits=\"release\"",
     "opt-level=\"s\"",
     "lto=true",
     "codegen-units=1",
     "panic=\"abort\"",
-    "strip=\"symbols\"",
+    "strip=\"debuginfo\"",
 ];
 
 /// A compiler that can build packs.

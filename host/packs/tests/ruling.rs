@@ -246,8 +246,11 @@ fn one_event_is_decided() {
     let engine = engine();
     let pack = loaded(&engine, "one", &Behavior::Says(2, "house.disclosure"));
     let text = r#"{"event": {"capture": "offered"}, "facts": {"now": "2026-01-05", "parties": [{"role": "agent"}]}}"#;
-    let verdict = decide(&engine, std::slice::from_ref(&pack), "event.json", text).unwrap();
-    assert_eq!(verdict.decision(), Decision::Deny);
+    let (verdict, traces) = decide(&engine, std::slice::from_ref(&pack), "event.json", text).unwrap();
+    assert_eq!((verdict.decision(), traces), (Decision::Deny, vec![]));
+    let traps = loaded(&engine, "two", &Behavior::Traps);
+    let (_, traces) = decide(&engine, &[traps], "event.json", text).unwrap();
+    assert!(traces[0].to_string().starts_with("in two, innermost first:\n    0: "), "{traces:?}");
     let error = decide(&engine, &[pack], "event.json", r#"{"event": {"capture": "offered"}}"#).unwrap_err();
     assert_eq!(error.to_string(), "event.json: `facts`: missing: a pack knows nothing by itself");
 }

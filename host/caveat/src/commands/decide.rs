@@ -57,8 +57,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         std::fs::read_to_string(&args.event).with_context(|| name.clone())?
     };
-    let verdict = caveat_packs::decide(&engine, &loaded, &name, &text)?;
+    let (verdict, traces) = caveat_packs::decide(&engine, &loaded, &name, &text)?;
     print(&verdict, args.json, |color| verdict_text(&verdict, color))?;
+    for trace in traces {
+        eprintln!("{trace}");
+    }
     Ok(if verdict.decision() == Decision::Deny { ExitCode::from(DENIED) } else { ExitCode::SUCCESS })
 }
 

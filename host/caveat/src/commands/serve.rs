@@ -12,10 +12,12 @@ use tokio::{
 use crate::{
     config::Config,
     house::{House, load_set},
+    metrics,
 };
 
 /// Opens every room, then the socket; ends on SIGINT or SIGTERM, after every running call is sealed.
 pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
+    let metrics = metrics::install()?;
     let house = House::open(config).await?;
     let (recorder, packs) = house.start_recorder(config).await?;
     let api = caveat_api::routes(caveat_api::Rooms {
@@ -34,7 +36,7 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
         .await
         .with_context(|| format!("cannot listen on {}", config.host.listen))?;
     tracing::info!(listen = %listener.local_addr()?, clients = config.clients.len(), "ready");
-    let service = media.merge(api).into_make_service_with_connect_info::<SocketAddr>();
+    let service = media.merge(api).merge(metrics).into_make_service_with_connect_info::<SocketAddr>();
     let stop = stop_asked()?;
     tokio::select! {
         served = async { axum::serve(listener, service).await } => served.context("serving")?,

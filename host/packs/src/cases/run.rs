@@ -15,7 +15,7 @@ use super::{
     CaseReport, CaseResult, RuleCoverage,
     script::{Script, read_scripts, scripts_in},
 };
-use crate::{ActiveSet, LoadedPack, Manifest, PackError, PackFile, load, settings};
+use crate::{ActiveSet, LoadedPack, Manifest, PackError, PackFile, Trace, load, settings};
 
 /// Which cases are run, and who is told how far it is.
 #[derive(Default)]
@@ -135,7 +135,8 @@ impl Script {
         for (s, step) in self.steps.iter().enumerate() {
             let (event, mut facts) = (&step.event, step.facts.clone());
             facts.labels.extend_from_slice(&labels);
-            let verdict = Verdict::merge(event, &facts, set.ask(engine, event, &facts));
+            let (rulings, traces) = set.ask_traced(engine, event, &facts);
+            let verdict = Verdict::merge(event, &facts, rulings);
             labels.extend(verdict.labels().copied());
             let step_name = (self.steps.len() > 1).then(|| format!("step {} ({})", s + 1, event.name()));
             let differences = step.expect.differences(&verdict, step_name.as_deref());
@@ -144,6 +145,7 @@ impl Script {
                 reasons.extend(said.map(|(_, r)| format!("{}: {} ({})", r.rule, r.message, r.citation)));
             }
             problems.extend(differences);
+            reasons.extend(traces.iter().map(Trace::to_string));
             spoke.extend(rules_of(&verdict));
         }
         let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
