@@ -3,7 +3,7 @@
 //! Never writes plaintext to a disk, never uses a key twice, never deletes what it has not been told to: a restart
 //! seals what it finds. It does not judge (packs do) and does not schedule (`retention` does).
 //!
-//! Start at [`Vault`], then [`Writer`] and [`Reader`]. The bytes are described in `FORMAT.md`; `tree` is the key tree,
+//! Start at [`Vault`], then [`Writer`] and [`Reader`]; [`Opener`] reads beside a running host. The bytes are described in `FORMAT.md`; `tree` is the key tree,
 //! `once` the only use of the cipher, `container` the object, `wal` the write-ahead log, `pages` keys in SQL.
 
 mod container;
@@ -12,6 +12,7 @@ mod header;
 mod keyring;
 mod merkle;
 mod once;
+mod opener;
 mod pages;
 mod reader;
 mod seal;
@@ -30,6 +31,7 @@ use std::{
 pub use error::VaultError;
 pub use header::{Codec, Header, LegInfo};
 pub use keyring::{KeySource, Keyring};
+pub use opener::Opener;
 pub use reader::{Reader, Verified};
 pub use seal::{SealReason, SealRecord};
 pub use segment::{Kind, SECONDS_PER_LEG, Segment, SegmentInfo};

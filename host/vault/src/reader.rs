@@ -1,13 +1,13 @@
 //! A sealed recording, read segment by segment.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use caveat_model::Digest;
 use object_store::{ObjectStoreExt, path::Path};
 use zeroize::Zeroizing;
 
 use crate::{
-    Header, Kind, SealRecord, Segment, SegmentInfo, VaultError,
+    Header, Kind, Opener, SealRecord, Segment, SegmentInfo, VaultError,
     container::{self, Entry, TRAILER, Trailer},
     error::Flaw,
     header::MAGIC,
@@ -16,7 +16,6 @@ use crate::{
     seal::{object_path, store_error},
     secrets::RecordingKeys,
     segment::{Binding, FRAME_HEAD, Frame},
-    vault::Inner,
     wal::Name,
 };
 
@@ -33,7 +32,7 @@ pub struct Verified {
 
 /// Opens segments of one sealed recording with the keys it had when the reader was made.
 pub struct Reader {
-    vault: Arc<Inner>,
+    vault: Opener,
     path: Path,
     header: Header,
     header_bytes: Vec<u8>,
@@ -45,9 +44,9 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub(crate) async fn open(vault: Arc<Inner>, name: &Name) -> Result<Self, VaultError> {
-        let row = vault.pages.row(name).await?;
-        let keys = vault.pages.keys_of(name, &row).await?;
+    pub(crate) async fn open(vault: Opener, name: &Name) -> Result<Self, VaultError> {
+        let row = vault.pages().row(name).await?;
+        let keys = vault.pages().keys_of(name, &row).await?;
         let (State::Sealed, Some(seal)) = (row.state, row.seal) else {
             return Err(VaultError::NotSealed { client: name.0.clone(), recording: name.1 });
         };
@@ -82,7 +81,7 @@ impl Reader {
         let entry = entry.ok_or(VaultError::NoSuchSegment { segment })?;
         let leaf = self.keys.cover.leaf(segment.leaf()).ok_or(VaultError::Shredded { segment })?;
         let range = entry.offset..entry.offset + u64::from(entry.len);
-        let bytes = self.vault.store.get_range(&self.path, range).await;
+        let bytes = self.vault.store().get_range(&self.path, range).await;
         let bytes = bytes.map_err(store_error("read", &self.path))?;
         let open = || {
             let frame = Frame::parse(&bytes)?;
@@ -116,18 +115,18 @@ impl Reader {
 
 /// Reads the trailer, then the index it vouches for.
 async fn index(
-    vault: &Inner,
+    vault: &Opener,
     path: &Path,
     header: &[u8],
     keys: &RecordingKeys,
     seal: &SealRecord,
 ) -> Result<Vec<Entry>, VaultError> {
     let damaged = |flaw| Flaw::Damaged(flaw).at(path);
-    let size = vault.store.head(path).await.map_err(store_error("find", path))?.size;
+    let size = vault.store().head(path).await.map_err(store_error("find", path))?.size;
     let start = (MAGIC.len() + 4 + header.len()) as u64;
     let tail_at = size.checked_sub(TRAILER as u64).filter(|at| size == seal.bytes && *at >= start);
     let tail_at = tail_at.ok_or_else(|| damaged("its length is not what was sealed"))?;
-    let tail = vault.store.get_range(path, tail_at..size).await.map_err(store_error("read", path))?;
+    let tail = vault.store().get_range(path, tail_at..size).await.map_err(store_error("read", path))?;
     let tail = tail.first_chunk().ok_or_else(|| damaged("its end is missing"))?;
     let trailer = Trailer::decode(tail, &keys.seal, header).map_err(|f| f.at(path))?;
     if trailer.root != seal.root.0 {
@@ -139,6 +138,6 @@ async fn index(
     if trailer.index_offset == tail_at {
         return Ok(vec![]);
     }
-    let bytes = vault.store.get_range(path, trailer.index_offset..tail_at).await;
+    let bytes = vault.store().get_range(path, trailer.index_offset..tail_at).await;
     container::decode_index(&bytes.map_err(store_error("read", path))?, &trailer).map_err(|f| f.at(path))
 }

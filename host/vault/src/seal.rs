@@ -2,7 +2,7 @@
 
 use caveat_model::Digest;
 use futures::TryStreamExt;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, path::Path};
+use object_store::{ObjectStoreExt, PutMode, PutOptions, PutPayload, path::Path};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -92,12 +92,12 @@ impl Inner {
     /// Seals, or finds sealed. On an error nothing is lost: the log is freed only at the end.
     pub(crate) async fn seal(&self, pending: &Pending) -> Result<SealRecord, VaultError> {
         let name = &pending.name;
-        let row = self.pages.row(name).await?;
+        let row = self.opener.pages().row(name).await?;
         if let (State::Sealed, Some(seal)) = (row.state, &row.seal) {
             self.wal.release(name);
             return Ok(seal.clone());
         }
-        let keys = match self.pages.keys_of(name, &row).await {
+        let keys = match self.opener.pages().keys_of(name, &row).await {
             Err(gone @ VaultError::Gone { .. }) => {
                 self.wal.release(name);
                 return Err(gone);
@@ -115,7 +115,7 @@ impl Inner {
             Err(VaultError::ObjectConflict { .. }) => self.adopt(pending, &path, &row, &keys).await?,
             Err(e) => return Err(e),
         };
-        if !self.pages.note_sealed(name, &seal).await? {
+        if !self.opener.pages().note_sealed(name, &seal).await? {
             return Err(VaultError::Contended { recording: name.1 });
         }
         self.wal.release(name);
@@ -150,7 +150,7 @@ impl Inner {
 
     async fn put(&self, path: &Path, object: Vec<u8>) -> Result<(), VaultError> {
         let create = PutOptions::from(PutMode::Create);
-        match self.store.put_opts(path, PutPayload::from(object), create).await {
+        match self.opener.store().put_opts(path, PutPayload::from(object), create).await {
             Ok(_) => Ok(()),
             Err(object_store::Error::AlreadyExists { .. }) => {
                 Err(VaultError::ObjectConflict { object: path.to_string() })
@@ -160,7 +160,8 @@ impl Inner {
     }
 
     async fn digest_of(&self, path: &Path) -> Result<[u8; 32], VaultError> {
-        let mut stream = self.store.get(path).await.map_err(store_error("read back", path))?.into_stream();
+        let mut stream =
+            self.opener.store().get(path).await.map_err(store_error("read back", path))?.into_stream();
         let mut hash = Sha256::new();
         while let Some(chunk) = stream.try_next().await.map_err(store_error("read back", path))? {
             hash.update(&chunk);
@@ -176,7 +177,7 @@ impl Inner {
         row: &Row,
         keys: &RecordingKeys,
     ) -> Result<SealRecord, VaultError> {
-        let object = self.get(path).await?;
+        let object = self.opener.get(path).await?;
         let conflict = || VaultError::ObjectConflict { object: path.to_string() };
         let header = Header::decode(&row.header, &pending.name.0, pending.name.1).map_err(|f| f.at(path))?;
         let binding = Binding::new(&pending.name.0, pending.name.1, &row.header);
@@ -187,16 +188,6 @@ impl Inner {
             return Err(conflict());
         }
         Ok(record(path, checked.trailer, sha256(&[&object]), object.len() as u64))
-    }
-
-    /// The whole object, if it is not larger than allowed.
-    pub(crate) async fn get(&self, path: &Path) -> Result<bytes::Bytes, VaultError> {
-        let found = self.store.get(path).await.map_err(store_error("get", path))?;
-        let (given, allowed) = (found.meta.size, self.limits.object_bytes);
-        if given > allowed {
-            return Err(VaultError::TooLarge { limit: "object_bytes", given, allowed });
-        }
-        found.bytes().await.map_err(store_error("get", path))
     }
 }
 

@@ -17,8 +17,8 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use zeroize::Zeroizing;
 
 use crate::{
-    Header, KeySource, Limits, Reader, SECONDS_PER_LEG, SealReason, SealRecord, VaultConfig, VaultError,
-    Writer, container,
+    Header, KeySource, Limits, Opener, Reader, SECONDS_PER_LEG, SealReason, SealRecord, VaultConfig,
+    VaultError, Writer, container,
     error::io_error,
     locked,
     pages::{Pages, State, blocking},
@@ -46,8 +46,8 @@ pub struct Vault(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) dir: PathBuf,
     pub(crate) limits: Limits,
-    pub(crate) pages: Pages,
-    pub(crate) store: Arc<dyn ObjectStore>,
+    /// What can be read without the log.
+    pub(crate) opener: Opener,
     pub(crate) wal: Wal,
     /// Names this log in the database.
     log: String,
@@ -67,7 +67,7 @@ impl Vault {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, VaultError> {
         let VaultConfig { dir, limits } = config;
-        let pages = Pages::open(db, keys, clock, limits.page_recording_count).await?;
+        let opener = Opener::open(limits, db, store, keys, clock).await?;
         let folder = dir.clone();
         let (lock, log, wal, found) = blocking(move || {
             fs::create_dir_all(&folder).map_err(io_error("create", &folder))?;
@@ -78,8 +78,8 @@ impl Vault {
             Ok((lock, log, wal, found))
         })
         .await?;
-        let unsealed = Mutex::new(unfinished(&pages, &wal, &log, found).await?);
-        Ok(Self(Arc::new(Inner { dir, limits, pages, store, wal, log, unsealed, _lock: lock })))
+        let unsealed = Mutex::new(unfinished(opener.pages(), &wal, &log, found).await?);
+        Ok(Self(Arc::new(Inner { dir, limits, opener, wal, log, unsealed, _lock: lock })))
     }
 
     /// Begins a recording under fresh keys, which are durable when this returns.
@@ -93,7 +93,7 @@ impl Vault {
         let name = (client.clone(), recording);
         let bytes = header.encode(client, recording);
         let keys = RecordingKeys::random();
-        self.0.pages.insert(&name, &self.0.log, &bytes, &keys).await?;
+        self.0.opener.pages().insert(&name, &self.0.log, &bytes, &keys).await?;
         let binding = Binding::new(client, recording, &bytes);
         Ok(Writer::new(self.0.clone(), name, header, binding, keys.cover))
     }
@@ -112,20 +112,20 @@ impl Vault {
 
     /// Opens a sealed recording.
     pub async fn reader(&self, client: &ClientId, recording: RecordingId) -> Result<Reader, VaultError> {
-        Reader::open(self.0.clone(), &(client.clone(), recording)).await
+        self.0.opener.reader(client, recording).await
     }
 
     /// Destroys a recording: first its keys, in the database, then the object. Where the store refuses to delete, the
     /// error says so, the keys are gone all the same, and calling again only deletes.
     pub async fn destroy(&self, client: &ClientId, recording: RecordingId) -> Result<(), VaultError> {
         let name = (client.clone(), recording);
-        match self.0.pages.destroy(&name, State::Destroyed).await {
+        match self.0.opener.pages().destroy(&name, State::Destroyed).await {
             Ok(()) | Err(VaultError::Gone { .. }) => {}
             Err(e) => return Err(e),
         }
         self.0.wal.release(&name);
         let path = object_path(&name);
-        match self.0.store.delete(&path).await {
+        match self.0.opener.store().delete(&path).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(e) => Err(store_error("delete", &path)(e)),
         }
@@ -145,13 +145,13 @@ impl Vault {
             return Err(VaultError::TooLarge { limit: "seconds per leg", given, allowed });
         }
         let name = (client.clone(), recording);
-        if self.0.pages.row(&name).await?.state == State::Open {
+        if self.0.opener.pages().row(&name).await?.state == State::Open {
             return Err(VaultError::NotSealed { client: client.clone(), recording });
         }
         let first = leaf(leg, 0);
         let gone = first + seconds.start.min(seconds.end)..first + seconds.end;
         let puncture = |keys: RecordingKeys| RecordingKeys { cover: keys.cover.without(&gone), ..keys };
-        self.0.pages.replace(&name, puncture).await
+        self.0.opener.pages().replace(&name, puncture).await
     }
 
     /// Seals a small text of a client, bound to `context`: it opens under the same context only.
@@ -165,7 +165,7 @@ impl Vault {
         if given > allowed {
             return Err(VaultError::TooLarge { limit: "detail_bytes", given, allowed });
         }
-        Ok(self.0.pages.secret(client).await?.seal(client, context, plain))
+        Ok(self.0.opener.pages().secret(client).await?.seal(client, context, plain))
     }
 
     /// Opens what [`Vault::seal_detail`] sealed.
@@ -175,11 +175,7 @@ impl Vault {
         context: &str,
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        let opened = self.0.pages.secret(client).await?.open(client, context, sealed);
-        opened.ok_or_else(|| VaultError::Damaged {
-            object: format!("detail of client {client}"),
-            flaw: "it does not authenticate, or belongs elsewhere",
-        })
+        self.0.opener.open_detail(client, context, sealed).await
     }
 
     /// A keyed digest (HMAC-SHA256) of personal data: the same for the same client, context and data, and nothing to
@@ -190,7 +186,12 @@ impl Vault {
         context: &str,
         data: &[u8],
     ) -> Result<Digest, VaultError> {
-        Ok(Digest(self.0.pages.secret(client).await?.commit(client, context, data)))
+        self.0.opener.commitment(client, context, data).await
+    }
+
+    /// The reading half.
+    pub fn opener(&self) -> &Opener {
+        &self.0.opener
     }
 
     /// How recordings are encrypted, for storage rulings; region and traits are the caller's to add.

@@ -121,7 +121,7 @@ impl Writer {
 
     /// Destroys the keys of everything so far: nothing of it opens any more, in the log neither.
     pub async fn discard(self) -> Result<(), VaultError> {
-        self.vault.pages.destroy(&self.name, State::Discarded).await?;
+        self.vault.opener.pages().destroy(&self.name, State::Discarded).await?;
         self.vault.wal.flush().await?;
         self.vault.wal.release(&self.name);
         Ok(())
