@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
-use crate::commands::{decide, pack::PackCommand};
+use crate::commands::{decide, impact, pack::PackCommand, replay};
 
 /// A call recorder that asks before it acts.
 #[derive(Debug, Parser)]
@@ -52,6 +52,10 @@ pub(crate) enum Command {
     /// The log that proves what was done.
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Rule recorded decisions again with the packs that ruled, bit for bit. Exit code 1 if anything differs.
+    Replay(replay::Args),
+    /// Rule history again with another pack or other settings, and say what would change.
+    Impact(impact::Args),
     /// Print completions for a shell.
     Completions {
         /// Which shell.

@@ -11,7 +11,7 @@ use caveat_packs::{Active, ActiveSet, ActiveSets, Archive, PackFile, load, setti
 use caveat_recorder::{Clients, PackKeeper, Recorder, Rooms};
 use caveat_retention::Retention;
 use caveat_state::Db;
-use caveat_vault::{Keyring, Vault, VaultConfig};
+use caveat_vault::{Keyring, Opener, Vault, VaultConfig};
 use object_store::{ObjectStore, local::LocalFileSystem};
 
 use crate::config::{Client, Config};
@@ -95,6 +95,24 @@ impl Log {
         let host = config.host.name.clone();
         let ledger = Ledger::open(db.clone(), store.clone(), clock.clone(), signer, host).await?;
         Ok(Self { ledger, db, store, clock })
+    }
+}
+
+/// What it takes to look back, while a host runs or not: everything but the write-ahead log.
+pub(crate) struct Looking {
+    pub(crate) log: Log,
+    pub(crate) opener: Opener,
+    pub(crate) archive: Archive,
+}
+
+impl Looking {
+    pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
+        let log = Log::open(config).await?;
+        let keys = Arc::new(Keyring::open(&config.paths.keyring, passphrase(config)?.as_deref())?);
+        let (db, store, clock) = (log.db.clone(), log.store.clone(), log.clock.clone());
+        let opener = Opener::open(config.limits.vault, db, store, keys, clock).await?;
+        let archive = Archive::new(log.store.clone());
+        Ok(Self { log, opener, archive })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use caveat_engine::Engine;
-use caveat_model::{CaptureEvent, Event, Facts, PartyId, Verdict};
+use caveat_model::{CaptureEvent, Event, Facts, Moment, PartyId, Verdict};
 use serde_json::Value;
 
 use crate::{ActiveSet, LoadedPack, PackError, Problem, Trace, document, plain};
@@ -27,12 +27,40 @@ pub fn decide(
     Ok((Verdict::merge(&event, &facts, rulings), traces))
 }
 
+/// An event of a file with one a line: `{"event": .., "facts": ..}` as in [`decide`], and an optional `recording`. The
+/// model's own form is read without a detour; anything else goes the way of [`decide`].
+///
+/// # Errors
+/// What is wrong with it.
+pub fn event_from_line(line: &str) -> Result<(Event, Facts, Option<String>), String> {
+    #[derive(serde::Deserialize)]
+    struct Line {
+        event: Event,
+        facts: Facts,
+        recording: Option<String>,
+    }
+    if let Ok(Line { event, facts, recording }) = serde_json::from_str(line)
+        && facts.now != Moment::default()
+    {
+        check_party(&event, &facts)?;
+        return Ok((event, facts, recording));
+    }
+    let mut whole: Value = serde_json::from_str(line).map_err(|e| format!("not JSON: {e}"))?;
+    let recording = whole.as_object_mut().and_then(|parts| parts.remove("recording"));
+    let (event, facts) = read_value(whole).map_err(|problem| problem.to_string())?;
+    Ok((event, facts, recording.map(|id| plain::text_of(&id))))
+}
+
 fn read(text: &str) -> Result<(Event, Facts), Problem> {
-    let mut whole: Value = serde_json::from_str(text).map_err(|e| Problem {
+    let whole = serde_json::from_str(text).map_err(|e| Problem {
         line: Some(e.line()),
         at: String::new(),
         message: format!("not JSON: {e}"),
     })?;
+    read_value(whole)
+}
+
+fn read_value(mut whole: Value) -> Result<(Event, Facts), Problem> {
     let Some(parts) = whole.as_object_mut() else {
         return Err(Problem::new("", "an object with `event` and `facts` is wanted"));
     };

@@ -28,7 +28,7 @@ pub use builder::{Built, build};
 pub use cases::{
     CaseOptions, CaseReport, CaseResult, Difference, RuleCoverage, play_cases, run_cases, run_own_cases,
 };
-pub use decide::decide;
+pub use decide::{decide, event_from_line};
 pub use document::read_toml;
 pub use error::{PackError, Problem};
 pub use file::{CASES_SECTION, CaseText, FileLimits, MANIFEST_SECTION, PackFile};

@@ -159,6 +159,22 @@ pub enum RecorderError {
         #[source]
         source: serde_json::Error,
     },
+    /// A detail is not what was put beside the ledger.
+    #[error(
+        "the detail of ledger entry {index} cannot be used: {why}; run `caveat replay`, which checks all of them"
+    )]
+    Detail {
+        /// Which entry.
+        index: u64,
+        /// What is wrong.
+        why: String,
+    },
+    /// A worker ended before its work did.
+    #[error("{what} broke off: the host is shutting down, or a worker failed; see the log")]
+    Interrupted {
+        /// What it was doing.
+        what: &'static str,
+    },
 }
 
 impl RecorderError {
@@ -176,6 +192,8 @@ impl RecorderError {
                 | Self::State(_)
                 | Self::Retention(_)
                 | Self::Facts { .. }
+                | Self::Detail { .. }
+                | Self::Interrupted { .. }
                 | Self::Audio(_)
         )
     }

@@ -4,17 +4,16 @@ use std::sync::Arc;
 
 use caveat_engine::Engine;
 use caveat_ledger::{EntryKind, Ledger};
-use caveat_model::{
-    CaptureEvent, ClientId, Clock, Duty, Event, Facts, Key, Keyed, Outcome, RecordingId, Speech,
-    StorageEvent, Verdict, Word,
-};
+use caveat_model::{ClientId, Clock, Duty, Event, Facts, Outcome, RecordingId, StorageEvent, Verdict};
 use caveat_packs::ActiveSets;
 use caveat_retention::Retention;
 use caveat_vault::Vault;
-use serde::Serialize;
 
 use crate::{
-    ClientProfile, Limits, Live, RecorderError, RecordingState, Watch, alerts::Alerts, catalog::Catalog,
+    ClientProfile, Limits, Live, RecorderError, RecordingState, Watch,
+    alerts::Alerts,
+    catalog::Catalog,
+    history::{DETAIL, Detail, PSEUDONYM, without_words},
     monitor::Monitor,
 };
 
@@ -49,18 +48,6 @@ pub(crate) struct Placed {
     pub(crate) fits: bool,
 }
 
-/// What is sealed beside a verdict's ledger entry: enough to rule again.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Detail<'a> {
-    event: &'a Event,
-    facts: &'a Facts,
-    verdict: &'a Verdict,
-    /// Words and keys are left out of `event`: they lie in the sealed transcript, so that what is purged there is
-    /// purged everywhere.
-    words_in_transcript: bool,
-}
-
 impl House {
     /// Puts an event to one snapshot of the client's packs. An event never straddles a swap.
     pub(crate) fn ask(
@@ -86,12 +73,12 @@ impl House {
         verdict: Verdict,
     ) -> Result<Logged, RecorderError> {
         let (event_kept, words_in_transcript) = without_words(event);
-        let detail = Detail { event: &event_kept, facts, verdict: &verdict, words_in_transcript };
+        let detail = Detail { recording, event: &event_kept, facts, verdict: &verdict, words_in_transcript };
         let plain = serde_json::to_vec(&detail).map_err(|source| RecorderError::Facts {
             id: recording.unwrap_or_else(|| RecordingId::new(facts.now)),
             source,
         })?;
-        let sealed = self.vault.seal_detail(client, "verdict", &plain).await?;
+        let sealed = self.vault.seal_detail(client, DETAIL, &plain).await?;
         let digest = self.ledger.put_detail(client, sealed.into()).await?;
         let pseudonym = match recording {
             Some(id) => Some(self.pseudonym(client, id).await?),
@@ -126,7 +113,7 @@ impl House {
         client: &ClientId,
         id: RecordingId,
     ) -> Result<String, RecorderError> {
-        Ok(self.vault.commitment(client, "recording", id.0.as_bytes()).await?.to_string())
+        Ok(self.vault.commitment(client, PSEUDONYM, id.0.as_bytes()).await?.to_string())
     }
 
     /// Tells those who watch, and raises what somebody has to see to.
@@ -215,27 +202,5 @@ impl House {
         let immutable_fits = !terms.asks(&Duty::Immutable) || placement.traits.immutable;
         let fits = logged.verdict.outcome == Outcome::Allow && place_fits && suite_fits && immutable_fits;
         Ok(Placed { event, logged, fits })
-    }
-}
-
-/// The event without what was said and keyed, and whether anything was left out.
-fn without_words(event: &Event) -> (Event, bool) {
-    let mute =
-        |words: &[Word]| -> Vec<Word> { words.iter().map(|w| Word { text: String::new(), ..*w }).collect() };
-    let blank = |key: &Key| Key { symbol: '?', ..*key };
-    match event {
-        Event::Capture(CaptureEvent::Words(s)) => {
-            let speech = Speech { heard: mute(&s.heard), before: mute(&s.before) };
-            (Event::Capture(CaptureEvent::Words(speech)), true)
-        }
-        Event::Capture(CaptureEvent::Keys(k)) => {
-            let keyed = Keyed {
-                pressed: blank(&k.pressed),
-                before: k.before.iter().map(blank).collect(),
-                words: mute(&k.words),
-            };
-            (Event::Capture(CaptureEvent::Keys(keyed)), true)
-        }
-        other => (other.clone(), false),
     }
 }

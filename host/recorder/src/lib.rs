@@ -10,7 +10,9 @@ mod call_facts;
 mod catalog;
 mod client;
 mod error;
+mod history;
 mod house;
+mod impact;
 mod limits;
 mod listen;
 mod live;
@@ -18,6 +20,7 @@ mod monitor;
 mod packs;
 mod playback;
 mod recovery;
+mod replay;
 mod session;
 mod tape;
 
@@ -40,12 +43,15 @@ pub use call::{Answer, Frame, Happening, NewCall, NewNotice, NewParty, Recording
 pub use catalog::Listed;
 pub use client::{ClientProfile, Clients};
 pub use error::RecorderError;
+pub use history::{Decision, Gone, History, Recorded, Window};
+pub use impact::{Changed, Direction, Effect, Example, Group, Impact, ImpactReport, Past, Swap, Transition};
 pub use limits::Limits;
 pub use listen::{Asked, Decided};
 pub use live::{Live, Watch};
 pub use monitor::Difference;
 pub use packs::{Change, Member, Order as PackOrder, PackInForce, PackKeeper, PackSet};
 pub use playback::Playback;
+pub use replay::{Mismatch, ReplayReport, replay};
 
 use call_facts::CallFacts;
 use house::House;

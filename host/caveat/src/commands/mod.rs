@@ -1,9 +1,11 @@
 //! What each command does.
 
 pub(crate) mod decide;
+pub(crate) mod impact;
 mod ledger;
 pub(crate) mod pack;
 mod people;
+pub(crate) mod replay;
 mod serve;
 
 use std::process::ExitCode;
@@ -24,6 +26,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Person(command) => people::person(command).await,
         Command::Token(command) => people::token(command).await,
         Command::Ledger(command) => ledger::run(command).await,
+        Command::Replay(args) => replay::run(&args).await,
+        Command::Impact(args) => impact::run(&args).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "caveat", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
