@@ -135,6 +135,17 @@ impl Host {
         Ok(String::from_utf8(output.stdout)?)
     }
 
+    /// Runs such a command whatever comes of it: its exit code, and all that it printed.
+    pub fn outcome(&self, args: &[&str]) -> anyhow::Result<(i32, String)> {
+        let output = Command::new(program()?)
+            .args(["--log", "error"])
+            .args(args)
+            .env("CAVEAT_CONFIG", self.dir.join("caveat.toml"))
+            .output()?;
+        let printed = [output.stdout, output.stderr].concat();
+        Ok((output.status.code().unwrap_or(-1), String::from_utf8(printed)?))
+    }
+
     /// Enrols a person; the secret of their second factor. The host must not run.
     pub fn enroll(&self, client: &str, id: &str, role: &str, function: &str) -> anyhow::Result<String> {
         let args = [
