@@ -70,6 +70,8 @@ pub(crate) struct Swap {
     mode: Mode,
     /// JSON.
     settings: Option<String>,
+    /// The signed note of the pack, for clients that ask for one.
+    signature: Option<String>,
     #[serde(default)]
     why: String,
 }
@@ -94,6 +96,10 @@ pub(crate) async fn swap(
             let bytes = bytes.map_err(|e| Problem::bad_request(format!("the pack in the body: {e}")))?;
             let file = PackFile::read("the pack that was sent", bytes.to_vec(), &limits)
                 .map_err(caveat_recorder::RecorderError::from)?;
+            let file = match asked.signature {
+                Some(note) => file.signed(note),
+                None => file,
+            };
             Change::Put { file, replaces: asked.replace, settings, mode: asked.mode }
         }
     };

@@ -7,6 +7,7 @@ use axum::{
 };
 use caveat_access::AccessError;
 use caveat_ledger::LedgerError;
+use caveat_packs::PackError;
 use caveat_recorder::{Decided, RecorderError};
 use serde::Serialize;
 
@@ -85,6 +86,7 @@ impl From<RecorderError> for Problem {
                 Self::not_found(detail)
             }
             E::NoSuchPack { .. } | E::NoEarlierPacks { .. } => Self::not_found(detail),
+            E::Pack(PackError::NotAdmitted { .. }) => Self::forbidden(detail),
             E::NotKept { .. } => Self::new(StatusCode::GONE, "Not kept", detail),
             E::CallOver | E::CallExists { .. } => Self::new(StatusCode::CONFLICT, "Conflict", detail),
             E::TooMany { what: "running calls", .. } => {

@@ -11,6 +11,8 @@ use caveat_model::{
     Attribute, AttributeValue, Cipher, ClientId, KeyState, Mode, Placement, PlacementTraits, Purpose, Region,
     StoreKind,
 };
+use caveat_notes::VerifierKey;
+use caveat_packs::Trust;
 use caveat_recorder::ClientProfile;
 use serde::Deserialize;
 
@@ -66,6 +68,8 @@ pub(crate) struct Paths {
     pub(crate) ledger_key: PathBuf,
     pub(crate) write_ahead: PathBuf,
     pub(crate) compiled: PathBuf,
+    /// `caveat.lock` beside `caveat.toml`; it need not be there.
+    pub(crate) lock: PathBuf,
 }
 
 /// Every limit of the house, by room.
@@ -85,6 +89,8 @@ pub(crate) struct Limits {
 pub(crate) struct Client {
     pub(crate) profile: ClientProfile,
     pub(crate) packs: Vec<PackChoice>,
+    /// Whose packs it takes; none: anybody's.
+    trusted_pack_keys: Option<Vec<VerifierKey>>,
 }
 
 /// A pack as a client uses it.
@@ -123,6 +129,7 @@ struct RawClient {
     medical_record: bool,
     #[serde(default)]
     full_need: Vec<String>,
+    trusted_pack_keys: Option<Vec<VerifierKey>>,
     #[serde(default)]
     placement: RawPlacement,
     #[serde(default)]
@@ -144,14 +151,27 @@ impl Config {
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let raw: Raw = caveat_packs::read_toml(path)?;
         let base = path.parent().unwrap_or(Path::new("."));
-        Self::from_raw(raw, base).with_context(|| path.display().to_string())
+        Self::from_raw(raw, base, path.with_extension("lock")).with_context(|| path.display().to_string())
     }
 
-    fn from_raw(raw: Raw, base: &Path) -> anyhow::Result<Self> {
+    /// What each client asks of packs before it takes them.
+    pub(crate) fn trust(&self) -> Trust {
+        self.clients
+            .iter()
+            .fold(Trust::new(Some(self.paths.lock.clone())), |trust, client| client.trust(trust))
+    }
+
+    fn from_raw(raw: Raw, base: &Path, lock: PathBuf) -> anyhow::Result<Self> {
         let mut seen = HashSet::new();
         for client in &raw.client {
             if !seen.insert(&client.id) {
                 bail!("client `{}` is there twice: give each client one [[client]]", client.id);
+            }
+            if client.trusted_pack_keys.as_ref().is_some_and(Vec::is_empty) {
+                bail!(
+                    "client `{}`: `trusted-pack-keys` names no key, so that no pack could load: add one (`caveat pack keygen` prints it) or leave it out",
+                    client.id
+                );
             }
             if client.pack.iter().all(|p| p.mode == Mode::Monitor) {
                 bail!(
@@ -173,8 +193,19 @@ impl Config {
             ledger_key: data.join("keys/ledger"),
             write_ahead: data.join("write-ahead"),
             compiled: data.join("compiled"),
+            lock,
         };
         Ok(Self { host: raw.host, paths, limits: raw.limits, clients })
+    }
+}
+
+impl Client {
+    /// `trust` with what this client asks for.
+    pub(crate) fn trust(&self, trust: Trust) -> Trust {
+        match &self.trusted_pack_keys {
+            Some(keys) => trust.with_keys(&self.profile.id, keys.clone()),
+            None => trust,
+        }
     }
 }
 
@@ -208,7 +239,8 @@ impl RawClient {
             full_need: self.full_need,
         };
         let located = |pack: PackChoice| PackChoice { file: base.join(&pack.file), ..pack };
-        Ok(Client { profile, packs: self.pack.into_iter().map(located).collect() })
+        let packs = self.pack.into_iter().map(located).collect();
+        Ok(Client { profile, packs, trusted_pack_keys: self.trusted_pack_keys })
     }
 }
 
@@ -234,6 +266,8 @@ mod tests {
         check("[host]\nlisten = \"nowhere\"\n", &["line 2", "socket address"]);
         check("[[client]]\nid = \"A B\"\n", &["line 2", "client id"]);
         check("[[client]]\nid = \"a\"\n", &["no active pack"]);
+        check("[[client]]\nid = \"a\"\ntrusted-pack-keys = [\"a+b\"]\n", &["line 3", "no verifier key"]);
+        check("[[client]]\nid = \"a\"\ntrusted-pack-keys = []\n", &["client `a`", "names no key"]);
         check("[limits.calls]\nlate_window_s = 1\n", &["line 2", "`late_window_ms`"]);
     }
 

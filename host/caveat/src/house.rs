@@ -7,7 +7,7 @@ use caveat_access::{Access, SecretBox};
 use caveat_engine::Engine;
 use caveat_ledger::{EntryKind, Ledger, LogSigner};
 use caveat_model::{ClientId, Clock, SystemClock};
-use caveat_packs::{Active, ActiveSet, ActiveSets, Archive, PackFile, load, settings_from_toml};
+use caveat_packs::{Active, ActiveSet, ActiveSets, Archive, PackFile, Trust, load, settings_from_toml};
 use caveat_recorder::{Clients, PackKeeper, Recorder, Rooms};
 use caveat_retention::Retention;
 use caveat_state::Db;
@@ -50,17 +50,19 @@ impl House {
             engine.clone(),
             packs.clone(),
             self.archive.clone(),
+            config.trust(),
             ledger.clone(),
             db.clone(),
             clock.clone(),
         );
         let keeper = keeper.await?;
+        let trust = config.trust();
         for client in &config.clients {
-            let set = load_set(&engine, client)?;
+            let set = load_set(&engine, client, &trust)?;
             let id = &client.profile.id;
             self.ledger.append(id, started()).await?;
             keeper.begin(id, set).await.with_context(|| {
-                format!("client `{id}`: its packs cannot be put in force; to begin anew, change them in caveat.toml")
+                format!("client `{id}`: the packs that stood last cannot be put in force; to begin anew, change those in caveat.toml")
             })?;
         }
         let retention = Retention::open(db.clone(), vault.clone(), ledger.clone(), clock.clone()).await?;
@@ -116,12 +118,13 @@ impl Looking {
     }
 }
 
-/// Loads and configures the packs of one client.
-pub(crate) fn load_set(engine: &Engine, client: &Client) -> anyhow::Result<ActiveSet> {
+/// Admits, loads and configures the packs of one client.
+pub(crate) fn load_set(engine: &Engine, client: &Client, trust: &Trust) -> anyhow::Result<ActiveSet> {
     let mut set = ActiveSet::default();
     for choice in &client.packs {
         let about = || format!("client `{}`, pack {}", client.profile.id, choice.file.display());
         let file = PackFile::open(&choice.file).with_context(about)?;
+        trust.admit(&client.profile.id, &file).with_context(|| choice.file.display().to_string())?;
         let loaded = load(engine, &file, &settings_from_toml(choice.settings.clone())).with_context(about)?;
         set.packs.push(Active { loaded: Arc::new(loaded), mode: choice.mode });
     }

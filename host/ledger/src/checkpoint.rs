@@ -1,7 +1,7 @@
 //! Checkpoints: the size and root of a log, signed (C2SP tlog-checkpoint over C2SP signed-note).
 
 use caveat_model::ClientId;
-use signed_note::{Note, StandardVerifier, Verifier, VerifierList};
+use caveat_notes::{NoteError, VerifierKey};
 use tlog_tiles::{Checkpoint, Hash};
 
 use crate::{LedgerError, LogSigner};
@@ -13,26 +13,20 @@ pub(crate) fn sign(
     size: u64,
     root: Hash,
 ) -> Result<String, LedgerError> {
-    let name = signer.log_name(client);
     let unsigned = |why: String| LedgerError::proof(format!("the checkpoint could not be signed: {why}"));
-    let text = Checkpoint::new(&name, size, root, "").map_err(|e| unsigned(e.to_string()))?.to_bytes();
-    let mut note = Note::new(&text, &[]).map_err(|e| unsigned(e.to_string()))?;
-    note.add_sigs(&[&signer.note_signer(client)]).map_err(|e| unsigned(e.to_string()))?;
-    String::from_utf8(note.to_bytes()).map_err(|e| unsigned(e.to_string()))
+    let key = signer.key_of(client);
+    let text = Checkpoint::new(key.name(), size, root, "").map_err(|e| unsigned(e.to_string()))?.to_bytes();
+    let text = String::from_utf8(text).map_err(|e| unsigned(e.to_string()))?;
+    Ok(caveat_notes::sign(&text, &key)?)
 }
 
 /// What a checkpoint says, once its signature by `vkey` is found good; else what is wrong with it.
 pub(crate) fn open(bytes: &[u8], vkey: &str) -> Result<Checkpoint, String> {
-    let verifier = StandardVerifier::new(vkey).map_err(|e| format!("the public key cannot be used: {e}"))?;
-    let name = verifier.name().to_owned();
-    let note = Note::from_bytes(bytes).map_err(|e| e.to_string())?;
-    if note.to_bytes() != bytes {
-        return Err("it is not in the one form that a signed note has".into());
-    }
-    note.verify(&VerifierList::new(vec![Box::new(verifier)])).map_err(|e| e.to_string())?;
-    let checkpoint = Checkpoint::from_bytes(note.text()).map_err(|e| e.to_string())?;
-    if checkpoint.origin() != name {
-        return Err(format!("it is of the log `{}`, not of `{name}`", checkpoint.origin()));
+    let key: VerifierKey = vkey.parse().map_err(|e: NoteError| e.to_string())?;
+    let note = caveat_notes::open(bytes, std::slice::from_ref(&key)).map_err(|e| e.to_string())?;
+    let checkpoint = Checkpoint::from_bytes(note.text.as_bytes()).map_err(|e| e.to_string())?;
+    if checkpoint.origin() != key.name() {
+        return Err(format!("it is of the log `{}`, not of `{}`", checkpoint.origin(), key.name()));
     }
     Ok(checkpoint)
 }

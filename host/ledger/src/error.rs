@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use caveat_model::{ClientId, Digest};
+use caveat_notes::NoteError;
 use caveat_state::StateError;
 
 /// What can go wrong with the ledger.
@@ -89,13 +90,21 @@ pub enum LedgerError {
         /// What is wrong.
         why: String,
     },
-    /// The signing key cannot be used.
-    #[error("the log key `{path}` cannot be used: {why}")]
-    Key {
+    /// The signing key cannot be made or used.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// The signing key is another house's.
+    #[error(
+        "the log key {} belongs to the origin `{of_key}`, but the configuration says `{origin}`; logs keep their name: \
+         set the origin back, or start new logs with another key file", path.display()
+    )]
+    Origin {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what to do.
-        why: String,
+        /// The origin it was made for.
+        of_key: String,
+        /// The origin that was asked for.
+        origin: String,
     },
     /// A name that cannot stand in a log.
     #[error("`{given}` cannot be the {what}: {why}")]

@@ -4,11 +4,13 @@
 //! | name | what |
 //! |---|---|
 //! | `packs/<sha256>.wasm` | a pack file as it was loaded |
+//! | `signatures/<sha256 of a pack>/<sha256>.note` | a signed note that it came with |
 //! | `settings/<sha256>.json` | completed settings, in the canonical text that the digest is of |
 
 use std::sync::Arc;
 
 use caveat_model::Digest;
+use futures::TryStreamExt as _;
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, path::Path};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -38,7 +40,20 @@ impl Archive {
         self.create(&settings_path(settings::digest(settings)), text.into_bytes()).await
     }
 
-    /// A pack that once ruled.
+    /// Keeps the signatures that a pack came with, beside those that are kept already.
+    ///
+    /// # Errors
+    /// [`PackError::Archive`].
+    pub async fn put_signatures(&self, file: &PackFile) -> Result<(), PackError> {
+        for note in file.signatures() {
+            let digest = Digest(Sha256::digest(note).into());
+            let path = signatures_path(file.digest()).join(format!("{}.note", hex(digest)));
+            self.create(&path, note.clone().into_bytes()).await?;
+        }
+        Ok(())
+    }
+
+    /// A pack that once ruled, with every signature that it ever came with.
     ///
     /// # Errors
     /// [`PackError::NotArchived`]; [`PackError::ArchiveDamaged`] when its bytes have another digest;
@@ -46,7 +61,19 @@ impl Archive {
     pub async fn get_pack(&self, digest: Digest) -> Result<PackFile, PackError> {
         let path = pack_path(digest);
         let bytes = self.read(&path, digest).await?;
-        PackFile::read(path.as_ref(), bytes, &FileLimits::default())
+        let mut file = PackFile::read(path.as_ref(), bytes, &FileLimits::default())?;
+        let folder = signatures_path(digest);
+        let failed = |source| PackError::Archive { what: "list", path: folder.to_string(), source };
+        let notes: Vec<_> = self.store.list(Some(&folder)).try_collect().await.map_err(failed)?;
+        for note in notes {
+            let path = note.location;
+            let damaged = || PackError::ArchiveDamaged { path: path.to_string() };
+            let named = path.filename().and_then(|name| name.strip_suffix(".note"));
+            let named = named.and_then(|hex| format!("sha256:{hex}").parse().ok()).ok_or_else(damaged)?;
+            let text = String::from_utf8(self.read(&path, named).await?).map_err(|_| damaged())?;
+            file = file.signed(text);
+        }
+        Ok(file)
     }
 
     /// Settings that a pack once ruled with, defaults filled in.
@@ -81,6 +108,10 @@ impl Archive {
 
 fn pack_path(digest: Digest) -> Path {
     Path::from(format!("packs/{}.wasm", hex(digest)))
+}
+
+fn signatures_path(pack: Digest) -> Path {
+    Path::from(format!("signatures/{}", hex(pack)))
 }
 
 fn settings_path(digest: Digest) -> Path {

@@ -3,6 +3,8 @@
 use std::{fmt, io, path::PathBuf};
 
 use caveat_engine::EngineError;
+use caveat_model::{ClientId, Digest};
+use caveat_notes::NoteError;
 
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -121,6 +123,41 @@ pub enum PackError {
     NoCases {
         /// Where they were looked for.
         dir: PathBuf,
+    },
+    /// A client does not take this pack.
+    #[error("client `{client}` does not take pack `{pack}` {version} ({digest}): {why}")]
+    NotAdmitted {
+        /// Which client.
+        client: ClientId,
+        /// The pack's name.
+        pack: String,
+        /// Its version.
+        version: String,
+        /// Of its file.
+        digest: Digest,
+        /// Why not, and what to do.
+        why: String,
+    },
+    /// The lock cannot be read or written.
+    #[error("the lock {} cannot be used: {why}", path.display())]
+    Lock {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A key or a signature cannot be made or used.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// A registry cannot be used.
+    #[error("cannot {what} {reference}: {why}")]
+    Registry {
+        /// What was attempted.
+        what: &'static str,
+        /// Which artifact.
+        reference: String,
+        /// Why.
+        why: String,
     },
     /// The store of archived packs cannot be used.
     #[error("cannot {what} {path} in the archive of packs: {source}")]

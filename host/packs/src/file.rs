@@ -2,15 +2,16 @@
 //! of its settings, so that the digest of the file covers all that decides its rulings but the settings themselves. A second
 //! section, `caveat:cases`, holds the cases it was built with: whoever loads it can see it keep to them.
 
-use std::{collections::BTreeSet, fs, ops::Range, path::Path, sync::Arc};
+use std::{collections::BTreeSet, fs, io::ErrorKind, ops::Range, path::Path, sync::Arc};
 
 use caveat_model::{Digest, Stage};
+use caveat_notes::NOTE_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use wasmparser::{Encoding, Parser, Payload};
 
-use crate::{Manifest, PackError, settings};
+use crate::{Manifest, PackError, settings, signature::signature_path};
 
 /// Name of the custom section.
 pub const MANIFEST_SECTION: &str = "caveat:manifest";
@@ -44,6 +45,7 @@ pub struct PackFile {
     manifest: Arc<Manifest>,
     schema: Option<Arc<Value>>,
     cases: Range<usize>,
+    signatures: Vec<String>,
 }
 
 /// A file of cases that a pack carries.
@@ -66,7 +68,7 @@ struct Section {
 }
 
 impl PackFile {
-    /// Reads a pack from disk.
+    /// Reads a pack from disk, and the signature beside it if there is one.
     ///
     /// # Errors
     /// [`PackError::Io`]; [`PackError::NotAPack`] with what to do.
@@ -81,7 +83,11 @@ impl PackFile {
                 format!("it has {length} bytes, more than the {limit} allowed"),
             ));
         }
-        Self::read(&name, fs::read(path).map_err(PackError::io("read", path))?, &limits)
+        let file = Self::read(&name, fs::read(path).map_err(PackError::io("read", path))?, &limits)?;
+        Ok(match signature_beside(path)? {
+            Some(note) => file.signed(note),
+            None => file,
+        })
     }
 
     /// Reads a pack from memory; `name` is for messages.
@@ -118,7 +124,7 @@ impl PackFile {
         };
         let digest = Digest(Sha256::digest(&bytes).into());
         let (manifest, schema) = (Arc::new(manifest), schema.map(Arc::new));
-        Ok(Self { digest, manifest, schema, cases, bytes: bytes.into() })
+        Ok(Self { digest, manifest, schema, cases, bytes: bytes.into(), signatures: vec![] })
     }
 
     /// Puts manifest and schema into a component.
@@ -152,6 +158,20 @@ impl PackFile {
         Self::read(&name, bytes, &FileLimits::default())
     }
 
+    /// The same with a signed note that it came with. Nothing is verified here.
+    #[must_use]
+    pub fn signed(mut self, note: String) -> Self {
+        if !self.signatures.contains(&note) {
+            self.signatures.push(note);
+        }
+        self
+    }
+
+    /// The signed notes that it came with; nobody has verified them.
+    pub fn signatures(&self) -> &[String] {
+        &self.signatures
+    }
+
     /// All of it; this is what [`Self::digest`] is of, and what the engine is given.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -180,6 +200,21 @@ impl PackFile {
     pub fn schema(&self) -> Option<&Value> {
         self.schema.as_deref()
     }
+}
+
+/// The note beside a pack file.
+fn signature_beside(pack: &Path) -> Result<Option<String>, PackError> {
+    let path = signature_path(pack);
+    let length = match fs::metadata(&path) {
+        Ok(about) => about.len(),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(PackError::io("read", path)(error)),
+    };
+    if length > NOTE_BYTES_MAX as u64 {
+        let why = format!("its signature has more than {NOTE_BYTES_MAX} bytes");
+        return Err(PackError::not_a_pack(&path.display().to_string(), why));
+    }
+    fs::read_to_string(&path).map(Some).map_err(PackError::io("read", path))
 }
 
 /// What a component shows on its outside.

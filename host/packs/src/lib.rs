@@ -1,10 +1,11 @@
-//! Packs as files: what a manifest says, how a crate becomes one `.wasm` file, what loads, and who is asked.
+//! Packs as files: what a manifest says, how a crate becomes one `.wasm` file, who vouches for it, what loads, who is asked.
 //!
 //! Never runs WebAssembly itself (the engine does) and never merges rulings (the model does). A pack that fails is never
 //! skipped: its declared safe outcome stands in for it. Start at [`Manifest`], then [`build`], [`PackFile`], [`load`] and
 //! [`ActiveSet`]; [`run_cases`], [`run_scenarios`] and [`decide`] put events to packs without a call.
 
 mod active;
+mod admission;
 mod archive;
 mod builder;
 mod cases;
@@ -13,16 +14,20 @@ mod document;
 mod error;
 mod file;
 mod loaded;
+mod lock;
 mod manifest;
 pub mod plain;
 mod properties;
+mod registry;
 mod report;
 mod scenarios;
 mod settings;
+mod signature;
 mod toolchain;
 mod trace;
 
 pub use active::{Active, ActiveSet, ActiveSets, FAILURE_RULE};
+pub use admission::{Trust, admit};
 pub use archive::Archive;
 pub use builder::{Built, build};
 pub use cases::{
@@ -33,12 +38,15 @@ pub use document::read_toml;
 pub use error::{PackError, Problem};
 pub use file::{CASES_SECTION, CaseText, FileLimits, MANIFEST_SECTION, PackFile};
 pub use loaded::{Library, LoadedPack, load};
+pub use lock::{Lock, Pin};
 pub use manifest::{
     About, Action, Confidence, FactNeed, FactType, MANIFEST_FILE, Manifest, NotMonotone, OnFailure, Rule,
     SUPPORTED_CONTRACTS,
 };
 pub use properties::{ChangeReport, Counterexample, PropertyReport, Worse, check_properties};
+pub use registry::{CONFIG_TYPE, LAYER_TYPE, Place, Registry, RegistryOptions, SIGNATURE_ANNOTATION};
 pub use scenarios::{Answer, Expected, ScenarioReport, ScenarioResult, Status, Tally, Totals, run_scenarios};
 pub use settings::{from_toml as settings_from_toml, read_settings};
+pub use signature::{SignatureProblem, claimed_signers, sign, signature_path, statement, verify};
 pub use toolchain::Toolchain;
 pub use trace::Trace;

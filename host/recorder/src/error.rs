@@ -184,7 +184,10 @@ impl RecorderError {
         !matches!(
             self,
             Self::Pack(
-                PackError::Archive { .. } | PackError::NotArchived { .. } | PackError::ArchiveDamaged { .. }
+                PackError::Archive { .. }
+                    | PackError::NotArchived { .. }
+                    | PackError::ArchiveDamaged { .. }
+                    | PackError::Lock { .. }
             ) | Self::PackHistory { .. }
                 | Self::Task(_)
                 | Self::Vault(_)

@@ -75,7 +75,10 @@ impl House {
         let packs = Arc::new(ActiveSets::default());
         let archive = Archive::new(store);
         let (l, d, c) = (ledger.clone(), db.clone(), clock.clone());
-        let keeper = PackKeeper::open(engine.clone(), packs.clone(), archive, l, d, c).await.unwrap();
+        let keeper =
+            PackKeeper::open(engine.clone(), packs.clone(), archive, caveat_packs::Trust::default(), l, d, c)
+                .await
+                .unwrap();
         let declared = declared.iter().map(|file| Arc::new(load(&engine, file, &Value::Null).unwrap()));
         keeper.begin(&self.client, ActiveSet::obeying(declared)).await.unwrap();
         let (d, v, l, c) = (db.clone(), vault.clone(), ledger.clone(), clock.clone());

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, bail};
 use caveat_engine::Engine;
 use caveat_model::{ClientId, Mode, Moment};
-use caveat_packs::{ActiveSet, PackFile, load, read_settings};
+use caveat_packs::{ActiveSet, PackFile, Trust, load, read_settings};
 use caveat_recorder::{Direction, History, Impact, ImpactReport, Swap, Window};
 use clap::ValueEnum;
 
@@ -79,7 +79,8 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let engine = Arc::new(patient_engine(&config)?);
     let client = config.clients.iter().find(|c| c.profile.id == args.client);
     let client = client.with_context(|| format!("client `{}` is not in the configuration", args.client))?;
-    let today = load_set(&engine, client)?;
+    // Nothing comes into force here, so that nobody has to vouch for anything.
+    let today = load_set(&engine, client, &Trust::default())?;
     let swaps = swaps(args, &engine, &today)?;
     let mut impact = Impact::new(engine, &args.client, &today, &swaps);
     match &args.events {

@@ -52,8 +52,9 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
 pub(crate) fn check(path: &Path) -> anyhow::Result<ExitCode> {
     let config = Config::read(path)?;
     let engine = Engine::new(config.limits.packs.clone(), None)?;
+    let trust = config.trust();
     for client in &config.clients {
-        let set = load_set(&engine, client)?;
+        let set = load_set(&engine, client, &trust)?;
         for pack in set.packs {
             let reference = &pack.loaded.reference;
             println!("{}: {} {} {}", client.profile.id, reference.name, reference.version, reference.digest);

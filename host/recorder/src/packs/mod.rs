@@ -1,6 +1,6 @@
 //! Which packs rule for a client, changed while calls run.
 //!
-//! A change is made ready beside the set in force: compiled, configured, held to the cases it carries. Only then, in this
+//! A change is made ready beside the set in force: admitted (signature, lock), compiled, configured, held to its cases. Only then, in this
 //! order: its bytes and settings are archived, [`EntryKind::PacksChanged`] is durable in the ledger, the set is noted in
 //! the history, and one atomic exchange puts it in force. So every verdict of the new set stands after its entry in the
 //! ledger; a verdict of the old set may too, when its event had begun. What fails changes nothing: the set in force stays,
@@ -21,7 +21,7 @@ use std::{
 use caveat_engine::Engine;
 use caveat_ledger::{EntryKind, Ledger};
 use caveat_model::{ClientId, Clock, Mode};
-use caveat_packs::{ActiveSet, ActiveSets, Archive};
+use caveat_packs::{ActiveSet, ActiveSets, Archive, Trust};
 use caveat_state::Db;
 use serde::Serialize;
 use serde_json::Value;
@@ -45,6 +45,7 @@ struct Inner {
     engine: Arc<Engine>,
     sets: Arc<ActiveSets>,
     archive: Archive,
+    trust: Arc<Trust>,
     ledger: Ledger,
     history: History,
     alerts: Alerts,
@@ -79,7 +80,8 @@ pub struct PackInForce {
 }
 
 impl PackKeeper {
-    /// Opens the history. `sets` is what the recorder asks; it is changed here and nowhere else.
+    /// Opens the history. `sets` is what the recorder asks; it is changed here and nowhere else. `trust` is asked about
+    /// every pack that a swap, a rollback or a restart brings in.
     ///
     /// # Errors
     /// [`RecorderError::State`].
@@ -87,6 +89,7 @@ impl PackKeeper {
         engine: Arc<Engine>,
         sets: Arc<ActiveSets>,
         archive: Archive,
+        trust: Trust,
         ledger: Ledger,
         db: Db,
         clock: Arc<dyn Clock>,
@@ -94,7 +97,17 @@ impl PackKeeper {
         let history = History::open(db.clone()).await?;
         let alerts = Alerts::open(db).await?;
         let turns = Mutex::default();
-        Ok(Self(Arc::new(Inner { engine, sets, archive, ledger, history, alerts, clock, turns })))
+        Ok(Self(Arc::new(Inner {
+            engine,
+            sets,
+            archive,
+            trust: Arc::new(trust),
+            ledger,
+            history,
+            alerts,
+            clock,
+            turns,
+        })))
     }
 
     /// Puts a client's set in force when the host starts: the one that stood last, unless the configuration declares
@@ -119,7 +132,7 @@ impl PackKeeper {
         };
         let (set, record, is_new) = match newest {
             Some(newest) if newest.declared == declared_members => {
-                let set = self.assemble(&newest.packs, [Arc::new(declared), Arc::default()]).await?;
+                let set = self.assemble(client, &newest.packs, [Arc::new(declared), Arc::default()]).await?;
                 (set, newest, false)
             }
             _ => (declared, fresh(declared_members.clone(), declared_members), true),
@@ -199,7 +212,14 @@ impl PackKeeper {
         let turn = self.turn(client);
         let mut before = turn.lock().await;
         let (engine, current) = (self.0.engine.clone(), self.set(client)?);
-        let set = blocking(move || change.apply(&engine, &current)).await?;
+        let (trust, owner) = (self.0.trust.clone(), client.clone());
+        let set = blocking(move || {
+            if let Change::Put { file, .. } = &change {
+                trust.admit(&owner, file)?;
+            }
+            change.apply(&engine, &current)
+        });
+        let set = set.await?;
         let newest = self.newest(client).await?;
         let number = newest.number + 1;
         let record = self.record(number, number, order, &set, newest);
@@ -223,7 +243,7 @@ impl PackKeeper {
         if to.is_some_and(|number| number != target.number) {
             return Err(none());
         }
-        let set = self.assemble(&target.packs, [before.clone(), current]).await?;
+        let set = self.assemble(client, &target.packs, [before.clone(), current]).await?;
         let record = self.record(newest.number + 1, target.origin, order, &set, newest);
         *before = self.put_in_force(client, set, &record, true).await?;
         Ok(record)
@@ -249,6 +269,9 @@ impl PackKeeper {
         for pack in set.packs.iter().filter(|p| !known.contains(&p.loaded.reference)) {
             inner.archive.put(&pack.loaded.file, &pack.loaded.settings).await?;
         }
+        for pack in &set.packs {
+            inner.archive.put_signatures(&pack.loaded.file).await?;
+        }
         let packs = set.references();
         inner.ledger.append(client, EntryKind::PacksChanged { packs }).await?;
         if is_new && let Err(error) = inner.history.add(client, record).await {
@@ -261,9 +284,11 @@ impl PackKeeper {
         Ok(current)
     }
 
-    /// The set of these packs: those that are loaded already as they are, the others from the archive.
+    /// The set of these packs, if the client still takes each: those that are loaded already as they are, the others from
+    /// the archive.
     async fn assemble(
         &self,
+        client: &ClientId,
         wanted: &[Member],
         loaded: [Arc<ActiveSet>; 2],
     ) -> Result<ActiveSet, RecorderError> {
@@ -279,6 +304,8 @@ impl PackKeeper {
                     blocking(move || Ok(Arc::new(caveat_packs::load(&engine, &file, &settings)?))).await?
                 }
             };
+            let (trust, owner, file) = (self.0.trust.clone(), client.clone(), loaded.file.clone());
+            blocking(move || Ok(trust.admit(&owner, &file)?)).await?;
             set.packs.push(caveat_packs::Active { loaded, mode: *mode });
         }
         Ok(set)

@@ -1,8 +1,12 @@
 //! `caveat pack`: a file per command, each with its arguments and what it does.
 
 mod build;
+mod inspect;
+mod lock;
+mod registry;
 mod running;
 mod scenarios;
+mod sign;
 mod test;
 mod watch;
 
@@ -32,9 +36,30 @@ pub(crate) enum PackCommand {
     List(running::ListArgs),
     /// Show where monitored packs of a running host would have ruled otherwise than those obeyed.
     Monitor(running::ListArgs),
+    /// Make a key that signs packs. Prints its public half, for `trusted-pack-keys` in caveat.toml.
+    Keygen(sign::KeygenArgs),
+    /// Sign packs: a signed note beside each (FILE.sig) names pack, version and digest.
+    Sign(sign::SignArgs),
+    /// Check that a pack is signed by one of the keys. Exit code 1 if it is not.
+    Verify(sign::VerifyArgs),
+    /// Put a pack, with the signature beside it, into an OCI registry.
+    Push(registry::PushArgs),
+    /// Get a pack, with its signature, from an OCI registry by tag or digest.
+    Pull(registry::PullArgs),
+    /// Show what a pack is: rules, stages, imports, settings, needs, signers. A file, or a reference to a registry.
+    Inspect(inspect::Args),
+    /// Pin the bytes of every client's packs in caveat.lock, beside the configuration.
+    #[command(long_about = lock::ABOUT)]
+    Lock(lock::Args),
     /// Change a client's packs on a running host, while calls run. Exit code 1: those in force stay.
+    ///
+    /// A signature beside the file (FILE.sig) is sent along. Where the client has `trusted-pack-keys`, one of them must have
+    /// signed the pack; where the host has a caveat.lock, it must pin the pack first: `caveat pack lock --add FILE`.
     Swap(running::SwapArgs),
     /// Put the set of packs before the one in force in force again.
+    ///
+    /// What it goes back to must still be admitted: signed by a key that is still trusted, and still in caveat.lock if there
+    /// is one. `caveat pack lock` forgets packs that caveat.toml no longer names; `--add` keeps them.
     Rollback(running::RollbackArgs),
 }
 
@@ -43,6 +68,13 @@ pub(crate) async fn run(command: PackCommand) -> anyhow::Result<ExitCode> {
         PackCommand::Build(args) => build::run(&args),
         PackCommand::Test(args) => test::run(&args),
         PackCommand::Scenarios(args) => scenarios::run(&args),
+        PackCommand::Keygen(args) => sign::keygen(&args),
+        PackCommand::Sign(args) => sign::sign(&args),
+        PackCommand::Verify(args) => sign::verify(&args),
+        PackCommand::Push(args) => registry::push(&args).await,
+        PackCommand::Pull(args) => registry::pull(&args).await,
+        PackCommand::Inspect(args) => inspect::run(&args).await,
+        PackCommand::Lock(args) => lock::run(&args),
         PackCommand::List(args) => running::list(&args).await,
         PackCommand::Monitor(args) => running::monitor(&args).await,
         PackCommand::Swap(args) => running::swap(&args).await,

@@ -99,6 +99,7 @@ pub(crate) async fn swap(args: &SwapArgs) -> anyhow::Result<ExitCode> {
         ("retire", args.retire.clone()),
         ("mode", Some(mode.to_owned())),
         ("settings", settings.map(|s| s.to_string())),
+        ("signature", file.as_ref().and_then(|f| f.signatures().first().cloned())),
         ("why", Some(args.why.clone())),
     ];
     let request = Client::new().post(args.host.at("/v1/packs/swap", asked)?);
