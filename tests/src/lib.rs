@@ -4,6 +4,7 @@
 pub mod demo;
 pub mod host;
 pub mod people;
+pub mod registry;
 pub mod speech;
 pub mod twilio;
 pub mod watch;

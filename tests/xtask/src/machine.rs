@@ -50,6 +50,14 @@ pub(crate) fn can_check_formats() -> Result<(), String> {
     run(Command::new("python3").args(["-m", "pip", "install", "--quiet", "cryptography"]))
 }
 
+/// A registry that packs are pushed to and pulled from.
+pub(crate) fn can_serve_packs() -> Result<(), String> {
+    if answers("docker-registry", &["--version"]) {
+        return Ok(());
+    }
+    install("a registry for packs", &["docker-registry"])
+}
+
 fn rustup_has(target: &str) -> bool {
     let Ok(output) = Command::new("rustc").args(["--print", "sysroot"]).output() else { return false };
     let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_owned();

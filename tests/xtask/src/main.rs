@@ -53,6 +53,7 @@ fn test() -> Result<(), String> {
     machine::can_build_packs()?;
     machine::can_speak()?;
     machine::can_check_formats()?;
+    machine::can_serve_packs()?;
     step("formatting");
     cargo(&["fmt", "--all", "--check"])?;
     step("building the host and every test");
