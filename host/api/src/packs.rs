@@ -94,8 +94,10 @@ pub(crate) async fn swap(
             let most = usize::try_from(limits.file_bytes).unwrap_or(usize::MAX);
             let bytes = to_bytes(request.into_body(), most).await;
             let bytes = bytes.map_err(|e| Problem::bad_request(format!("the pack in the body: {e}")))?;
-            let file = PackFile::read("the pack that was sent", bytes.to_vec(), &limits)
-                .map_err(caveat_recorder::RecorderError::from)?;
+            let file = match PackFile::read("the pack that was sent", bytes.to_vec(), &limits) {
+                Ok(file) => file,
+                Err(error) => return Err(rooms.packs.no_pack(&client, error.into()).await.into()),
+            };
             let file = match asked.signature {
                 Some(note) => file.signed(note),
                 None => file,

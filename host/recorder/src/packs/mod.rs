@@ -155,10 +155,16 @@ impl PackKeeper {
         finish(tokio::spawn(async move {
             let began = Instant::now();
             let result = keeper.swap_now(&client, change, order).await;
-            keeper.tell(&client, "swap", began, &result).await;
+            keeper.tell(&client, "swap", began, result.as_ref()).await;
             result
         }))
         .await
+    }
+
+    /// What was sent to be swapped in is no pack: told as any swap that failed is. Gives the error back.
+    pub async fn no_pack(&self, client: &ClientId, error: RecorderError) -> RecorderError {
+        self.tell(client, "swap", Instant::now(), Err(&error)).await;
+        error
     }
 
     /// Puts an earlier set in force again: number `to`, or the one before the one in force. Going back twice goes back
@@ -176,7 +182,7 @@ impl PackKeeper {
         finish(tokio::spawn(async move {
             let began = Instant::now();
             let result = keeper.roll_back_now(&client, to, order).await;
-            keeper.tell(&client, "rollback", began, &result).await;
+            keeper.tell(&client, "rollback", began, result.as_ref()).await;
             result
         }))
         .await
@@ -331,7 +337,7 @@ impl PackKeeper {
         client: &ClientId,
         what: &'static str,
         began: Instant,
-        result: &Result<PackSet, RecorderError>,
+        result: Result<&PackSet, &RecorderError>,
     ) {
         let seconds = began.elapsed().as_secs_f64();
         let word = if result.is_ok() { "done" } else { "failed" };
