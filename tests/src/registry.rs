@@ -17,16 +17,24 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Starts it, and waits until it answers.
+    /// Starts one that anybody may use, and waits until it answers.
     pub fn start() -> anyhow::Result<Self> {
+        Self::start_with("")
+    }
+
+    /// Starts one that knows these users only (lines of htpasswd, bcrypt); none: anybody.
+    pub fn start_with(users: &str) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         let address = format!("127.0.0.1:{}", crate::host::free_port()?);
         let config = format!(
             "version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {address}\n",
             dir.path().join("store").display()
         );
+        let htpasswd = dir.path().join("htpasswd");
+        std::fs::write(&htpasswd, users)?;
+        let auth = format!("auth: {{htpasswd: {{realm: packs, path: {}}}}}\n", htpasswd.display());
         let path = dir.path().join("config.yml");
-        std::fs::write(&path, config)?;
+        std::fs::write(&path, if users.is_empty() { config } else { config + &auth })?;
         let mut child = Command::new("docker-registry")
             .arg("serve")
             .arg(&path)

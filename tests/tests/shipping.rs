@@ -7,6 +7,7 @@ use std::{
     process::{Command, Output},
 };
 
+use base64::Engine as _;
 use caveat_tests::{
     host::{Host, packs, program},
     registry::Registry,
@@ -36,14 +37,17 @@ impl Desk {
         self.dir.path().join(name)
     }
 
-    fn pack(&self, args: &[&str]) -> Output {
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(program().unwrap());
         // Nobody's own credentials are used.
+        command.current_dir(self.dir.path()).env("DOCKER_CONFIG", self.dir.path());
+        command.env("NO_PROXY", "127.0.0.1").env_remove("CAVEAT_REGISTRY_USER");
+        command.args(["--log", "error", "pack"]).args(args);
         command
-            .current_dir(self.dir.path())
-            .env("DOCKER_CONFIG", self.dir.path())
-            .env("NO_PROXY", "127.0.0.1");
-        command.args(["--log", "error", "pack"]).args(args).output().unwrap()
+    }
+
+    fn pack(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
     }
 
     fn good(&self, args: &[&str]) -> String {
@@ -147,6 +151,31 @@ fn a_pack_goes_through_a_registry_byte_for_byte() {
     fs::write(&manifest, text.replace("0.1.0", "0.1.1")).unwrap();
     desk.bad(&["pull", first.trim(), "--plain-http", "-o", "changed.wasm"], "cannot pull");
     assert!(!desk.at("changed.wasm").exists());
+}
+
+/// The user `ops` with [`PASSWORD`].
+const USERS: &str = "ops:$2b$04$jmVPLciyE9BtTOJHYEl44OCSFCFB3tKcdfymXul2tXgcWeSaYCZ3W\n";
+const PASSWORD: &str = "a registry password";
+
+#[test]
+fn a_registry_is_told_who_asks() {
+    let (desk, registry) = (Desk::new(), Registry::start_with(USERS).unwrap());
+    let reference = format!("{}/packs/state-consent:0.1.0", registry.address);
+    let push = ["push", "state-consent-0.1.0.wasm", &reference, "--plain-http"];
+    desk.bad(&push, "cannot push to");
+    let named = [&push[..], &["--username", "ops"]].concat();
+    desk.bad(&named, "CAVEAT_REGISTRY_PASSWORD is not set");
+    let pushed = |password: &str| {
+        let mut command = desk.command(&named);
+        command.env("CAVEAT_REGISTRY_PASSWORD", password).output().unwrap().status.success()
+    };
+    assert!(!pushed("another"));
+    assert!(pushed(PASSWORD));
+
+    let auth = base64::prelude::BASE64_STANDARD.encode(format!("ops:{PASSWORD}"));
+    let docker = serde_json::json!({ "auths": { &registry.address: { "auth": auth } } });
+    fs::write(desk.at("config.json"), docker.to_string()).unwrap();
+    desk.good(&["inspect", &reference, "--plain-http"]);
 }
 
 const CONFIG: &str = r#"
@@ -268,4 +297,10 @@ fn a_lock_binds_the_start_the_swap_and_the_way_back() {
     host.command(&lock, "").unwrap();
     admin.bad(&desk, &["rollback", "--to", "2"], &["403", "`pci-dss`", "does not pin it"]);
     assert!(said(&admin.run(&desk, &["list"])).contains("state-consent"), "the set in force stays");
+
+    host.command(&["pack", "lock", "--add", cards, "--client", "acme"], "").unwrap();
+    admin.good(&desk, &["swap", "--add", cards]);
+    host.command(&lock, "").unwrap();
+    host.stop().unwrap();
+    refused(&mut host, &["stood last", "`pci-dss`", "does not pin it", "change those in caveat.toml"]);
 }

@@ -86,7 +86,7 @@ impl From<RecorderError> for Problem {
                 Self::not_found(detail)
             }
             E::NoSuchPack { .. } | E::NoEarlierPacks { .. } => Self::not_found(detail),
-            E::Pack(PackError::NotAdmitted { .. }) => Self::forbidden(detail),
+            E::Pack(PackError::NotAdmitted(_)) => Self::forbidden(detail),
             E::NotKept { .. } => Self::new(StatusCode::GONE, "Not kept", detail),
             E::CallOver | E::CallExists { .. } => Self::new(StatusCode::CONFLICT, "Conflict", detail),
             E::TooMany { what: "running calls", .. } => {

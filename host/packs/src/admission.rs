@@ -6,7 +6,7 @@ use std::{collections::HashMap, path::PathBuf};
 use caveat_model::ClientId;
 use caveat_notes::VerifierKey;
 
-use crate::{Lock, PackError, PackFile, signature};
+use crate::{Lock, NotAdmitted, PackError, PackFile, signature};
 
 /// What every client of a host trusts, and the lock that binds them all.
 #[derive(Debug, Clone, Default)]
@@ -50,12 +50,10 @@ pub fn admit(
     lock: Option<&Lock>,
 ) -> Result<(), PackError> {
     let about = &file.manifest().pack;
-    let refuse = |why: String| PackError::NotAdmitted {
-        client: client.clone(),
-        pack: about.name.clone(),
-        version: about.version.to_string(),
-        digest: file.digest(),
-        why,
+    let refuse = |why: String| {
+        let (pack, version) = (about.name.clone(), about.version.to_string());
+        let refused = NotAdmitted { client: client.clone(), pack, version, digest: file.digest(), why };
+        PackError::NotAdmitted(Box::new(refused))
     };
     if let Some(keys) = keys
         && let Err(problem) = signature::verify(file, keys)

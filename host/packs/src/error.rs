@@ -37,6 +37,22 @@ impl fmt::Display for Problem {
     }
 }
 
+/// A client does not take a pack.
+#[derive(Debug, thiserror::Error)]
+#[error("client `{client}` does not take pack `{pack}` {version} ({digest}): {why}")]
+pub struct NotAdmitted {
+    /// Which client.
+    pub client: ClientId,
+    /// The pack's name.
+    pub pack: String,
+    /// Its version.
+    pub version: String,
+    /// Of its file.
+    pub digest: Digest,
+    /// Why not, and what to do.
+    pub why: String,
+}
+
 /// What can go wrong with packs.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -125,19 +141,8 @@ pub enum PackError {
         dir: PathBuf,
     },
     /// A client does not take this pack.
-    #[error("client `{client}` does not take pack `{pack}` {version} ({digest}): {why}")]
-    NotAdmitted {
-        /// Which client.
-        client: ClientId,
-        /// The pack's name.
-        pack: String,
-        /// Its version.
-        version: String,
-        /// Of its file.
-        digest: Digest,
-        /// Why not, and what to do.
-        why: String,
-    },
+    #[error(transparent)]
+    NotAdmitted(Box<NotAdmitted>),
     /// The lock cannot be read or written.
     #[error("the lock {} cannot be used: {why}", path.display())]
     Lock {

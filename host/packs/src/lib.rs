@@ -35,7 +35,7 @@ pub use cases::{
 };
 pub use decide::{decide, event_from_line};
 pub use document::read_toml;
-pub use error::{PackError, Problem};
+pub use error::{NotAdmitted, PackError, Problem};
 pub use file::{CASES_SECTION, CaseText, FileLimits, MANIFEST_SECTION, PackFile};
 pub use loaded::{Library, LoadedPack, load};
 pub use lock::{Lock, Pin};
