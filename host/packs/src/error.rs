@@ -116,7 +116,7 @@ pub enum PackError {
         pack: String,
         /// Why.
         #[source]
-        source: EngineError,
+        source: Box<EngineError>,
     },
     /// Nobody knows a pack of this name.
     #[error("no pack `{name}` here{}", nearest.as_ref().map(|n| format!(": did you mean `{n}`?")).unwrap_or_default())]

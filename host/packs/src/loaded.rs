@@ -68,7 +68,7 @@ fn refused(name: &str, error: EngineError) -> PackError {
             let problems = problems.into_iter().map(|p| Problem::new(p.at, p.message)).collect();
             PackError::Settings { pack, problems }
         }
-        source => PackError::Load { pack, source },
+        source => PackError::Load { pack, source: Box::new(source) },
     }
 }
 

@@ -62,8 +62,6 @@ fn text(file: &PackFile, place: Option<&Place>, verified: Option<&[String]>) -> 
     row("imports", about.imports.join(", "));
     row("settings", settings(file.schema()));
     row("needs", needs(manifest));
-    let facts: Vec<&str> = manifest.facts.iter().map(|fact| fact.name.as_str()).collect();
-    row("facts", facts.join(", "));
     row("license", about.license.clone());
     row(
         "signers",
@@ -77,6 +75,12 @@ fn text(file: &PackFile, place: Option<&Place>, verified: Option<&[String]>) -> 
     for rule in &manifest.rules {
         let _ = writeln!(out, "  {:<40} {}", rule.id, rule.citation);
     }
+    if !manifest.facts.is_empty() {
+        let _ = writeln!(out, "facts it asks for");
+    }
+    for fact in &manifest.facts {
+        let _ = writeln!(out, "  {:<40} {}", fact.name, fact.summary);
+    }
     out
 }
 
@@ -86,7 +90,7 @@ fn settings(schema: Option<&Value>) -> String {
 }
 
 fn needs(manifest: &caveat_packs::Manifest) -> String {
-    let needs = serde_json::to_value(&manifest.needs).unwrap_or_default();
+    let needs = serde_json::to_value(manifest.needs).unwrap_or_default();
     let each = needs.as_object().into_iter().flatten().map(|(name, value)| format!("{name} = {value}"));
     each.collect::<Vec<_>>().join(", ")
 }

@@ -1,6 +1,9 @@
 //! `caveat pack lock`: the bytes that a client's packs must have, pinned beside the configuration.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context, bail};
 use caveat_model::ClientId;
@@ -74,7 +77,7 @@ fn declared(config: &Config) -> anyhow::Result<Lock> {
     Ok(lock)
 }
 
-fn with(mut lock: Lock, config: &Config, file: &PathBuf, id: &ClientId) -> anyhow::Result<Lock> {
+fn with(mut lock: Lock, config: &Config, file: &Path, id: &ClientId) -> anyhow::Result<Lock> {
     let Some(client) = config.clients.iter().find(|client| client.profile.id == *id) else {
         bail!("client `{id}` is not in the configuration");
     };

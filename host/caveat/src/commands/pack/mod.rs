@@ -54,7 +54,8 @@ pub(crate) enum PackCommand {
     /// Change a client's packs on a running host, while calls run. Exit code 1: those in force stay.
     ///
     /// A signature beside the file (FILE.sig) is sent along. Where the client has `trusted-pack-keys`, one of them must have
-    /// signed the pack; where the host has a caveat.lock, it must pin the pack first: `caveat pack lock --add FILE`.
+    /// signed the pack; where the host has a caveat.lock, it must pin the pack first:
+    /// `caveat pack lock --add FILE --client ID`.
     Swap(running::SwapArgs),
     /// Put the set of packs before the one in force in force again.
     ///

@@ -104,7 +104,7 @@ pub(crate) fn pack_of(dir: &Path, packs: &Path, no_build: bool) -> anyhow::Resul
     if no_build {
         let name = Manifest::open(dir)?.pack.name;
         let hint = || format!("no built pack for {}: run `caveat pack build` first", dir.display());
-        return Ok(Library::open(packs).and_then(|l| l.get(&name).cloned()).with_context(hint)?);
+        return Library::open(packs).and_then(|l| l.get(&name).cloned()).with_context(hint);
     }
     Ok(PackFile::open(&build::one(dir, packs)?)?)
 }
