@@ -106,11 +106,14 @@ impl Loader<'_> {
         let (mut store, instance, exports) = self.instantiate(&self.link(&running)?)?;
         self.configure(&exports, &mut store, &instance, settings_json)?;
 
+        // What could not be staged runs as it came, and need not be compiled again.
+        let as_it_came = staged.is_err().then_some(running);
         match staged.and_then(|staged| staged.take(&mut store, instance)) {
             Ok(bytes) => Ok(Compiled { component: self.compile(&bytes)?, snapshotted: true }),
             Err(why) => {
                 tracing::warn!(pack = &**self.name, "no snapshot, every ruling will configure anew: {why}");
-                Ok(Compiled { component: self.compile(component)?, snapshotted: false })
+                let component = as_it_came.map_or_else(|| self.compile(component), Ok)?;
+                Ok(Compiled { component, snapshotted: false })
             }
         }
     }

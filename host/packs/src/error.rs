@@ -101,6 +101,35 @@ pub enum PackError {
         /// What was looked for and not found.
         problem: String,
     },
+    /// A tool that makes components is not installed.
+    #[error("no {program} here: run `{install}` in the pack's folder or anywhere that puts it on the path")]
+    Tool {
+        /// What was looked for.
+        program: &'static str,
+        /// What installs it.
+        install: String,
+    },
+    /// Nothing to build, or too much.
+    #[error(
+        "{}: beside pack.toml, one of Cargo.toml (Rust), app.py (Python) or pack.js (JavaScript) is wanted",
+        dir.display()
+    )]
+    NoSource {
+        /// The pack's folder.
+        dir: PathBuf,
+    },
+    /// No pack may be called this.
+    #[error("`{name}` is no name for a pack: 1 to 40 lower-case letters, digits and hyphens are wanted")]
+    Name {
+        /// As asked for.
+        name: String,
+    },
+    /// A new pack wants an empty folder.
+    #[error("{} is there already and not empty: choose another name or folder", dir.display())]
+    Occupied {
+        /// Which.
+        dir: PathBuf,
+    },
     /// The compiler refused the crate.
     #[error("building {} failed:\n{stderr}", dir.display())]
     Compile {

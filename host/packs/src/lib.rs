@@ -1,4 +1,5 @@
 //! Packs as files: what a manifest says, how a crate becomes one `.wasm` file, who vouches for it, what loads, who is asked.
+//! Packs as files: what a manifest says, how source becomes one `.wasm` file, what loads, and who is asked.
 //!
 //! Never runs WebAssembly itself (the engine does) and never merges rulings (the model does). A pack that fails is never
 //! skipped: its declared safe outcome stands in for it. Start at [`Manifest`], then [`build`], [`PackFile`], [`load`] and
@@ -13,6 +14,7 @@ mod decide;
 mod document;
 mod error;
 mod file;
+mod language;
 mod loaded;
 mod lock;
 mod manifest;
@@ -20,6 +22,7 @@ pub mod plain;
 mod properties;
 mod registry;
 mod report;
+mod scaffold;
 mod scenarios;
 mod settings;
 mod signature;
@@ -37,6 +40,7 @@ pub use decide::{decide, event_from_line};
 pub use document::read_toml;
 pub use error::{NotAdmitted, PackError, Problem};
 pub use file::{CASES_SECTION, CaseText, FileLimits, MANIFEST_SECTION, PackFile};
+pub use language::Language;
 pub use loaded::{Library, LoadedPack, load};
 pub use lock::{Lock, Pin};
 pub use manifest::{
@@ -45,6 +49,7 @@ pub use manifest::{
 };
 pub use properties::{ChangeReport, Counterexample, PropertyReport, Worse, check_properties};
 pub use registry::{CONFIG_TYPE, LAYER_TYPE, Place, Registry, RegistryOptions, SIGNATURE_ANNOTATION};
+pub use scaffold::scaffold;
 pub use scenarios::{Answer, Expected, ScenarioReport, ScenarioResult, Status, Tally, Totals, run_scenarios};
 pub use settings::{from_toml as settings_from_toml, read_settings};
 pub use signature::{SignatureProblem, claimed_signers, sign, signature_path, statement, verify};

@@ -235,7 +235,7 @@ impl Manifest {
         for (at, name) in std::iter::once(("pack.name".to_owned(), &about.name))
             .chain(about.aliases.iter().enumerate().map(|(n, a)| (format!("pack.aliases.{n}"), a)))
         {
-            if !is_kebab(name) || name.len() > 40 {
+            if !is_name(name) {
                 found.add(
                     at,
                     format!("`{name}` is no name: 1 to 40 lower-case letters, digits and hyphens are wanted"),
@@ -348,6 +348,11 @@ fn unique<'a>(found: &mut Findings, table: &str, key: &str, names: impl Iterator
             found.add(at, format!("`{name}` is declared twice"));
         }
     }
+}
+
+/// Whether a pack may be called this.
+pub(crate) fn is_name(name: &str) -> bool {
+    is_kebab(name) && name.len() <= 40
 }
 
 fn is_kebab(word: &str) -> bool {

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::run;
+use crate::{root, run};
 
 /// A compiler for packs: rustup's wasm32 target, else Debian's toolchain with its library sources.
 pub(crate) fn can_build_packs() -> Result<(), String> {
@@ -26,6 +26,39 @@ pub(crate) fn can_build_packs() -> Result<(), String> {
         return Ok(());
     }
     Err(format!("no compiler for packs: run `rustup target add {TARGET}`"))
+}
+
+/// What makes packs of Python and JavaScript, in the versions that the builder names, in `target/tools` and nowhere else.
+pub(crate) fn can_build_other_languages() -> Result<(), String> {
+    let python = root().join("target/tools/python");
+    let package = include_str!("../../../host/packs/tools/python.txt").trim();
+    once(&python, package, || {
+        let venv = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&python));
+        venv().or_else(|_| install("Python", &["python3", "python3-venv"]).and_then(|()| venv()))?;
+        run(Command::new(python.join("bin/pip")).args(["install", "--quiet", package]))
+    })?;
+
+    let javascript = root().join("target/tools/javascript");
+    let package = include_str!("../../../host/packs/tools/javascript.txt").trim();
+    once(&javascript, package, || {
+        if !answers("npm", &["--version"]) {
+            install("Node", &["nodejs", "npm"])?;
+        }
+        let mut npm = Command::new("npm");
+        run(npm.args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(&javascript).arg(package))
+    })
+}
+
+/// Unless the folder already has this package in this version.
+fn once(folder: &Path, package: &str, make: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    let note = folder.join("installed");
+    if std::fs::read_to_string(&note).is_ok_and(|text| text == package) {
+        return Ok(());
+    }
+    println!("== installing {package} into {}", folder.display());
+    std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    make()?;
+    std::fs::write(&note, package).map_err(|e| format!("{}: {e}", note.display()))
 }
 
 /// A voice for calls.

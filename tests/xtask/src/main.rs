@@ -15,6 +15,7 @@ cargo xtask demo [-- --once]   build everything, start a host, play six calls in
                                with --once it ends by itself, exit code 0 only if every step came out right
 cargo xtask test               build everything once and run every test
 cargo xtask packs              build the rule packs into target/packs
+cargo xtask tools              put what packs in Python and JavaScript are built with into target/tools
 cargo xtask lint               formatting and clippy, as reviewers run them";
 
 fn main() -> ExitCode {
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Some("demo") => demo(&args[1..]),
         Some("test") => test(),
         Some("packs") => machine::can_build_packs().and_then(|()| host()).and_then(|()| packs()),
+        Some("tools") => machine::can_build_other_languages(),
         Some("lint") => lint(),
         _ => {
             println!("{HELP}");
@@ -51,6 +53,7 @@ fn demo(args: &[String]) -> Result<(), String> {
 fn test() -> Result<(), String> {
     let began = Instant::now();
     machine::can_build_packs()?;
+    machine::can_build_other_languages()?;
     machine::can_speak()?;
     machine::can_check_formats()?;
     machine::can_serve_packs()?;
@@ -116,6 +119,6 @@ fn built(name: &str) -> PathBuf {
     here.parent().unwrap_or(Path::new("target/debug")).join(name)
 }
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }

@@ -4,6 +4,7 @@ mod build;
 mod inspect;
 mod lock;
 mod registry;
+mod new;
 mod running;
 mod scenarios;
 mod sign;
@@ -26,6 +27,8 @@ pub(crate) struct PackDir {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PackCommand {
+    /// Begin a pack: a folder with one rule, its cases, settings and README, which passes its own tests.
+    New(new::Args),
     /// Compile packs into one .wasm file each.
     Build(build::Args),
     /// Run a pack's cases in the real engine. Exit code 1 if one fails.
@@ -66,6 +69,7 @@ pub(crate) enum PackCommand {
 
 pub(crate) async fn run(command: PackCommand) -> anyhow::Result<ExitCode> {
     match command {
+        PackCommand::New(args) => new::run(&args),
         PackCommand::Build(args) => build::run(&args),
         PackCommand::Test(args) => test::run(&args),
         PackCommand::Scenarios(args) => scenarios::run(&args),
