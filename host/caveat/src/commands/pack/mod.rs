@@ -3,8 +3,8 @@
 mod build;
 mod inspect;
 mod lock;
-mod registry;
 mod new;
+mod registry;
 mod running;
 mod scenarios;
 mod sign;
