@@ -89,14 +89,14 @@ impl Timeline {
         self.next.saturating_mul(1_000)
     }
 
-    /// Sound arrives. What is too late, or more than two windows ahead, is lost; so is a leg that was not announced.
-    pub fn hear(&mut self, leg: u8, at: Offset, samples: &[i16]) {
+    /// Sound arrives; `at` counts samples since the call began. What is too late, or more than two windows ahead, is lost;
+    /// so is a leg that was not announced.
+    pub fn hear(&mut self, leg: u8, at: u64, samples: &[i16]) {
         let Some(leg) = self.legs.get_mut(&leg) else { return };
         let first = u64::from(self.next) * SEGMENT_SAMPLES as u64;
         let ahead = u64::from(self.window_ms) * 2 * u64::from(SAMPLES_PER_MS) + 10 * SEGMENT_SAMPLES as u64;
-        let start = u64::from(at) * u64::from(SAMPLES_PER_MS);
         for (i, sample) in samples.iter().enumerate() {
-            let Some(place) = (start + i as u64).checked_sub(first) else { continue };
+            let Some(place) = at.saturating_add(i as u64).checked_sub(first) else { continue };
             if place >= ahead {
                 return;
             }
@@ -295,8 +295,8 @@ mod tests {
         timeline.go(0);
         for frame in 0..seconds * 50 {
             let samples: Vec<i16> = (0..160).map(|i| ((frame * 160 + i) % 30_000) as i16 + 1).collect();
-            timeline.hear(0, frame * 20, &samples);
-            timeline.hear(1, frame * 20, &samples);
+            timeline.hear(0, u64::from(frame) * 160, &samples);
+            timeline.hear(1, u64::from(frame) * 160, &samples);
         }
         timeline
     }
@@ -407,11 +407,11 @@ mod tests {
     fn duplicates_disorder_and_nonsense_are_borne() {
         let mut timeline = Timeline::new(WINDOW, [0]);
         timeline.go(0);
-        timeline.hear(0, 500, &[2; 4_000]);
+        timeline.hear(0, 4_000, &[2; 4_000]);
         timeline.hear(0, 0, &[1; 4_000]);
         timeline.hear(0, 0, &[1; 4_000]);
         timeline.hear(7, 0, &[5; 100]);
-        timeline.hear(0, Offset::MAX, &[5; 100]);
+        timeline.hear(0, u64::MAX, &[5; 100]);
         let samples = all(&mut timeline, 0, 1);
         assert!(samples[..4_000].iter().all(|s| *s == 1) && samples[4_000..].iter().all(|s| *s == 2));
     }

@@ -1,5 +1,6 @@
 //! What capture tells the recorder about a call, and what the recorder tells it back.
 
+use caveat_audio::SAMPLES_PER_MS;
 use caveat_model::{
     Asker, Attribute, CallTraits, ConsentForm, Direction, Key, NoticeKind, Offset, PartyId, PartyRole,
     PartyTraits, Purpose, RecordingId, Region, RegionSource, Word,
@@ -147,8 +148,15 @@ pub enum RecordingState {
 pub struct Frame {
     /// Which leg.
     pub leg: u8,
-    /// Of the first sample.
-    pub at: Offset,
+    /// Of the first sample: samples since the call began. Finer than a millisecond, so that legs stay aligned.
+    pub at: u64,
     /// The samples.
     pub samples: Vec<i16>,
+}
+
+impl Frame {
+    /// A frame whose place is known to the millisecond.
+    pub fn at_ms(leg: u8, at: Offset, samples: Vec<i16>) -> Self {
+        Self { leg, at: u64::from(at) * u64::from(SAMPLES_PER_MS), samples }
+    }
 }

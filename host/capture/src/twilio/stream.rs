@@ -158,8 +158,8 @@ impl Stream {
             Message::Media(media) => {
                 let now = Offset::try_from(self.began.elapsed().as_millis()).unwrap_or(Offset::MAX);
                 if let Some(media) = self.order.place(media, now.saturating_add(self.ahead_max_ms)) {
-                    let (leg, at, samples) = (media.track.leg(), media.at, media.samples);
-                    let taken = self.call.hear(caveat_recorder::Frame { leg, at, samples });
+                    let frame = caveat_recorder::Frame::at_ms(media.track.leg(), media.at, media.samples);
+                    let taken = self.call.hear(frame);
                     self.lost += u64::from(!taken);
                 }
             }

@@ -44,13 +44,13 @@ async fn hand_over(
         due.tick().await;
         let now = Offset::try_from(began.elapsed().as_millis()).unwrap_or(Offset::MAX);
         loop {
-            let next = frames.peek();
-            let until = next.map_or(now, |frame| frame.at.min(now));
+            let next = frames.peek().map(|(at, frame)| (*at, frame));
+            let until = next.map_or(now, |(at, _)| at.min(now));
             if let Some(event) = events.next_if(|event| event.at <= until) {
                 call.happened(event.happening).await?;
                 continue;
             }
-            let Some(frame) = next.filter(|frame| frame.at.saturating_add(FRAME_MS) <= now) else { break };
+            let Some((_, frame)) = next.filter(|(at, _)| at.saturating_add(FRAME_MS) <= now) else { break };
             // Nothing is lost where the recorder is behind: it is offered again.
             if !call.hear(frame.clone()) {
                 break;
@@ -62,11 +62,11 @@ async fn hand_over(
     Ok(())
 }
 
-/// Every frame of every leg, in order of time.
-fn frames(audio: &Wav) -> impl Iterator<Item = Frame> {
+/// Every frame of every leg, in order of time, with the time.
+fn frames(audio: &Wav) -> impl Iterator<Item = (Offset, Frame)> {
     let starts = (0..audio.duration_ms()).step_by(FRAME_MS as usize);
     starts.flat_map(move |at| {
-        (0..audio.legs()).map(move |leg| Frame { leg, at, samples: audio.samples(leg, at, FRAME_MS) })
+        (0..audio.legs()).map(move |leg| (at, Frame::at_ms(leg, at, audio.samples(leg, at, FRAME_MS))))
     })
 }
 
@@ -81,8 +81,9 @@ mod tests {
         let samples: Vec<i16> = (0..2 * 1_001).collect();
         let audio = Wav::read(pcm(2, &samples)).unwrap();
         for leg in 0..2i16 {
-            let all: Vec<Frame> = frames(&audio).filter(|f| i16::from(f.leg) == leg).collect();
-            assert!(all.iter().enumerate().all(|(i, f)| f.at as usize == i * 20));
+            let frames = frames(&audio).map(|(_, frame)| frame);
+            let all: Vec<Frame> = frames.filter(|f| i16::from(f.leg) == leg).collect();
+            assert!(all.iter().enumerate().all(|(i, f)| f.at as usize == i * 160));
             let joined: Vec<i16> = all.into_iter().flat_map(|f| f.samples).collect();
             assert_eq!(joined, (0..1_001).map(|i| 2 * i + leg).collect::<Vec<_>>());
         }
