@@ -36,6 +36,20 @@ fn tested(dir: &Path) -> Value {
     serde_json::from_slice(&run.stdout).unwrap()
 }
 
+/// Nothing is wrong with what was just built, not even a little.
+fn assert_checks_out(dir: &Path) {
+    let packs = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packs");
+    let packs = packs.to_str().unwrap();
+    let run =
+        caveat(&["pack", "check", "--no-build", "--deny-warnings", "--packs", packs, dir.to_str().unwrap()]);
+    assert!(
+        run.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&run.stdout),
+        String::from_utf8_lossy(&run.stderr)
+    );
+}
+
 fn assert_each_rule_is_shown_both_ways(report: &Value) {
     let coverage = report["coverage"].as_array().unwrap();
     assert!(!coverage.is_empty());
@@ -61,6 +75,7 @@ fn passes_at_once(language: &str) {
     let report = tested(&dir);
     assert_eq!((&report["passed"], &report["failed"]), (&2.into(), &0.into()));
     assert_each_rule_is_shown_both_ways(&report);
+    assert_checks_out(&dir);
 }
 
 #[test]
@@ -89,6 +104,7 @@ fn one_rule_set_in_three_languages_passes_the_same_cases() {
     assert!(names(&reports[0]).len() >= 13);
     for (report, dir) in reports.iter().zip(&folders) {
         assert_each_rule_is_shown_both_ways(report);
+        assert_checks_out(dir);
         assert_eq!(names(report), names(&reports[0]));
         let schema = |dir: &Path| fs::read_to_string(dir.join("settings.schema.json")).unwrap();
         assert_eq!(schema(dir), schema(&folders[0]), "the settings are the same too");

@@ -21,3 +21,4 @@ pub use allowance::Needs;
 pub use engine::{Answer, Engine, Pack};
 pub use error::{EngineError, Failure, Problem};
 pub use limits::Limits;
+pub use sandbox::NAN_IS_CANONICAL;

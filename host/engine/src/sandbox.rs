@@ -13,6 +13,10 @@ use crate::{
     backtrace, meters,
 };
 
+/// Whether every NaN that a pack computes has the same bits on any machine. What a processor puts there otherwise is its
+/// own choice, and a pack could tell.
+pub const NAN_IS_CANONICAL: bool = true;
+
 /// What a snapshot needs on top: each memory is read twice, and each reading adds one page to it.
 const SNAPSHOT_PAGES: usize = 2;
 const PAGE_BYTES: usize = 64 << 10;
@@ -56,7 +60,7 @@ pub(crate) fn engine(limits: &Limits) -> wasmtime::Result<wasmtime::Engine> {
         // Costs half a microsecond a ruling, and a ruling waits for nothing.
         .concurrency_support(false)
         // Determinism: every bit of a result follows from the inputs.
-        .cranelift_nan_canonicalization(true)
+        .cranelift_nan_canonicalization(NAN_IS_CANONICAL)
         .relaxed_simd_deterministic(true)
         .wasm_threads(false)
         .shared_memory(false)

@@ -45,13 +45,9 @@ pub fn build(dir: &Path, out: Option<&Path>, progress: &mut dyn FnMut(&str)) -> 
     let dir = fs::canonicalize(dir).map_err(PackError::io("open", dir))?;
     let manifest = Manifest::open(&dir)?;
     let schema = manifest.pack.settings.as_deref().map(|name| read_schema(&dir.join(name))).transpose()?;
-    let component = match Language::of(&dir)? {
-        Language::Rust => rust::component(&dir, &manifest.pack.name, progress)?,
-        Language::Python => python::component(&dir, &manifest, progress)?,
-        Language::JavaScript => javascript::component(&dir, &manifest, progress)?,
-    };
+    let component = made(&dir, &manifest, progress)?;
 
-    let name = format!("{}-{}.wasm", manifest.pack.name, manifest.pack.version);
+    let name = manifest.file_name();
     let cases = match dir.join("cases") {
         folder if folder.is_dir() => cases::read_cases(&folder)?,
         _ => vec![],
@@ -64,7 +60,26 @@ pub fn build(dir: &Path, out: Option<&Path>, progress: &mut dyn FnMut(&str)) -> 
     Ok(Built { path, file })
 }
 
-fn read_schema(path: &Path) -> Result<Value, PackError> {
+/// The component alone of the pack in `dir`, as its language's tool makes it: whether it fits the manifest, nobody has
+/// looked at.
+///
+/// # Errors
+/// As [`build`], but [`PackError::NotAPack`] only for what cannot be made into a component.
+pub fn component(dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<Vec<u8>, PackError> {
+    let dir = fs::canonicalize(dir).map_err(PackError::io("open", dir))?;
+    let manifest = Manifest::open(&dir)?;
+    Ok(made(&dir, &manifest, progress)?.bytes)
+}
+
+fn made(dir: &Path, manifest: &Manifest, progress: &mut dyn FnMut(&str)) -> Result<Component, PackError> {
+    match Language::of(dir)? {
+        Language::Rust => rust::component(dir, &manifest.pack.name, progress),
+        Language::Python => python::component(dir, manifest, progress),
+        Language::JavaScript => javascript::component(dir, manifest, progress),
+    }
+}
+
+pub(crate) fn read_schema(path: &Path) -> Result<Value, PackError> {
     let text = document::read(path)?;
     let wrong = |line, message| PackError::Document {
         path: path.to_owned(),

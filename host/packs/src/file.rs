@@ -2,16 +2,15 @@
 //! of its settings, so that the digest of the file covers all that decides its rulings but the settings themselves. A second
 //! section, `caveat:cases`, holds the cases it was built with: whoever loads it can see it keep to them.
 
-use std::{collections::BTreeSet, fs, io::ErrorKind, ops::Range, path::Path, sync::Arc};
+use std::{fs, io::ErrorKind, ops::Range, path::Path, sync::Arc};
 
-use caveat_model::{Digest, Stage};
+use caveat_model::Digest;
 use caveat_notes::NOTE_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use wasmparser::{Encoding, Parser, Payload};
 
-use crate::{Manifest, PackError, settings, signature::signature_path};
+use crate::{Manifest, PackError, settings, signature::signature_path, surface::Surface};
 
 /// Name of the custom section.
 pub const MANIFEST_SECTION: &str = "caveat:manifest";
@@ -115,7 +114,9 @@ impl PackFile {
         if let Some(schema) = &schema {
             settings::validator(schema).map_err(|e| refuse(format!("its settings schema is none: {e}")))?;
         }
-        surface.agrees_with(&manifest).map_err(&refuse)?;
+        if let Some(disagreement) = surface.disagreements(&manifest).first() {
+            return Err(refuse(disagreement.to_string()));
+        }
         let cases = match surface.cases.as_slice() {
             [] => 0..0,
             [one] if one.len() <= limits.cases_bytes => one.clone(),
@@ -215,94 +216,6 @@ fn signature_beside(pack: &Path) -> Result<Option<String>, PackError> {
         return Err(PackError::not_a_pack(&path.display().to_string(), why));
     }
     fs::read_to_string(&path).map(Some).map_err(PackError::io("read", path))
-}
-
-/// What a component shows on its outside.
-#[derive(Default)]
-struct Surface<'a> {
-    sections: Vec<&'a [u8]>,
-    cases: Vec<Range<usize>>,
-    exports: BTreeSet<String>,
-    imports: BTreeSet<String>,
-}
-
-impl<'a> Surface<'a> {
-    fn of(bytes: &'a [u8]) -> Result<Self, String> {
-        let mut surface = Self::default();
-        let mut depth = 0_u32;
-        for payload in Parser::new(0).parse_all(bytes) {
-            match payload.map_err(|e| format!("it is damaged: {e}"))? {
-                Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
-                    return Err(
-                        "it is a core module, not a component: build it with `caveat pack build`".into()
-                    );
-                }
-                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
-                Payload::End(_) => depth = depth.saturating_sub(1),
-                Payload::CustomSection(section) if depth == 0 && section.name() == MANIFEST_SECTION => {
-                    surface.sections.push(section.data());
-                }
-                Payload::CustomSection(section) if depth == 0 && section.name() == CASES_SECTION => {
-                    let start = section.data_offset() as usize;
-                    surface.cases.push(start..start + section.data().len());
-                }
-                Payload::ComponentExportSection(exports) if depth == 0 => {
-                    for export in exports {
-                        surface.exports.insert(export.map_err(|e| e.to_string())?.name.name.to_owned());
-                    }
-                }
-                Payload::ComponentImportSection(imports) if depth == 0 => {
-                    for import in imports {
-                        surface.imports.insert(import.map_err(|e| e.to_string())?.name.name.to_owned());
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(surface)
-    }
-
-    fn agrees_with(&self, manifest: &Manifest) -> Result<(), String> {
-        let contract = &manifest.pack.contract;
-        let interface = |name: &str| format!("caveat:policy/{name}@{contract}");
-        if !self.exports.contains(&interface("settings")) {
-            return Err(format!("it does not export `{}`: {}", interface("settings"), self.contracts()));
-        }
-        for stage in Stage::ALL {
-            let export = interface(&stage.to_string());
-            match (manifest.pack.stages.contains(&stage), self.exports.contains(&export)) {
-                (true, false) => {
-                    return Err(format!(
-                        "its manifest names the stage `{stage}`, but it does not export `{export}`"
-                    ));
-                }
-                (false, true) => {
-                    return Err(format!(
-                        "it exports `{export}`, but its manifest does not name the stage `{stage}`"
-                    ));
-                }
-                _ => {}
-            }
-        }
-        // Types come in through `facts`; an interface of types alone gives no power.
-        let harmless = ["facts", "capture", "storage", "access"].map(interface);
-        let granted: BTreeSet<String> = manifest.pack.imports.iter().map(|i| interface(i)).collect();
-        match self.imports.iter().find(|i| !harmless.contains(i) && !granted.contains(*i)) {
-            Some(import) => Err(format!(
-                "it imports `{import}`, which its manifest does not ask for: add it to `imports` or do without"
-            )),
-            None => Ok(()),
-        }
-    }
-
-    /// Which versions of the contract it was built for, for a message that helps.
-    fn contracts(&self) -> String {
-        let of_policy = self.exports.iter().filter(|e| e.starts_with("caveat:policy/")).cloned();
-        match of_policy.collect::<Vec<_>>().join("`, `") {
-            none if none.is_empty() => "it exports nothing of caveat:policy".into(),
-            some => format!("it exports `{some}`; rebuild it against the contract that its manifest names"),
-        }
-    }
 }
 
 /// WebAssembly core specification, 5.5.3: id 0, size, name, contents; sizes in LEB128.

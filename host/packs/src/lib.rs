@@ -1,5 +1,4 @@
-//! Packs as files: what a manifest says, how a crate becomes one `.wasm` file, who vouches for it, what loads, who is asked.
-//! Packs as files: what a manifest says, how source becomes one `.wasm` file, what loads, and who is asked.
+//! Packs as files: what a manifest says, how source becomes one `.wasm` file, who vouches for it, what loads, who is asked.
 //!
 //! Never runs WebAssembly itself (the engine does) and never merges rulings (the model does). A pack that fails is never
 //! skipped: its declared safe outcome stands in for it. Start at [`Manifest`], then [`build`], [`PackFile`], [`load`] and
@@ -10,7 +9,9 @@ mod admission;
 mod archive;
 mod builder;
 mod cases;
+mod check;
 mod decide;
+mod docs;
 mod document;
 mod error;
 mod file;
@@ -26,17 +27,23 @@ mod scaffold;
 mod scenarios;
 mod settings;
 mod signature;
+mod surface;
 mod toolchain;
 mod trace;
 
 pub use active::{Active, ActiveSet, ActiveSets, FAILURE_RULE};
 pub use admission::{Trust, admit};
 pub use archive::Archive;
-pub use builder::{Built, build};
+pub use builder::{Built, build, component};
 pub use cases::{
     CaseOptions, CaseReport, CaseResult, Difference, RuleCoverage, play_cases, run_cases, run_own_cases,
 };
+pub use check::{CheckReport, Finding, Lint, Severity, check};
 pub use decide::{decide, event_from_line};
+pub use docs::{
+    Answer as DocsAnswer, CasePage, DataRow, DataTable, DocsFormat, Page, RulePage, Said, SettingRow,
+    StagePage, StepPage, Why, Word,
+};
 pub use document::read_toml;
 pub use error::{NotAdmitted, PackError, Problem};
 pub use file::{CASES_SECTION, CaseText, FileLimits, MANIFEST_SECTION, PackFile};

@@ -213,6 +213,11 @@ impl Manifest {
         if word == Some(Outcome::Restrain.word(stage)) { Outcome::Restrain } else { Outcome::Refuse }
     }
 
+    /// What its built file is called: `NAME-VERSION.wasm`.
+    pub fn file_name(&self) -> String {
+        format!("{}-{}.wasm", self.pack.name, self.pack.version)
+    }
+
     /// Whether the pack goes by this name.
     pub fn answers_to(&self, name: &str) -> bool {
         self.pack.name == name || self.pack.aliases.iter().any(|a| a == name)

@@ -11,6 +11,9 @@ impl Paint {
     pub(crate) fn bad(self, text: &str) -> String {
         self.wrap("31", text)
     }
+    pub(crate) fn warn(self, text: &str) -> String {
+        self.wrap("33", text)
+    }
     pub(crate) fn faint(self, text: &str) -> String {
         self.wrap("2", text)
     }

@@ -65,6 +65,10 @@ fn test() -> Result<(), String> {
     packs()?;
     step("cases of every pack, in the real engine");
     run(Command::new(built("caveat")).args(["pack", "test", "--no-build"]).args(pack_folders()?))?;
+    step("every pack, as `caveat pack check` looks at it");
+    run(Command::new(built("caveat"))
+        .args(["pack", "check", "--no-build", "--deny-warnings"])
+        .args(pack_folders()?))?;
     step("every test");
     cargo(&["test", "--workspace", "--all-targets", "--no-fail-fast"])?;
     step("examples in the documentation");

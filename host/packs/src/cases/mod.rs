@@ -39,6 +39,6 @@ mod run;
 mod script;
 
 pub use report::{CaseReport, CaseResult, Difference, RuleCoverage};
-pub(crate) use run::Configured;
 pub use run::{CaseOptions, play_cases, run_cases, run_own_cases};
-pub(crate) use script::{read_cases, scripts_in};
+pub(crate) use run::{Configured, play};
+pub(crate) use script::{Expect, Script, Step, read_cases, read_scripts, scripts_in, word};

@@ -87,7 +87,8 @@ impl<'a> Configured<'a> {
     }
 }
 
-fn play(
+/// Runs them with a pack that may be configured already.
+pub(crate) fn play(
     packs: &mut Configured<'_>,
     scripts: &[Script],
     mut progress: Option<&mut dyn FnMut(usize, usize)>,

@@ -40,7 +40,7 @@ pub(crate) struct Step {
 }
 
 /// What is compared; only what is there.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Expect {
     pub(crate) decision: Option<Decision>,
@@ -97,7 +97,7 @@ struct RawStep {
 ///
 /// # Errors
 /// [`PackError::Document`] with line and key of the first thing that is wrong.
-pub(super) fn read_scripts(
+pub(crate) fn read_scripts(
     files: &[CaseText],
     within: &Path,
     manifest: &Manifest,
@@ -214,6 +214,6 @@ fn overlay(facts: &mut Map<String, Value>, over: toml::Table) {
 }
 
 /// A model enum as its serde word.
-pub(super) fn word<T: Serialize>(value: &T) -> String {
+pub(crate) fn word<T: Serialize>(value: &T) -> String {
     serde_json::to_value(value).ok().as_ref().map(plain::text_of).unwrap_or_default()
 }

@@ -32,14 +32,27 @@ citation = "Manual 3.2"
 pub(crate) enum Behavior {
     /// Answers with this outcome (0 allow, 1 suspend, 2 refuse) and one reason that names this rule.
     Says(u8, &'static str),
+    /// The same when a call is offered; allows anything else without a word.
+    #[allow(dead_code, reason = "not every file of tests needs it")]
+    SaysWhenOffered(u8, &'static str),
     /// Traps.
+    #[allow(dead_code, reason = "not every file of tests needs it")]
     Traps,
 }
 
 /// A component of the world `capture-pack`.
 pub(crate) fn component(behavior: &Behavior) -> Vec<u8> {
+    component_with(behavior, "")
+}
+
+/// The same with more in its module, written in WebAssembly text.
+pub(crate) fn component_with(behavior: &Behavior, more: &str) -> Vec<u8> {
+    // An event begins with the number of its case, of which `offered` is the first. At 5120 nothing is ever written: the
+    // ruling there allows.
+    let when_offered = "(select (i32.const 5120) (i32.const 1024) (i32.load8_u (local.get 0)))";
     let (outcome, rule, body) = match behavior {
         Behavior::Says(outcome, rule) => (*outcome, *rule, "i32.const 1024"),
+        Behavior::SaysWhenOffered(outcome, rule) => (*outcome, *rule, when_offered),
         Behavior::Traps => (0, "", "unreachable"),
     };
     // At 1024 the ruling: outcome, then pointer and length of five lists, the last being reasons, at 1024 + 36.
@@ -52,6 +65,7 @@ pub(crate) fn component(behavior: &Behavior) -> Vec<u8> {
     let text = list(3072, 0);
     let wat = format!(
         r#"(module
+            {more}
             (memory (export "memory") 2)
             (global $next (mut i32) (i32.const 8192))
             (data (i32.const 1024) "\{outcome:02x}")

@@ -1,6 +1,8 @@
 //! `caveat pack`: a file per command, each with its arguments and what it does.
 
 mod build;
+mod check;
+mod docs;
 mod inspect;
 mod lock;
 mod new;
@@ -33,6 +35,11 @@ pub(crate) enum PackCommand {
     Build(build::Args),
     /// Run a pack's cases in the real engine. Exit code 1 if one fails.
     Test(test::Args),
+    /// Look for everything that can be wrong with packs and that no compiler sees. Exit code 1 on an error.
+    #[command(long_about = check::ABOUT)]
+    Check(check::Args),
+    /// Write a page about a pack that a lawyer can read and sign off.
+    Docs(docs::Args),
     /// Run a file of plain-term legal scenarios and report expected and got. Always exit code 0: it reports.
     Scenarios(scenarios::Args),
     /// Show which packs of a running host rule for a client, and which ruled before.
@@ -72,6 +79,8 @@ pub(crate) async fn run(command: PackCommand) -> anyhow::Result<ExitCode> {
         PackCommand::New(args) => new::run(&args),
         PackCommand::Build(args) => build::run(&args),
         PackCommand::Test(args) => test::run(&args),
+        PackCommand::Check(args) => check::run(&args),
+        PackCommand::Docs(args) => docs::run(&args),
         PackCommand::Scenarios(args) => scenarios::run(&args),
         PackCommand::Keygen(args) => sign::keygen(&args),
         PackCommand::Sign(args) => sign::sign(&args),
