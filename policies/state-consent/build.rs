@@ -15,6 +15,9 @@ const STRICTEST: [(&str, &str, &str); 3] = [
     ("TERRITORY", "A US territory without a rule of its own here", "18 U.S.C. 2511(2)(d) is only the floor"),
 ];
 
+/// Whoever is in no known place may be in any of them: what any jurisdiction forbids, it forbids.
+const MAY_BE_ANYWHERE: &str = "UNKNOWN";
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Law {
@@ -212,12 +215,19 @@ fn places(rows: &[Row]) -> Result<String, Box<dyn Error>> {
         .into_iter()
         .filter(|form| rows.iter().all(|row| forms(row).contains(form)))
         .collect::<Vec<_>>();
-    for (_, name, citation) in STRICTEST {
-        writeln!(
-            out,
-            "Row {{ name: {name:?}, statute: {citation:?}, forms: {}, ..Row::NONE }},",
-            union(&common)
-        )?;
+    for (constant, name, citation) in STRICTEST {
+        writeln!(out, "Row {{ name: {name:?}, statute: {citation:?}, forms: {},", union(&common))?;
+        if constant == MAY_BE_ANYWHERE {
+            for (field, citations) in [
+                ("minor", every(rows, |row| row.minor_rule.as_ref())),
+                ("vendor", every(rows, |row| row.vendor.as_ref())),
+                ("utility", every(rows, |row| row.telephone_utility.as_ref())),
+                ("public_body", every(rows, |row| row.public_body.as_ref())),
+            ] {
+                writeln!(out, "    {field}: {citations:?},")?;
+            }
+        }
+        writeln!(out, "    ..Row::NONE }},")?;
     }
     writeln!(out, "];")?;
     for (n, (constant, ..)) in STRICTEST.iter().enumerate() {
@@ -225,20 +235,27 @@ fn places(rows: &[Row]) -> Result<String, Box<dyn Error>> {
     }
     let strict = |row: &Row| row.engine_class == Consent::AllParty;
     let stand_ins = ((1u64 << STRICTEST.len()) - 1) << rows.len();
+    let unknown = STRICTEST.iter().position(|(constant, ..)| *constant == MAY_BE_ANYWHERE);
+    let unknown = 1u64 << (rows.len() + unknown.ok_or("an unknown place stands among the strictest")?);
     let mut set =
         |name: &str, bits: u64| writeln!(out, "pub(crate) const {name}: Places = Places({bits:#x});");
     set("ALL_PARTY", mask(rows, strict) | stand_ins)?;
     set("STAND_INS", stand_ins)?;
     set("FEDERAL", mask(rows, |row| row.code == "US"))?;
-    set("MINORS_CANNOT", mask(rows, |row| row.minor_rule.is_some()))?;
+    set("MINORS_CANNOT", mask(rows, |row| row.minor_rule.is_some()) | unknown)?;
     set("IN_PERSON", mask(rows, |row| row.in_person.is_some()))?;
-    set("NO_VENDOR", mask(rows, |row| row.vendor.is_some()))?;
-    set("NO_UTILITY", mask(rows, |row| row.telephone_utility.is_some()))?;
-    set("PUBLIC_BODY", mask(rows, |row| row.public_body.is_some()))?;
+    set("NO_VENDOR", mask(rows, |row| row.vendor.is_some()) | unknown)?;
+    set("NO_UTILITY", mask(rows, |row| row.telephone_utility.is_some()) | unknown)?;
+    set("PUBLIC_BODY", mask(rows, |row| row.public_body.is_some()) | unknown)?;
     let every_s = rows.iter().filter_map(|row| row.beep_interval_s).min().unwrap_or(0);
     writeln!(out, "/// The longest time between two tones that a jurisdiction accepts, in seconds.")?;
     writeln!(out, "pub(crate) const BEEP_EVERY_S: u16 = {every_s};")?;
     Ok(out)
+}
+
+/// The citations of every row that has one.
+fn every<'a>(rows: &'a [Row], citation: impl Fn(&'a Row) -> Option<&'a String>) -> String {
+    rows.iter().filter_map(citation).map(String::as_str).collect::<Vec<_>>().join("; ")
 }
 
 fn write_row(out: &mut String, row: &Row) -> std::fmt::Result {

@@ -14,7 +14,8 @@ pub(crate) struct Holdings {
     pub(crate) sad: Vec<Span>,
     /// A card number is in it, labelled or not.
     pub(crate) has_pan: bool,
-    /// Nobody has looked yet, or nobody said: a call that begins may come to hold a card number.
+    /// Nobody has looked yet, or nobody said: a call that begins may come to hold a card number. Where a code or PIN was
+    /// found and no number, one was likely missed.
     pub(crate) unknown: bool,
 }
 
@@ -27,7 +28,7 @@ impl Holdings {
         let sad = places(&[LabelKind::CardCode, LabelKind::CardPin]);
         let has_pan = !pan.is_empty() || facts.flag("content.pan") == Some(true);
         let told = facts.attributes.iter().any(|a| a.name.starts_with("content."));
-        let unknown = facts.labels.is_empty() && !told;
+        let unknown = !told && (facts.labels.is_empty() || !sad.is_empty());
         Self { pan, sad, has_pan, unknown }
     }
 

@@ -14,7 +14,7 @@ use crate::{
     forms::{Forms, Standing},
     places::{
         ALL_PARTY, FEDERAL, IN_PERSON, MINORS_CANNOT, NO_UTILITY, NO_VENDOR, PUBLIC_BODY, Place, Places,
-        STAND_INS,
+        STAND_INS, UNKNOWN,
     },
     purposes,
     relief::Ground,
@@ -79,14 +79,15 @@ impl<'a> Hearing<'a> {
             for place in call.places.within(NO_UTILITY).iter() {
                 let why = "A telephone utility may not record calls with customers unless the commission waived it.";
                 let rule = &rules::TELEPHONE_UTILITY;
-                refuse_by(ruling, rule, place.row().utility, why).remedy(rule, "obtain-puc-waiver");
+                refuse_by(ruling, rule, place.row().utility, &if_anywhere(place, why))
+                    .remedy(rule, "obtain-puc-waiver");
             }
         }
         if call.serves_a_vendor() && call.facts.flag("consent.vendor-use") != Some(true) {
             for place in call.places.within(NO_VENDOR).iter() {
                 let why = "A vendor that may use the call for ends of its own is a third party there; the client's consent \
                            does not cover it.";
-                refuse_by(ruling, &rules::VENDOR, place.row().vendor, why)
+                refuse_by(ruling, &rules::VENDOR, place.row().vendor, &if_anywhere(place, why))
                     .remedy(&rules::VENDOR, "remove-vendor-use");
             }
         }
@@ -114,7 +115,11 @@ impl<'a> Hearing<'a> {
     }
 
     fn wants_express(&self, place: Place) -> bool {
-        self.policy.express.contains(place) || (self.is_public_body && PUBLIC_BODY.contains(place))
+        let by_choice = match place {
+            UNKNOWN => !self.policy.express.is_empty(),
+            _ => self.policy.express.contains(place),
+        };
+        by_choice || (self.is_public_body && PUBLIC_BODY.contains(place))
     }
 
     /// Whether every strict place is satisfied, exempts the call, or was opted out of.
@@ -360,6 +365,14 @@ fn remedies(ruling: &mut Ruling, rule: &Rule, actions: &[&str]) {
         if !ruling.remedies.iter().any(|r| r.action == *action) {
             ruling.remedy(rule, action);
         }
+    }
+}
+
+/// A rule of some place, where a party may be anywhere.
+fn if_anywhere(place: Place, why: &str) -> String {
+    match place {
+        UNKNOWN => format!("A party may be anywhere, so the strictest law counts. {why}"),
+        _ => why.to_owned(),
     }
 }
 

@@ -75,6 +75,8 @@ fn a_card_number_lies_under_strong_cryptography() {
         check(seal(cipher), &pan, Refuse, &[], &["encrypt-objects"]);
         check(seal(cipher), &kept(&[], &[]), Refuse, &[], &["encrypt-objects"]);
         check(seal(cipher), &kept(&[LabelKind::Health], &[]), Allow, &[], &[]);
+        // Where a code was said, a number was said as well, whether somebody found it or not.
+        check(seal(cipher), &kept(&[CardCode], &[]), Refuse, &["purge"], &["encrypt-objects"]);
     }
     let removable = kept(&[CardNumber], &[("storage.removable", "yes")]);
     check(seal(Cipher::DiskOnly), &removable, Allow, &["approve-media-move"], &[]);

@@ -380,6 +380,34 @@ fn a_telephone_utility_does_not_record_in_pennsylvania() {
     allows(&with(utility("PA"), |f| f.attributes.push(flag("tenant.puc-waiver"))));
 }
 
+/// Whoever may be anywhere is held to what any place asks for.
+#[test]
+fn an_unknown_place_is_every_place() {
+    let told = |attributes: &[&str]| {
+        let parties = [
+            at(Role::Agent, "TX"),
+            nowhere(Role::Customer, NumberKind::Missing),
+            nowhere(Role::Vendor, NumberKind::Missing),
+        ];
+        with(call(&parties), |f| {
+            f.notices.push(notice(true, &[0, 1]));
+            f.attributes.extend(attributes.iter().map(|name| flag(name)));
+        })
+    };
+    assert!(cites(&refuses(&told(&[]), "consent.vendor"), "Cal. Penal Code 631"));
+    let free = "consent.vendor-use";
+    allows(&told(&[free]));
+    assert!(cites(
+        &refuses(&told(&[free, "tenant.telephone-utility"]), "consent.telephone-utility"),
+        "63.137(2)"
+    ));
+    let public = told(&[free, "tenant.public-body"]);
+    assert!(cites(&refuses(&public, "consent.express"), "2002-05"));
+    allows(&with(public, |f| f.consents.push(yes(1))));
+    let florida = pack(r#"{"express-states": ["FL"]}"#);
+    assert_eq!(florida.capture(&Event::Offered, &told(&[free])).outcome, Outcome::Refuse);
+}
+
 #[test]
 fn a_room_in_oregon_is_told() {
     let room = with(two("WY", "OR"), |f| f.attributes.push(flag("call.speakerphone")));
