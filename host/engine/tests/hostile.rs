@@ -59,6 +59,16 @@ fn an_infinite_loop_is_stopped_by_whichever_is_left() {
     assert_eq!(run("infinite-loop", Limits::default()).unwrap_err().limit(), "fuel");
 }
 
+/// Fuel counts instructions, and one instruction can fill a mebibyte: there the deadline is what stops it.
+#[test]
+fn much_work_for_few_instructions_is_stopped_by_time() {
+    let limits =
+        Limits { deadline_us: 5_000, epoch_tick_us: 100, fuel_per_ruling: 10_000_000_000, ..generous() };
+    assert_eq!(run("bulk-fill", limits), Err(Failure::Deadline { field: "deadline_us", limit_us: 5_000 }));
+    let limit = run("bulk-fill", Limits::default()).unwrap_err().limit();
+    assert!(["deadline", "fuel"].contains(&limit), "{limit}");
+}
+
 #[test]
 fn a_memory_bomb_is_stopped_by_memory() {
     only("memory-bomb", "memory", Limits { memory_bytes_max: 4 << 20, ..generous() });
@@ -105,6 +115,7 @@ fn answers_that_mean_nothing_are_invalid() {
     check("invalid-outcome", "discriminant");
     check("invalid-utf8", "utf-8");
     check("span-backwards", "ends before it begins");
+    check("log-out-of-bounds", "out of bounds");
 }
 
 #[test]
@@ -214,6 +225,12 @@ fn configure_is_bounded_too() {
     let at_start = failure("loop-at-start", Limits { configure_fuel: 1_000_000, ..generous() });
     assert_eq!(at_start, by_fuel);
     assert_eq!(failure("memory-bomb-in-configure", Limits::default()).limit(), "memory");
+    assert_eq!(failure("table-growth-in-configure", Limits::default()).limit(), "table");
+    assert_eq!(failure("recursion-in-configure", Limits::default()).limit(), "stack");
+    assert_eq!(failure("trap-at-start", Limits::default()).limit(), "trap");
+    let too_much = failure("giant-refusal", Limits::default());
+    assert!(matches!(too_much, Failure::ResultTooLarge { field: "result_bytes_max", .. }), "{too_much}");
+    assert_eq!(failure("refusal-out-of-bounds", Limits::default()).limit(), "invalid");
     let by_time = Limits { configure_fuel: u64::MAX >> 1, configure_deadline_ms: 2, ..generous() };
     assert_eq!(
         failure("loop-in-configure", by_time),
@@ -259,7 +276,11 @@ fn whatever_stops_a_pack_is_counted_under_its_name() {
         ("table-growth", "table", Limits { table_elements_max: 1_000, ..Limits::default() }),
         ("deep-recursion", "stack", Limits { stack_bytes_max: 64 << 10, ..generous() }),
         ("many-obligations", "result-size", Limits::default()),
+        ("long-line", "result-size", Limits::default()),
+        ("log-forever", "fuel", Limits::default()),
         ("list-out-of-bounds", "invalid", Limits::default()),
+        ("log-out-of-bounds", "invalid", Limits::default()),
+        ("bulk-fill", "deadline", by_time()),
         ("trap", "trap", Limits::default()),
         ("panic", "trap", Limits::default()),
     ];
@@ -273,8 +294,17 @@ fn whatever_stops_a_pack_is_counted_under_its_name() {
         count("caveat_pack_rulings_total{pack=\"good\",stage=\"capture\",outcome=\"refuse\"} 2");
         count("caveat_pack_rulings_total{pack=\"good\",stage=\"capture\",outcome=\"failed\"} 0");
     }
-    let in_configure =
-        [("panic-in-configure", "trap"), ("loop-in-configure", "fuel"), ("loop-at-start", "fuel")];
+    let in_configure = [
+        ("panic-in-configure", "trap"),
+        ("trap-at-start", "trap"),
+        ("loop-in-configure", "fuel"),
+        ("loop-at-start", "fuel"),
+        ("memory-bomb-in-configure", "memory"),
+        ("table-growth-in-configure", "table"),
+        ("recursion-in-configure", "stack"),
+        ("giant-refusal", "result-size"),
+        ("refusal-out-of-bounds", "invalid"),
+    ];
     for (name, limit) in in_configure {
         let limits = Limits { configure_fuel: 1_000_000, ..Limits::default() };
         let seen = metered(|| drop(refusal(&guest(name), limits)));
@@ -290,4 +320,10 @@ fn a_flood_of_lines_ends_at_the_limit_and_the_rest_is_counted() {
     assert!(seen.contains("caveat_pack_log_lines_dropped_total{pack=\"log-flood\"} 9993"), "{seen}");
     assert!(seen.contains("caveat_pack_fuel_total{pack=\"log-flood\"}"), "{seen}");
     assert!(seen.contains("caveat_pack_ruling_seconds_count{pack=\"log-flood\"} 1"), "{seen}");
+    let limits = Limits { log_lines_max: 7, ..Limits::default() };
+    let seen = metered(|| assert_eq!(run("log-flood-in-configure", limits).unwrap().outcome, Outcome::Allow));
+    assert!(
+        seen.contains("caveat_pack_log_lines_dropped_total{pack=\"log-flood-in-configure\"} 993"),
+        "{seen}"
+    );
 }
