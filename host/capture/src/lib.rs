@@ -5,6 +5,8 @@
 //! `routes`; start at [`routes`], then `twilio/mod.rs`, which documents what a phone system has to send.
 
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod limits;
 mod twilio;
 mod upload;

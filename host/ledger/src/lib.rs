@@ -10,6 +10,8 @@ mod details;
 mod entry;
 mod error;
 mod export;
+#[doc(hidden)]
+pub mod fuzz;
 mod head;
 mod key;
 mod ledger;

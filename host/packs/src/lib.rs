@@ -15,6 +15,8 @@ mod docs;
 mod document;
 mod error;
 mod file;
+#[doc(hidden)]
+pub mod fuzz;
 mod language;
 mod loaded;
 mod lock;

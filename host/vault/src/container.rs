@@ -46,7 +46,7 @@ pub(crate) struct Trailer {
 }
 
 impl Trailer {
-    fn encode(&self, seal_key: &Key, header: &[u8]) -> Vec<u8> {
+    pub(crate) fn encode(&self, seal_key: &Key, header: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(TRAILER);
         out.extend_from_slice(&self.frames.to_be_bytes());
         out.extend_from_slice(&self.duration_ms.to_be_bytes());

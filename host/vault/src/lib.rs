@@ -8,6 +8,8 @@
 
 mod container;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod header;
 mod keyring;
 mod merkle;

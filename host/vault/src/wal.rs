@@ -335,7 +335,7 @@ fn encode(append: &Append, id: u64, at: u64, out: &mut Vec<u8>) -> u64 {
 }
 
 /// Bound to the place, so that a record copied elsewhere is not one.
-fn checksum(id: u64, at: u64, record: &[u8]) -> [u8; SUM] {
+pub(crate) fn checksum(id: u64, at: u64, record: &[u8]) -> [u8; SUM] {
     let digest = sha256(&[MAGIC, &id.to_be_bytes(), &at.to_be_bytes(), record]);
     std::array::from_fn(|i| digest[i])
 }
@@ -372,7 +372,7 @@ fn scan(path: &Path, id: u64) -> io::Result<Vec<Found>> {
 }
 
 /// The record at `at` and the offset after it.
-fn parse(bytes: &[u8], id: u64, at: usize) -> Option<(Found, usize)> {
+pub(crate) fn parse(bytes: &[u8], id: u64, at: usize) -> Option<(Found, usize)> {
     let body_len = u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?) as usize;
     let end = at.checked_add(4)?.checked_add(body_len)?;
     let (record, sum) = (bytes.get(at..end)?, bytes.get(end..end.checked_add(SUM)?)?);

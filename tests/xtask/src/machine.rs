@@ -91,6 +91,14 @@ pub(crate) fn can_serve_packs() -> Result<(), String> {
     install("a registry for packs", &["docker-registry"])
 }
 
+/// A compiler for libFuzzer, which is C++.
+pub(crate) fn can_link_fuzzers() -> Result<(), String> {
+    if answers("c++", &["--version"]) {
+        return Ok(());
+    }
+    install("a C++ compiler for libFuzzer", &["g++"])
+}
+
 fn rustup_has(target: &str) -> bool {
     let Ok(output) = Command::new("rustc").args(["--print", "sysroot"]).output() else { return false };
     let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_owned();

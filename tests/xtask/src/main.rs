@@ -2,6 +2,7 @@
 //!
 //! Small and without dependencies, so that it is there at once. Says what it does before it does it.
 
+mod fuzz;
 mod machine;
 
 use std::{
@@ -14,16 +15,25 @@ const HELP: &str = "\
 cargo xtask demo [-- --once]   build everything, start a host, play six calls into it, show what happens;
                                with --once it ends by itself, exit code 0 only if every step came out right
 cargo xtask test               build everything once and run every test
+cargo xtask properties [N]     put N random events to every pack (30000), and make their facts worse
+cargo xtask fuzz [--seconds N] [TARGET...]
+                               feed parsers, pack loader and rulings with what libFuzzer makes up, 60 s each
 cargo xtask packs              build the rule packs into target/packs
 cargo xtask tools              put what packs in Python and JavaScript are built with into target/tools
 cargo xtask lint               formatting and clippy, as reviewers run them";
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--").collect();
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(done) = fuzz::as_compiler(&args) {
+        return done;
+    }
+    let args: Vec<String> = args.into_iter().filter(|a| a != "--").collect();
     let done = match args.first().map(String::as_str) {
         Some("demo") => demo(&args[1..]),
         Some("test") => test(),
         Some("packs") => machine::can_build_packs().and_then(|()| host()).and_then(|()| packs()),
+        Some("properties") => properties_of_packs(&args[1..]),
+        Some("fuzz") => fuzz::fuzz(&args[1..]),
         Some("tools") => machine::can_build_other_languages(),
         Some("lint") => lint(),
         _ => {
@@ -63,18 +73,41 @@ fn test() -> Result<(), String> {
     cargo(&["build", "--workspace", "--bins"])?;
     cargo(&["test", "--workspace", "--all-targets", "--no-run"])?;
     packs()?;
-    step("cases of every pack, in the real engine");
-    run(Command::new(built("caveat")).args(["pack", "test", "--no-build"]).args(pack_folders()?))?;
     step("every pack, as `caveat pack check` looks at it");
     run(Command::new(built("caveat"))
         .args(["pack", "check", "--no-build", "--deny-warnings"])
         .args(pack_folders()?))?;
+    step("cases of every pack and random events, in the real engine");
+    properties(PROPERTIES)?;
     step("every test");
     cargo(&["test", "--workspace", "--all-targets", "--no-fail-fast"])?;
     step("examples in the documentation");
     cargo(&["test", "--workspace", "--doc"])?;
     println!("\nall tests passed in {} s", began.elapsed().as_secs());
     Ok(())
+}
+
+/// Random events for every pack in one run of all tests, and in a run of `cargo xtask properties`.
+const PROPERTIES: u32 = 3_000;
+const MORE_PROPERTIES: u32 = 30_000;
+
+fn properties_of_packs(args: &[String]) -> Result<(), String> {
+    let count = match args {
+        [] => MORE_PROPERTIES,
+        [given] => given.parse().map_err(|_| format!("`{given}` is no number of events"))?,
+        _ => return Err("one number is wanted, of random events for every pack".into()),
+    };
+    machine::can_build_packs()?;
+    host()?;
+    packs()?;
+    properties(count)
+}
+
+/// Cases of every pack, then random events: it never fails, and never gets laxer when a fact gets worse.
+fn properties(count: u32) -> Result<(), String> {
+    let mut test = Command::new(built("caveat"));
+    test.args(["pack", "test", "--no-build", "--properties", &count.to_string()]);
+    run(test.args(pack_folders()?))
 }
 
 fn lint() -> Result<(), String> {

@@ -31,7 +31,7 @@
 //!
 //! A stream that cannot go on is closed with a code and a reason; the call it belongs to goes on.
 
-mod message;
+pub(crate) mod message;
 mod order;
 mod parameters;
 mod stream;

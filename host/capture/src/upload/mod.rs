@@ -13,7 +13,7 @@
 //! as interrupted, and the rest has to be sent again.
 
 mod feed;
-mod wav;
+pub(crate) mod wav;
 
 use std::{sync::Arc, time::Duration};
 

@@ -19,7 +19,7 @@ const FORMAT_MU_LAW: u16 = 7;
 const FORMAT_EXTENSIBLE: u16 = 0xfffe;
 
 /// A WAV file whose audio is all there. It stays as it came; samples are decoded as they are asked for.
-pub(super) struct Wav {
+pub(crate) struct Wav {
     file: Vec<u8>,
     data: Range<usize>,
     format: Format,
@@ -45,7 +45,7 @@ enum Coding {
 
 impl Wav {
     /// Checks a whole file.
-    pub(super) fn read(file: Vec<u8>) -> Result<Self, CaptureError> {
+    pub(crate) fn read(file: Vec<u8>) -> Result<Self, CaptureError> {
         let riff = file.get(..4) == Some(b"RIFF") && file.get(8..12) == Some(b"WAVE");
         if !riff {
             return Err(bad("it is no WAV file: it does not begin with RIFF and WAVE"));
@@ -95,17 +95,17 @@ impl Wav {
     }
 
     /// How many legs it has.
-    pub(super) fn legs(&self) -> u8 {
+    pub(crate) fn legs(&self) -> u8 {
         self.format.channels
     }
 
     /// How long it lasts, rounded up to whole milliseconds.
-    pub(super) fn duration_ms(&self) -> Offset {
+    pub(crate) fn duration_ms(&self) -> Offset {
         Offset::try_from(self.blocks().div_ceil(SAMPLES_PER_MS)).unwrap_or(Offset::MAX)
     }
 
     /// The samples of a leg from `at` on, for `ms` or until the end.
-    pub(super) fn samples(&self, leg: u8, at: Offset, ms: Offset) -> Vec<i16> {
+    pub(crate) fn samples(&self, leg: u8, at: Offset, ms: Offset) -> Vec<i16> {
         let from = (at as usize).saturating_mul(SAMPLES_PER_MS).min(self.blocks());
         let until = from.saturating_add(ms as usize * SAMPLES_PER_MS).min(self.blocks());
         let (block, sample) = (self.format.block_bytes(), self.format.coding.bytes());

@@ -1,4 +1,11 @@
 //! What holds for every pack, tried on random events: it never fails, and it never gets laxer when a fact gets worse.
+//!
+//! *Worse* is a list of single changes ([`Worse`]), each with the reason why no rule may get laxer by it. *Laxer* compares
+//! outcomes alone, not obligations, in the order of strictness that the contract gives them: allow, then restrain (suspend,
+//! ask, step up), then refuse. A step-up is no laxer than a refusal where the change took away the very proof that it asks
+//! for (a factor, a fresh session): it gives nothing, and once that proof is there the ruling is the one from before. A pack
+//! for which the law itself is otherwise declares the change under `[[not-monotone]]`, with the law's reason; it is shown in
+//! every report.
 
 mod generate;
 mod shrink;
@@ -139,7 +146,7 @@ impl<'a> Trial<'a> {
                 Some(after) => {
                     report.compared += 1;
                     report.stricter += usize::from(after > before);
-                    if after < before {
+                    if report.change.is_laxer(event.stage(), before, after) {
                         let change = report.change;
                         let example = || asked.laxer(pack, change, event, facts);
                         self.wrong.entry(Some(change)).or_insert_with(example);
@@ -187,7 +194,9 @@ impl Asking<'_> {
             let (worse, worse_facts) = change.of(event, facts)?;
             Some((self.outcome(event, facts)?, self.outcome(&worse, &worse_facts)?))
         };
-        let is_laxer = |e: &Event, f: &Facts| both(e, f).is_some_and(|(before, after)| after < before);
+        let is_laxer = |e: &Event, f: &Facts| {
+            both(e, f).is_some_and(|(before, after)| change.is_laxer(e.stage(), before, after))
+        };
         let (event, facts) = shrink::smallest(event.clone(), facts.clone(), is_laxer);
         let stage = event.stage();
         let words = both(&event, &facts).map(|(b, a)| (b.word(stage), a.word(stage))).unwrap_or_default();

@@ -6,7 +6,7 @@ use std::fmt;
 
 use caveat_model::{
     AccountKind, CaptureEvent, Cipher, Consent, ConsentForm, Event, Facts, Hold, KeyState, Label, LabelKind,
-    NumberKind, PartyRole, Placement, Span, Standing, StorageEvent,
+    NumberKind, Outcome, PartyRole, Placement, Span, Stage, Standing, StorageEvent,
 };
 
 /// A way in which facts get worse.
@@ -22,7 +22,7 @@ pub enum Worse {
     NoticeRemoved,
     /// Nobody knows where a party is.
     RegionUnknown,
-    /// What was encrypted is not.
+    /// What was encrypted, under a key in good standing, is not.
     EncryptionRemoved,
     /// The key is in other hands.
     KeyCompromised,
@@ -101,6 +101,19 @@ impl Worse {
         }
     }
 
+    /// Whether the ruling on worse facts lets through what the one before did not: outcomes are compared in their order of
+    /// strictness (allow, restrain, refuse). One thing is no laxer: a step-up where proof of who asks was taken away. It
+    /// gives nothing, and asks first for that very proof; with it the ruling is the one from before.
+    pub(crate) fn is_laxer(self, stage: Stage, before: Outcome, after: Outcome) -> bool {
+        let asks_for_proof = self.takes_proof() && stage == Stage::Access && after == Outcome::Restrain;
+        after < before && !asks_for_proof
+    }
+
+    /// Whether it takes away what a step-up asks for.
+    fn takes_proof(self) -> bool {
+        matches!(self, Self::FactorDropped | Self::SessionIdle)
+    }
+
     /// The same event with worse facts; none where there is nothing to make worse, or where the event itself says
     /// otherwise (a consent that is being given cannot be missing).
     pub(crate) fn of(self, event: &Event, facts: &Facts) -> Option<(Event, Facts)> {
@@ -119,10 +132,13 @@ impl Worse {
                     && in_time.map(|n| facts.notices.remove(n)).is_some()
             }
             Self::RegionUnknown => forget_place(&event, &mut facts),
+            // With a key that may not be used any more, that evil would go as well.
             Self::EncryptionRemoved => on_placements(&mut event, &mut facts, |p| {
-                let was = (p.cipher, p.key);
-                (p.cipher, p.key) = (Cipher::None, KeyState::None);
-                was.0 != Cipher::None
+                let was_encrypted = p.cipher != Cipher::None && p.key == KeyState::Active;
+                if was_encrypted {
+                    (p.cipher, p.key) = (Cipher::None, KeyState::None);
+                }
+                was_encrypted
             }),
             Self::KeyCompromised => on_placements(&mut event, &mut facts, |p| {
                 let in_use = matches!(p.key, KeyState::Active | KeyState::Expired | KeyState::Retired);
@@ -191,9 +207,10 @@ fn refuse(event: &Event, facts: &mut Facts) -> bool {
     true
 }
 
-/// A party abroad is left alone: a place outside the law that a pack knows may well be stricter than any within it.
+/// A party abroad is left alone: a place outside the law that a pack knows may well be stricter than any within it. So is
+/// everybody on a published emergency line: what the law exempts there is the line, wherever its callers are.
 fn forget_place(event: &Event, facts: &mut Facts) -> bool {
-    if matches!(event, Event::Capture(CaptureEvent::RegionLearned(_))) {
+    if matches!(event, Event::Capture(CaptureEvent::RegionLearned(_))) || facts.traits.emergency_line {
         return false;
     }
     let known = |p: &&mut caveat_model::Party| {
