@@ -114,7 +114,11 @@ impl Header {
             let sample_rate_hz = u32::from_be_bytes([leg[2], leg[3], leg[4], leg[5]]);
             Ok(LegInfo { leg: leg[0], sample_rate_hz, codec })
         });
-        let began = Moment::from_millis(u64::from_be_bytes(*began));
+        let began_ms = u64::from_be_bytes(*began);
+        let began = Moment::from_millis(began_ms);
+        if began.as_millis() != began_ms {
+            return Err(Flaw::Damaged("it begins later than time is counted"));
+        }
         let header = Self { began, legs: legs.collect::<Result<_, _>>()? };
         header.well_formed().map(|()| header)
     }
@@ -140,6 +144,13 @@ mod tests {
             assert!(Header::decode(&bytes[..len], &client, id).is_err(), "{len}");
         }
         assert!(Header::decode(&bytes, &"other".parse().unwrap(), id).is_err());
+        let began_at = FIXED_BYTES - 9 + client.as_str().len();
+        let mut late = bytes;
+        late[began_at] = 0x56;
+        assert!(
+            Header::decode(&late, &client, id).is_err(),
+            "another header than the one it would be written as"
+        );
     }
 
     #[test]

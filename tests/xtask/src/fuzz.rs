@@ -52,13 +52,14 @@ pub(crate) fn fuzz(args: &[String]) -> Result<(), String> {
     let targets = targets(&chosen)?;
     machine::can_link_fuzzers()?;
     step("writing seeds");
-    cargo(&["build", "--package", "caveat-fuzz", "--bin", "fuzz-seeds"])?;
+    // The whole workspace each time, so that features are those of the tests and nothing foreign is compiled anew.
+    cargo(&["build", "--workspace", "--bin", "fuzz-seeds"])?;
     let work = root().join("target/fuzz");
     run(Command::new(built("fuzz-seeds")).arg(work.join("seeds")))?;
     step("building the targets, our crates with coverage");
     let wrapper = env::current_exe().map_err(|e| format!("this program's own path: {e}"))?;
     let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    build.args(["build", "--package", "caveat-fuzz", "--features", "libfuzzer"]);
+    build.args(["build", "--workspace", "--features", "caveat-fuzz/libfuzzer"]);
     build.args(targets.iter().flat_map(|name| ["--bin".to_owned(), format!("fuzz-{name}")]));
     run(build.env("RUSTC_WORKSPACE_WRAPPER", wrapper).env(WRAPPER, "1"))?;
     let mut broken = vec![];
