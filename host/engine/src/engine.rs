@@ -33,6 +33,19 @@ pub struct Pack {
     meters: Meters,
 }
 
+/// An event with what is known at it, made ready once for all packs that are asked.
+pub struct Question<'a> {
+    event: &'a Event,
+    lowered: v0_1::Question<'a>,
+}
+
+impl<'a> Question<'a> {
+    /// Copies no text.
+    pub fn new(event: &'a Event, facts: &'a Facts) -> Self {
+        Self { event, lowered: v0_1::Question::new(event, facts) }
+    }
+}
+
 /// A ruling and what it took.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -40,6 +53,8 @@ pub struct Answer {
     pub ruling: Ruling,
     /// Units of fuel: the same event, facts and pack take the same on any machine.
     pub fuel: u64,
+    /// All memories of the instance together when it ended, in bytes. They never shrink, so it never had more.
+    pub memory_bytes: usize,
 }
 
 impl Engine {
@@ -86,9 +101,14 @@ impl Engine {
     }
 
     /// Puts one event to one pack, in a fresh instance that ends with the call. It blocks for microseconds as a rule,
-    /// and for its deadline at worst.
+    /// and for its deadline at worst. Where several packs are asked, [`Self::ask`] does what they share once.
     pub fn rule(&self, pack: &Pack, event: &Event, facts: &Facts) -> Result<Answer, Failure> {
-        let stage = event.stage();
+        self.ask(pack, &Question::new(event, facts))
+    }
+
+    /// As [`Self::rule`].
+    pub fn ask(&self, pack: &Pack, question: &Question<'_>) -> Result<Answer, Failure> {
+        let stage = question.event.stage();
         if !pack.loaded.exports.answers(stage) {
             return Err(Failure::NotAsked);
         }
@@ -96,45 +116,48 @@ impl Engine {
             return Err(Failure::Invalid { what: "the pack was loaded by another engine".into() });
         }
         let began = Instant::now();
-        let (result, fuel) = self.rule_now(pack, event, facts);
+        let (result, fuel) = self.ask_now(pack, question);
         pack.meters.ruled(stage, &result, fuel, began.elapsed());
         result
     }
 
     /// What came of it, and the fuel it took either way.
-    fn rule_now(&self, pack: &Pack, event: &Event, facts: &Facts) -> (Result<Answer, Failure>, u64) {
+    fn ask_now(&self, pack: &Pack, question: &Question<'_>) -> (Result<Answer, Failure>, u64) {
         let invalid = |e: wasmtime::Error| Failure::Invalid { what: e.to_string() };
+        let event = question.event;
         let occasion =
             Occasion { pack: pack.name.clone(), stage: word(event.stage()), event: Some(event.name()) };
         let mut store = match sandbox::store(&self.wasmtime, &self.limits, pack.allowance, occasion) {
             Ok(store) => store,
             Err(e) => return (Err(invalid(e)), 0),
         };
-        let ruling = match self.ask(pack, &mut store, event, facts) {
+        let ruling = match self.ask_instance(pack, &mut store, question) {
             Ok(ruling) => ruling,
             Err(e) => Err(sandbox::failure(&e, store.data(), &self.limits)),
         };
         let fuel = store.get_fuel().map(|left| pack.allowance.fuel.max.saturating_sub(left));
         match (ruling, fuel) {
-            (Ok(ruling), Ok(fuel)) => (Ok(Answer { ruling, fuel }), fuel),
+            (Ok(ruling), Ok(fuel)) => {
+                let memory_bytes = store.data().memory_bytes();
+                (Ok(Answer { ruling, fuel, memory_bytes }), fuel)
+            }
             (Ok(_), Err(e)) => (Err(invalid(e)), 0),
             (Err(failure), fuel) => (Err(failure), fuel.unwrap_or_default()),
         }
     }
 
     /// The outer error is wasmtime's and still has to be understood; the inner is ours.
-    fn ask(
+    fn ask_instance(
         &self,
         pack: &Pack,
         store: &mut Store<State>,
-        event: &Event,
-        facts: &Facts,
+        question: &Question<'_>,
     ) -> wasmtime::Result<Result<Ruling, Failure>> {
         let instance = pack.loaded.pre.instantiate(&mut *store)?;
         if let Err(failure) = load::configure_again(&pack.loaded, store, &instance)? {
             return Ok(Err(failure));
         }
-        v0_1::ask(&pack.loaded.exports, store, &instance, (event, facts), &self.limits)
+        v0_1::ask(&pack.loaded.exports, store, &instance, &question.lowered, &self.limits)
     }
 
     /// The limits it was started with.

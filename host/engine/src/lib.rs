@@ -18,7 +18,7 @@ mod ticker;
 mod v0_1;
 
 pub use allowance::Needs;
-pub use engine::{Answer, Engine, Pack};
+pub use engine::{Answer, Engine, Pack, Question};
 pub use error::{EngineError, Failure, Problem};
 pub use limits::Limits;
 pub use sandbox::NAN_IS_CANONICAL;

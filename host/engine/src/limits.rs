@@ -51,6 +51,9 @@ pub struct Limits {
     pub configure_fuel: u64,
     /// Wall time of `configure`, in milliseconds.
     pub configure_deadline_ms: u64,
+    /// Size of a pack once its configured memory is in it, in bytes. One that gets larger is configured for each ruling
+    /// instead; zero has every pack do so.
+    pub snapshot_bytes_max: usize,
     /// What one ruling takes up in the host while it is copied out of the pack, in bytes.
     pub result_bytes_max: usize,
     /// Obligations in one ruling.
@@ -90,6 +93,7 @@ impl Default for Limits {
             epoch_tick_us: 1_000,
             configure_fuel: 1_000_000_000,
             configure_deadline_ms: 5_000,
+            snapshot_bytes_max: 256 << 20,
             result_bytes_max: 256 << 10,
             obligations_max: 256,
             entries_max: 256,

@@ -108,13 +108,29 @@ impl Loader<'_> {
 
         // What could not be staged runs as it came, and need not be compiled again.
         let as_it_came = staged.is_err().then_some(running);
-        match staged.and_then(|staged| staged.take(&mut store, instance)) {
+        match staged.and_then(|staged| self.take(staged, &mut store, instance)) {
             Ok(bytes) => Ok(Compiled { component: self.compile(&bytes)?, snapshotted: true }),
             Err(why) => {
                 tracing::warn!(pack = &**self.name, "no snapshot, every ruling will configure anew: {why}");
                 let component = as_it_came.map_or_else(|| self.compile(component), Ok)?;
                 Ok(Compiled { component, snapshotted: false })
             }
+        }
+    }
+
+    fn take(
+        &self,
+        staged: snapshot::Staged<'_>,
+        store: &mut Store<State>,
+        instance: Instance,
+    ) -> Result<Vec<u8>, String> {
+        let bytes = staged.take(store, instance)?;
+        let allowed = self.limits.snapshot_bytes_max;
+        match bytes.len() {
+            n if n > allowed => {
+                Err(format!("it has {n} bytes, more than the {allowed} of `snapshot_bytes_max`"))
+            }
+            _ => Ok(bytes),
         }
     }
 

@@ -75,6 +75,13 @@ pub(crate) struct State {
     allowance: Allowance,
 }
 
+impl State {
+    /// All memories of the instance together, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.bounds.memory.used
+    }
+}
+
 /// What a pack is called for; its log lines say so.
 pub(crate) struct Occasion {
     pub(crate) pack: Arc<str>,

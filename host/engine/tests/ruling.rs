@@ -39,6 +39,7 @@ fn facts_go_in_and_a_ruling_comes_out() {
         ("rule-1", "Cal. Penal Code 632(a)", "not everyone agreed")
     );
     assert!(answer.fuel > 0 && answer.fuel < engine.limits().fuel_per_ruling);
+    assert_eq!(answer.memory_bytes, 2 * 65_536, "the two pages of the prelude");
 
     let access = engine.rule(&pack, &Event::Access(request()), &facts());
     assert_eq!(access, Err(Failure::NotAsked));
@@ -104,6 +105,15 @@ fn a_pack_is_configured_once_where_it_can_be_snapshotted_and_each_time_where_not
     };
     check("tells-settings", true);
     check("fixed-memory", false);
+}
+
+#[test]
+fn a_snapshot_that_gets_too_large_is_not_kept() {
+    let engine = engine(Limits { snapshot_bytes_max: 100, ..Limits::default() });
+    let pack = engine.load("large", &guest("tells-settings"), "{}", &Needs::default()).unwrap();
+    assert!(!pack.is_snapshotted());
+    let duties = engine.rule(&pack, &offered(), &facts()).unwrap().ruling.obligations;
+    assert_eq!(duties[0].duty, Duty::Alert("{}".into()));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use caveat_engine::{Engine, Failure};
+use caveat_engine::{Engine, Failure, Question};
 use caveat_model::{ClientId, Event, Facts, Mode, Outcome, PackRef, PackRuling, Reason, Ruling, Stage};
 
 use crate::{LoadedPack, Trace};
@@ -36,20 +36,23 @@ impl ActiveSet {
     /// Asks each pack that has a say at the event's stage. One that fails, or names a rule it never declared, is
     /// answered for by its declared safe outcome; none is ever left out.
     pub fn ask(&self, engine: &Engine, event: &Event, facts: &Facts) -> Vec<PackRuling> {
-        self.asked(event).map(|pack| pack.ask(engine, event, facts)).collect()
+        let question = Question::new(event, facts);
+        self.asked(event).map(|pack| pack.ask(engine, event, &question)).collect()
     }
 
     /// [`Self::ask`], and where in its code each pack that broke off did so.
     pub fn ask_traced(&self, engine: &Engine, event: &Event, facts: &Facts) -> (Vec<PackRuling>, Vec<Trace>) {
+        let question = Question::new(event, facts);
         let (rulings, traces): (Vec<_>, Vec<_>) =
-            self.asked(event).map(|pack| pack.ask_traced(engine, event, facts)).unzip();
+            self.asked(event).map(|pack| pack.ask_traced(engine, event, &question)).unzip();
         (rulings, traces.into_iter().flatten().collect())
     }
 
     /// [`Self::ask`] of the packs in this mode only: those that are obeyed are waited for, the others are not.
     pub fn ask_those(&self, mode: Mode, engine: &Engine, event: &Event, facts: &Facts) -> Vec<PackRuling> {
+        let question = Question::new(event, facts);
         let asked = self.asked(event).filter(|pack| pack.mode == mode);
-        asked.map(|pack| pack.ask(engine, event, facts)).collect()
+        asked.map(|pack| pack.ask(engine, event, &question)).collect()
     }
 
     /// Whether an event of this kind is put to a pack that is not obeyed.
@@ -69,13 +72,18 @@ impl ActiveSet {
 }
 
 impl Active {
-    fn ask(&self, engine: &Engine, event: &Event, facts: &Facts) -> PackRuling {
-        self.ask_traced(engine, event, facts).0
+    fn ask(&self, engine: &Engine, event: &Event, question: &Question<'_>) -> PackRuling {
+        self.ask_traced(engine, event, question).0
     }
 
-    fn ask_traced(&self, engine: &Engine, event: &Event, facts: &Facts) -> (PackRuling, Option<Trace>) {
+    fn ask_traced(
+        &self,
+        engine: &Engine,
+        event: &Event,
+        question: &Question<'_>,
+    ) -> (PackRuling, Option<Trace>) {
         let loaded = &self.loaded;
-        let (answer, fuel) = match engine.rule(&loaded.pack, event, facts) {
+        let (answer, fuel) = match engine.ask(&loaded.pack, question) {
             Err(failure) => (Err(Broken::from(&failure)), 0),
             Ok(answer) => match loaded.undeclared(&answer.ruling) {
                 Some(rule) => (Err(Broken::undeclared(&loaded.reference.name, rule)), answer.fuel),

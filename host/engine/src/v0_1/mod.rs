@@ -178,36 +178,56 @@ pub(crate) fn configure(
     Ok(configured.map_err(|problems| problems.into_iter().map(plain).collect()))
 }
 
+/// An event with its facts, as views that borrow from the model. Made once for all packs that are asked about it.
+pub(crate) struct Question<'a> {
+    event: Event<'a>,
+    facts: facts::Facts<'a>,
+}
+
+enum Event<'a> {
+    Capture(events::Capture<'a>),
+    Storage(events::Storage<'a>),
+    Access(events::Request<'a>),
+}
+
+impl<'a> Question<'a> {
+    pub(crate) fn new(event: &'a model::Event, facts: &'a model::Facts) -> Self {
+        let event = match event {
+            model::Event::Capture(event) => Event::Capture(event.into()),
+            model::Event::Storage(event) => Event::Storage(event.into()),
+            model::Event::Access(request) => Event::Access(request.into()),
+        };
+        Self { event, facts: facts.into() }
+    }
+}
+
 /// Asks an instance. The outer error is wasmtime's; the inner is a ruling that breaks a limit or means nothing.
 pub(crate) fn ask(
     exports: &Exports,
     store: &mut Store<State>,
     instance: &Instance,
-    (event, facts): (&model::Event, &model::Facts),
+    question: &Question<'_>,
     limits: &Limits,
 ) -> wasmtime::Result<Result<model::Ruling, Failure>> {
-    let facts = facts::Facts::from(facts);
+    let Question { event, facts } = question;
     Ok(match event {
-        model::Event::Capture(event) => {
+        Event::Capture(event) => {
             let Some(func) = export(&exports.capture, store, instance)? else {
                 return Ok(Err(Failure::NotAsked));
             };
-            let params = (events::Capture::from(event), facts);
-            call::<_, ruling::Capture>(func, store, params)?.into_model(limits)
+            call::<_, ruling::Capture>(func, store, (event, facts))?.into_model(limits)
         }
-        model::Event::Storage(event) => {
+        Event::Storage(event) => {
             let Some(func) = export(&exports.storage, store, instance)? else {
                 return Ok(Err(Failure::NotAsked));
             };
-            let params = (events::Storage::from(event), facts);
-            call::<_, ruling::Storage>(func, store, params)?.into_model(limits)
+            call::<_, ruling::Storage>(func, store, (event, facts))?.into_model(limits)
         }
-        model::Event::Access(request) => {
+        Event::Access(request) => {
             let Some(func) = export(&exports.access, store, instance)? else {
                 return Ok(Err(Failure::NotAsked));
             };
-            let params = (events::Request::from(request), facts);
-            call::<_, ruling::Access>(func, store, params)?.into_model(limits)
+            call::<_, ruling::Access>(func, store, (request, facts))?.into_model(limits)
         }
     })
 }
@@ -233,8 +253,8 @@ where
         unsafe_code,
         reason = "comparing some sixty records and enums again takes 1 us, a tenth of a small ruling"
     )]
-    // SAFETY: `Exports::check` compared this export with these very types when the pack was loaded, and an export index
-    // is only good for the component it was taken from.
+    // SAFETY: `Exports::check` compared this export with these very types when the pack was loaded (a reference lowers as
+    // what it points to), and an export index is only good for the component it was taken from.
     let func = unsafe { TypedFunc::<P, (R,)>::new_unchecked(func) };
     func.call(store, params).map(|(ruling,)| ruling)
 }
