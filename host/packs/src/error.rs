@@ -169,6 +169,14 @@ pub enum PackError {
         /// Where they were looked for.
         dir: PathBuf,
     },
+    /// The pack carries no cases.
+    #[error(
+        "pack `{pack}` carries no cases, and so no events to measure: give its folder, or build it with cases/"
+    )]
+    NoEvents {
+        /// Its name.
+        pack: String,
+    },
     /// A client does not take this pack.
     #[error(transparent)]
     NotAdmitted(Box<NotAdmitted>),

@@ -7,6 +7,7 @@
 mod active;
 mod admission;
 mod archive;
+mod bench;
 mod builder;
 mod cases;
 mod check;
@@ -36,6 +37,10 @@ mod trace;
 pub use active::{Active, ActiveSet, ActiveSets, FAILURE_RULE};
 pub use admission::{Trust, admit};
 pub use archive::Archive;
+pub use bench::{
+    Baseline, BenchOptions, BenchReport, Comparison, Figures, FuelChange, Load, RuleFigures, StageFigures,
+    bench,
+};
 pub use builder::{Built, build, component};
 pub use cases::{
     CaseOptions, CaseReport, CaseResult, Difference, RuleCoverage, play_cases, run_cases, run_own_cases,

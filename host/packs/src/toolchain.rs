@@ -13,7 +13,7 @@ use crate::PackError;
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// An instance lives for one ruling; how few pages it touches decides its speed.
-const STACK_BYTES: u32 = 16_384;
+const STACK_BYTES: u32 = 12_288;
 
 /// Where Debian's `lld-NN` puts `wasm-ld-NN`.
 const DEBIAN_BIN: &str = "/usr/bin";

@@ -1,5 +1,6 @@
 //! `caveat pack`: a file per command, each with its arguments and what it does.
 
+mod bench;
 mod build;
 mod check;
 mod docs;
@@ -40,6 +41,10 @@ pub(crate) enum PackCommand {
     Check(check::Args),
     /// Write a page about a pack that a lawyer can read and sign off.
     Docs(docs::Args),
+    /// Measure what a pack's rulings cost: time, fuel and memory per rule, on the events of its cases.
+    ///
+    /// Fuel is the same on any machine: keep what --json prints, and give it as --baseline in continuous integration.
+    Bench(bench::Args),
     /// Run a file of plain-term legal scenarios and report expected and got. Always exit code 0: it reports.
     Scenarios(scenarios::Args),
     /// Show which packs of a running host rule for a client, and which ruled before.
@@ -81,6 +86,7 @@ pub(crate) async fn run(command: PackCommand) -> anyhow::Result<ExitCode> {
         PackCommand::Test(args) => test::run(&args),
         PackCommand::Check(args) => check::run(&args),
         PackCommand::Docs(args) => docs::run(&args),
+        PackCommand::Bench(args) => bench::run(&args),
         PackCommand::Scenarios(args) => scenarios::run(&args),
         PackCommand::Keygen(args) => sign::keygen(&args),
         PackCommand::Sign(args) => sign::sign(&args),
