@@ -79,7 +79,10 @@ fn no_file_is_long_without_a_reason() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                folders.push(path);
+                // What other workspaces build is nobody's source.
+                if !path.ends_with("target") {
+                    folders.push(path);
+                }
             } else if path.extension().is_some_and(|e| e == "rs") {
                 let lines = fs::read_to_string(&path).unwrap().lines().count();
                 assert!(lines <= 700, "{} has {lines} lines: find its seam", path.display());
