@@ -12,7 +12,8 @@ use crate::PackError;
 /// The only target: it has no WASI, so there is no ambient power to take away.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
-/// An instance lives for one ruling; how few pages it touches decides its speed.
+/// Stack, data and heap of one ruling fit into one page of 64 KiB, which the host restores for each: another page costs as
+/// much again.
 const STACK_BYTES: u32 = 12_288;
 
 /// Where Debian's `lld-NN` puts `wasm-ld-NN`.
@@ -35,9 +36,13 @@ const INHERITED: [&str; 11] = [
 
 /// The profile of a pack, so that one outside this workspace is built alike. Names of functions stay, for
 /// the backtrace of a pack that breaks off.
-const PROFILE: [&str; 6] = [
+const PROFILE: [&str; 8] = [
     "inherits=\"release\"",
-    "opt-level=\"s\"",
+    // Code lies outside the page: speed before size.
+    "opt-level=3",
+    // These bring 16 KB of tables for numbers otherwise, which lie in it.
+    "package.zmij.opt-level=\"s\"",
+    "package.serde_json.opt-level=\"s\"",
     "lto=true",
     "codegen-units=1",
     "panic=\"abort\"",
