@@ -22,11 +22,13 @@ pub enum GapKind {
     Purged = 4,
     /// Keyed tones were silenced.
     KeysMasked = 5,
+    /// Nothing arrived, because the party was on hold.
+    Hold = 6,
 }
 
 impl GapKind {
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Pause, Self::NotAllowed, Self::Loss, Self::Purged, Self::KeysMasked]
+        [Self::Pause, Self::NotAllowed, Self::Loss, Self::Purged, Self::KeysMasked, Self::Hold]
             .into_iter()
             .find(|k| *k as u8 == byte)
     }
@@ -41,7 +43,7 @@ pub struct Gap {
     pub start: u16,
     /// The sample after the last.
     pub end: u16,
-    /// The rule behind it; empty for a loss.
+    /// The rule behind it; empty for a loss and a hold.
     pub rule: String,
 }
 

@@ -69,6 +69,15 @@ pub(crate) fn can_speak() -> Result<(), String> {
     install("a voice for the calls", &["espeak-ng", "sox"])
 }
 
+/// Somebody else's decoder of keyed tones, to show that masking leaves none.
+pub(crate) fn can_read_keys() -> Result<(), String> {
+    // It prints its help and fails where nothing is asked of it; that it runs is what counts.
+    if Command::new("multimon-ng").arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok() {
+        return Ok(());
+    }
+    install("a decoder of keyed tones", &["multimon-ng"])
+}
+
 /// What opens a recording by its written format, with nothing of ours.
 pub(crate) fn can_check_formats() -> Result<(), String> {
     if answers("python3", &["-c", "import cryptography"]) {

@@ -65,6 +65,7 @@ fn test() -> Result<(), String> {
     machine::can_build_packs()?;
     machine::can_build_other_languages()?;
     machine::can_speak()?;
+    machine::can_read_keys()?;
     machine::can_check_formats()?;
     machine::can_serve_packs()?;
     step("formatting");
