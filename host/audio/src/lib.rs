@@ -3,6 +3,7 @@
 //! Everything is 16-bit samples at 8,000 Hz, one leg each. Never waits, never writes, never decides: what may be kept is
 //! told to it. Start at [`Timeline`], which holds a call's last seconds in memory until they may be sealed.
 
+pub mod beep;
 pub mod dtmf;
 pub mod g711;
 mod segment;

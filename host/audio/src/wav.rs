@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use hound::{SampleFormat, WavSpec, WavWriter};
+use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 
 use crate::SAMPLE_RATE_HZ;
 
@@ -29,6 +29,43 @@ pub fn of_legs(legs: &[Vec<i16>]) -> Result<Vec<u8>, hound::Error> {
     Ok(bytes.into_inner())
 }
 
+/// What a WAV is that is not telephone sound.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTelephone {
+    /// It cannot be read.
+    #[error("it is no WAV that can be read: {0}")]
+    Wav(#[from] hound::Error),
+    /// It can, and is something else.
+    #[error(
+        "it has {channels} channels, {bits} bits and {rate_hz} Hz: one channel, 16 bits and 8,000 Hz are wanted \
+         (sox IN -r 8000 -b 16 -c 1 OUT)"
+    )]
+    Form {
+        /// Of the file.
+        channels: u16,
+        /// Of a sample.
+        bits: u16,
+        /// Samples per second.
+        rate_hz: u32,
+    },
+}
+
+/// Reads a WAV that can be played on a call as it is: one channel, 16 bits, 8,000 Hz.
+///
+/// # Errors
+/// [`NotTelephone`] says what it is instead.
+pub fn telephone(bytes: &[u8]) -> Result<Vec<i16>, NotTelephone> {
+    let reader = WavReader::new(Cursor::new(bytes))?;
+    let spec = reader.spec();
+    if (spec.channels, spec.bits_per_sample, spec.sample_rate, spec.sample_format)
+        != (1, 16, SAMPLE_RATE_HZ, SampleFormat::Int)
+    {
+        let (channels, bits, rate_hz) = (spec.channels, spec.bits_per_sample, spec.sample_rate);
+        return Err(NotTelephone::Form { channels, bits, rate_hz });
+    }
+    Ok(reader.into_samples().collect::<Result<_, _>>()?)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -40,5 +77,14 @@ mod tests {
         let read: Vec<i16> =
             hound::WavReader::new(Cursor::new(bytes)).unwrap().samples().map(Result::unwrap).collect();
         assert_eq!(read, [1, -1, 2, 0, 3, 0]);
+    }
+
+    #[test]
+    fn only_telephone_sound_is_taken() {
+        let sound = vec![1, -2, 3];
+        assert_eq!(telephone(&of_legs(std::slice::from_ref(&sound)).unwrap()).unwrap(), sound);
+        let error = telephone(&of_legs(&[sound.clone(), sound]).unwrap()).unwrap_err().to_string();
+        assert!(error.contains("2 channels"), "{error}");
+        assert!(telephone(b"RIFF").is_err());
     }
 }

@@ -58,7 +58,8 @@ impl Keyed {
     pub(super) fn stretches(&self, second: u32, legs: &BTreeMap<u8, Leg>) -> BTreeMap<u8, Vec<Range<usize>>> {
         let Some(from) = self.mask_from else { return BTreeMap::new() };
         let place = Place::of(second);
-        if place.begins + i64::from(place.length) <= place.sample(from) {
+        // A key that sounds when masking is asked for may have begun in the second before.
+        if place.begins + i64::from(place.length) + CONTEXT as i64 <= place.sample(from) {
             return BTreeMap::new();
         }
         let sounds: BTreeMap<u8, Vec<i16>> = legs.iter().map(|(leg, l)| (*leg, around(l))).collect();
