@@ -3,7 +3,11 @@
 use std::{
     fmt,
     str::FromStr,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
 };
 
 use serde::{Deserialize, Serialize};
@@ -93,6 +97,12 @@ impl From<Moment> for String {
 pub trait Clock: Send + Sync + 'static {
     /// The time now. It may go back when the machine's clock is set; callers that cannot bear it keep the maximum.
     fn now(&self) -> Moment;
+
+    /// Milliseconds that have passed since some beginning, which is the clock's own. Setting the machine's clock does
+    /// not move it. What lasts (a call, a pause) is measured by it.
+    fn ticks_ms(&self) -> u64 {
+        self.now().as_millis()
+    }
 }
 
 /// The machine's clock.
@@ -103,30 +113,43 @@ impl Clock for SystemClock {
     fn now(&self) -> Moment {
         Moment::from_millis(jiff::Timestamp::now().as_millisecond().max(0) as u64)
     }
+
+    fn ticks_ms(&self) -> u64 {
+        static BEGINNING: OnceLock<Instant> = OnceLock::new();
+        u64::try_from(BEGINNING.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 /// A clock that stands still until it is moved: for cases, replay and tests.
 #[derive(Debug, Default)]
-pub struct ManualClock(AtomicU64);
+pub struct ManualClock {
+    now: AtomicU64,
+    ticks: AtomicU64,
+}
 
 impl ManualClock {
     /// Stopped at `at`.
     pub fn new(at: Moment) -> Self {
-        Self(AtomicU64::new(at.as_millis()))
+        Self { now: AtomicU64::new(at.as_millis()), ticks: AtomicU64::new(0) }
     }
-    /// Sets it, forward or back.
+    /// Sets it, forward or back, as an administrator sets a machine's clock: no time passes.
     pub fn set(&self, at: Moment) {
-        self.0.store(at.as_millis(), Ordering::SeqCst);
+        self.now.store(at.as_millis(), Ordering::SeqCst);
     }
-    /// Moves it on.
+    /// Lets time pass.
     pub fn advance_millis(&self, ms: u64) {
-        self.0.fetch_add(ms, Ordering::SeqCst);
+        self.now.fetch_add(ms, Ordering::SeqCst);
+        self.ticks.fetch_add(ms, Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Moment {
-        Moment::from_millis(self.0.load(Ordering::SeqCst))
+        Moment::from_millis(self.now.load(Ordering::SeqCst))
+    }
+
+    fn ticks_ms(&self) -> u64 {
+        self.ticks.load(Ordering::SeqCst)
     }
 }
 
@@ -143,6 +166,16 @@ mod tests {
         assert_eq!(m.to_string().parse(), Ok(m));
         assert!("yesterday".parse::<Moment>().is_err());
         assert!("1969-12-31".parse::<Moment>().is_err());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_lets_no_time_pass() {
+        let clock = ManualClock::new(Moment::from_millis(10_000));
+        let began = clock.ticks_ms();
+        clock.set(Moment::from_millis(3_600_000));
+        assert_eq!(clock.ticks_ms(), began);
+        clock.advance_millis(40);
+        assert_eq!((clock.ticks_ms() - began, clock.now().as_millis()), (40, 3_600_040));
     }
 
     #[test]
