@@ -9,23 +9,44 @@ use axum::{
     response::sse::{Event, KeepAlive, Sse},
 };
 use caveat_access::{Action, Scope};
-use caveat_recorder::{Alert, Answer, Happening};
-use futures::Stream;
+use caveat_recorder::{Alert, Answer, Happening, News, Numbered, RunningCall, Who};
+use futures::{Stream, StreamExt};
 use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::{Problem, Rooms};
 
-/// Something happens on a call: words, keys, a pause asked for, somebody joins.
+/// Beside what happened: why, in the words of whoever asks for it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Why {
+    #[serde(default)]
+    why: String,
+}
+
+/// Something happens on a call: words, keys, a pause asked for, somebody joins. Who tells of it is kept with the verdict.
 pub(crate) async fn happened(
     State(rooms): State<Rooms>,
     Path(call): Path<String>,
     headers: HeaderMap,
+    Query(Why { why }): Query<Why>,
     body: Result<Json<Happening>, JsonRejection>,
 ) -> Result<Json<Answer>, Problem> {
-    let client = rooms.either(&headers, Action::PauseCall, Scope::CallEvents).await?;
+    let (client, by) = rooms.named(&headers, Action::PauseCall, Scope::CallEvents).await?;
     let Json(happening) = body.map_err(|e| Problem::bad_request(e.body_text()))?;
-    Ok(Json(rooms.recorder.call(&client, &call)?.happened(happening).await?))
+    let why = crate::packs::bounded(&rooms, why, "why")?;
+    let call = rooms.recorder.call(&client, &call)?;
+    Ok(Json(call.happened_by(happening, Who::new(by, why)).await?))
+}
+
+/// How a running call stands: recording or not, why not, who paused it and until when.
+pub(crate) async fn look(
+    State(rooms): State<Rooms>,
+    Path(call): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<RunningCall>, Problem> {
+    let client = rooms.either(&headers, Action::WatchLiveCalls, Scope::ReadApi).await?;
+    Ok(Json(rooms.recorder.call(&client, &call)?.look().await?))
 }
 
 pub(crate) async fn list(
@@ -36,17 +57,33 @@ pub(crate) async fn list(
     Ok(Json(rooms.recorder.calls(&client)))
 }
 
-/// Every verdict of the client as it is logged, as server-sent events.
+/// What of the news is wanted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Which {
+    /// Only of this call, by the phone system's id.
+    call: Option<String>,
+}
+
+/// Every verdict, duty and alert of the client as it happens, as server-sent events. `Last-Event-ID` takes it up where it
+/// broke off, as far as the host remembers; where it does not, `missed` comes first.
 pub(crate) async fn live(
     State(rooms): State<Rooms>,
     headers: HeaderMap,
+    Query(which): Query<Which>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let client = rooms.either(&headers, Action::WatchLiveCalls, Scope::ReadApi).await?;
-    let watch = rooms.recorder.watch().watch();
-    let lines = futures::stream::unfold((watch, client), |(mut watch, client)| async move {
+    let after = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let (newer, news) = rooms.recorder.watch().news(after);
+    let missed = newer.is_none().then(|| Event::default().event("missed").data("some"));
+    let is_wanted = move |told: &Numbered| told.client == client && is_of(&told.news, which.call.as_deref());
+    let newer: Vec<Event> =
+        newer.unwrap_or_default().iter().filter(|t| is_wanted(t)).filter_map(|t| line(t)).collect();
+    let first = futures::stream::iter(missed.into_iter().chain(newer).map(Ok));
+    let lines = futures::stream::unfold((news, is_wanted), |(mut news, is_wanted)| async move {
         loop {
-            let event = match watch.recv().await {
-                Ok(live) if live.client == client => Event::default().event("verdict").json_data(&live).ok(),
+            let event = match news.recv().await {
+                Ok(told) if is_wanted(&told) => line(&told),
                 Ok(_) => None,
                 Err(RecvError::Lagged(missed)) => {
                     Some(Event::default().event("missed").data(missed.to_string()))
@@ -54,11 +91,24 @@ pub(crate) async fn live(
                 Err(RecvError::Closed) => return None,
             };
             if let Some(event) = event {
-                return Some((Ok(event), (watch, client)));
+                return Some((Ok(event), (news, is_wanted)));
             }
         }
     });
-    Ok(Sse::new(lines).keep_alive(KeepAlive::default()))
+    Ok(Sse::new(first.chain(lines)).keep_alive(KeepAlive::default()))
+}
+
+fn line(told: &Numbered) -> Option<Event> {
+    Event::default().id(told.number.to_string()).event(told.news.kind()).json_data(&told.news).ok()
+}
+
+fn is_of(news: &News, call: Option<&str>) -> bool {
+    let Some(call) = call else { return true };
+    match news {
+        News::Verdict(live) => live.call == call,
+        News::Duty(duty) => duty.call == call,
+        News::Alert(_) => false,
+    }
 }
 
 #[derive(Deserialize)]

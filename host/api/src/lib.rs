@@ -10,6 +10,7 @@ mod packs;
 mod people;
 mod problem;
 mod recordings;
+mod webhooks;
 mod who;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -25,6 +26,7 @@ use caveat_recorder::{PackKeeper, Recorder};
 use serde::{Deserialize, Serialize};
 
 pub use problem::Problem;
+pub use webhooks::{HookEvents, Webhook, WebhookLimits, start_webhooks};
 
 /// Bounds on requests.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -72,6 +74,7 @@ pub fn routes(rooms: Rooms) -> Router {
         .route("/v1/session", delete(people::sign_out))
         .route("/v1/session/step-up", post(people::step_up))
         .route("/v1/calls", get(calls::list))
+        .route("/v1/calls/{call}", get(calls::look))
         .route("/v1/calls/{call}/events", post(calls::happened))
         .route("/v1/live", get(calls::live))
         .route("/v1/alerts", get(calls::alerts))

@@ -84,7 +84,7 @@ pub(crate) async fn swap(
 ) -> Result<Json<PackSet>, Problem> {
     let (client, by) = changer(&rooms, &headers).await?;
     same(&client, asked.client.as_ref())?;
-    let order = PackOrder { by, why: bounded(&rooms, asked.why)? };
+    let order = PackOrder { by, why: bounded(&rooms, asked.why, "why")? };
     let change = match asked.retire {
         Some(name) => Change::Retire { name },
         None => {
@@ -125,7 +125,7 @@ pub(crate) async fn roll_back(
 ) -> Result<Json<PackSet>, Problem> {
     let (client, by) = changer(&rooms, &headers).await?;
     same(&client, asked.client.as_ref())?;
-    let order = PackOrder { by, why: bounded(&rooms, asked.why)? };
+    let order = PackOrder { by, why: bounded(&rooms, asked.why, "why")? };
     Ok(Json(rooms.packs.roll_back(&client, asked.to, order).await?))
 }
 
@@ -149,10 +149,11 @@ fn same(of_token: &ClientId, named: Option<&ClientId>) -> Result<(), Problem> {
     }
 }
 
-fn bounded(rooms: &Rooms, why: String) -> Result<String, Problem> {
+/// A reason no longer than the limit; `name` is the parameter's.
+pub(crate) fn bounded(rooms: &Rooms, why: String, name: &str) -> Result<String, Problem> {
     let most = rooms.limits.reason_bytes_max;
     if why.len() > most {
-        return Err(Problem::bad_request(format!("`why` has more than {most} bytes")));
+        return Err(Problem::bad_request(format!("`{name}` has more than {most} bytes")));
     }
     Ok(why)
 }

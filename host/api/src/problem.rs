@@ -88,7 +88,9 @@ impl From<RecorderError> for Problem {
             E::NoSuchPack { .. } | E::NoEarlierPacks { .. } => Self::not_found(detail),
             E::Pack(PackError::NotAdmitted(_)) => Self::forbidden(detail),
             E::NotKept { .. } => Self::new(StatusCode::GONE, "Not kept", detail),
-            E::CallOver | E::CallExists { .. } => Self::new(StatusCode::CONFLICT, "Conflict", detail),
+            E::NoSuchDuty { .. } | E::CallOver | E::CallExists { .. } => {
+                Self::new(StatusCode::CONFLICT, "Conflict", detail)
+            }
             E::TooMany { what: "running calls", .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "Full", detail)
             }

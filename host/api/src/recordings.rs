@@ -66,6 +66,9 @@ pub(crate) struct Play {
     to_ms: Option<Offset>,
     #[serde(default)]
     break_glass: bool,
+    /// In the person's own words; kept sealed beside the verdict.
+    #[serde(default)]
+    reason: String,
 }
 
 /// The verdict on what is served, as JSON.
@@ -89,6 +92,7 @@ pub(crate) async fn audio(
         form: play.form.unwrap_or_default(),
         span,
         break_glass: play.break_glass,
+        reason: crate::packs::bounded(&rooms, play.reason, "reason")?,
     };
     let (playback, decided) = rooms.recorder.play(&who, id, &asked).await?.map_err(Problem::refused)?;
     let decided = serde_json::to_string(&decided).map_err(|_| Problem::failed())?;

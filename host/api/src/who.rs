@@ -37,6 +37,22 @@ impl Rooms {
         Ok(self.access.machine(bearer(headers)?, scope).await?.client)
     }
 
+    /// The client of whoever asks, person or machine, and who that is: `person kim`, `token phones`.
+    pub(crate) async fn named(
+        &self,
+        headers: &HeaderMap,
+        action: Action,
+        scope: Scope,
+    ) -> Result<(ClientId, String), Problem> {
+        if is_machine(headers)? {
+            let machine = self.access.machine(bearer(headers)?, scope).await?;
+            Ok((machine.client, format!("token {}", machine.name)))
+        } else {
+            let person = self.person(headers, action).await?;
+            Ok((person.client, format!("person {}", person.person)))
+        }
+    }
+
     /// The client of whoever asks, person or machine.
     pub(crate) async fn either(
         &self,

@@ -1,20 +1,25 @@
 //! `caveat.toml`: raw words in, valid types out. Everything is checked before a socket opens.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context, bail};
+use caveat_api::{HookEvents, Webhook, WebhookLimits};
 use caveat_model::{
     Attribute, AttributeValue, Cipher, ClientId, KeyState, Mode, Placement, PlacementTraits, Purpose, Region,
     StoreKind,
 };
 use caveat_notes::VerifierKey;
 use caveat_packs::Trust;
-use caveat_recorder::ClientProfile;
+use caveat_recorder::{Announcement, ClientProfile, Practice};
 use serde::Deserialize;
+
+/// Bytes of a webhook's secret at least.
+const SECRET_BYTES_MIN: usize = 16;
 
 /// A configuration that can be run.
 #[derive(Debug)]
@@ -82,6 +87,7 @@ pub(crate) struct Limits {
     pub(crate) vault: caveat_vault::Limits,
     pub(crate) requests: caveat_api::Limits,
     pub(crate) media: caveat_capture::Limits,
+    pub(crate) webhooks: WebhookLimits,
 }
 
 /// A client and its packs.
@@ -89,6 +95,8 @@ pub(crate) struct Limits {
 pub(crate) struct Client {
     pub(crate) profile: ClientProfile,
     pub(crate) packs: Vec<PackChoice>,
+    /// Where its systems are told what happens on its calls.
+    pub(crate) webhooks: Vec<HookChoice>,
     /// Whose packs it takes; none: anybody's.
     trusted_pack_keys: Option<Vec<VerifierKey>>,
 }
@@ -103,6 +111,27 @@ pub(crate) struct PackChoice {
     pub(crate) mode: Mode,
     #[serde(default)]
     pub(crate) settings: toml::Table,
+}
+
+/// A webhook as a client describes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct HookChoice {
+    url: String,
+    /// Environment variable that holds the secret of its signatures.
+    secret_env: Option<String>,
+    /// File that holds it, without white space at its ends; relative to the configuration.
+    secret_file: Option<PathBuf>,
+    events: BTreeSet<HookEvents>,
+}
+
+/// A notice of recording that the host can play.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnnouncementChoice {
+    language: String,
+    /// A WAV of one channel, 16 bits, 8,000 Hz; relative to the configuration.
+    file: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -129,6 +158,8 @@ struct RawClient {
     medical_record: bool,
     #[serde(default)]
     full_need: Vec<String>,
+    pause_keys: Option<String>,
+    resume_keys: Option<String>,
     trusted_pack_keys: Option<Vec<VerifierKey>>,
     #[serde(default)]
     placement: RawPlacement,
@@ -136,6 +167,10 @@ struct RawClient {
     attributes: BTreeMap<String, toml::Value>,
     #[serde(default)]
     pack: Vec<PackChoice>,
+    #[serde(default)]
+    webhook: Vec<HookChoice>,
+    #[serde(default)]
+    announcement: Vec<AnnouncementChoice>,
 }
 
 #[derive(Default, Deserialize)]
@@ -199,6 +234,51 @@ impl Config {
     }
 }
 
+impl HookChoice {
+    fn checked(&self) -> anyhow::Result<()> {
+        if !self.url.starts_with("https://") && !self.url.starts_with("http://") {
+            bail!("`url` does not begin with https:// or http://");
+        }
+        if self.events.is_empty() {
+            bail!("`events` is empty: name some of \"state\", \"duty\", \"alert\"");
+        }
+        if self.secret_env.is_some() == self.secret_file.is_some() {
+            bail!("give it one of `secret-env` and `secret-file`, which the receiver knows too");
+        }
+        Ok(())
+    }
+
+    /// With its secret, which is read now.
+    pub(crate) fn open(&self, client: &ClientId) -> anyhow::Result<Webhook> {
+        let secret = match (&self.secret_env, &self.secret_file) {
+            (Some(name), _) => {
+                std::env::var(name).with_context(|| format!("{name} is not set in the environment"))?
+            }
+            (None, Some(file)) => {
+                std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
+            }
+            (None, None) => String::new(),
+        };
+        let secret = secret.trim().as_bytes().to_vec();
+        if secret.len() < SECRET_BYTES_MIN {
+            bail!("its secret has fewer than {SECRET_BYTES_MIN} bytes");
+        }
+        Ok(Webhook { client: client.clone(), url: self.url.clone(), secret, events: self.events.clone() })
+    }
+}
+
+impl AnnouncementChoice {
+    fn open(&self, base: &Path) -> anyhow::Result<Announcement> {
+        let file = base.join(&self.file);
+        let read = || {
+            let bytes = std::fs::read(&file)?;
+            let sound = caveat_audio::wav::telephone(&bytes)?;
+            anyhow::Ok(Announcement { language: self.language.clone(), sound: Arc::new(sound) })
+        };
+        read().with_context(|| format!("the announcement {}", file.display()))
+    }
+}
+
 impl Client {
     /// `trust` with what this client asks for.
     pub(crate) fn trust(&self, trust: Trust) -> Trust {
@@ -222,7 +302,9 @@ impl RawClient {
             Ok(Attribute { name, value })
         };
         let attributes = self.attributes.into_iter().map(attribute).collect::<anyhow::Result<_>>();
+        let practice = practice(self.pause_keys, self.resume_keys, &self.announcement, base);
         let profile = ClientProfile {
+            practice: practice.with_context(|| format!("client `{}`", self.id))?,
             attributes: attributes.with_context(|| format!("client `{}`", self.id))?,
             placement: Placement {
                 kind: StoreKind::Primary,
@@ -240,8 +322,36 @@ impl RawClient {
         };
         let located = |pack: PackChoice| PackChoice { file: base.join(&pack.file), ..pack };
         let packs = self.pack.into_iter().map(located).collect();
-        Ok(Client { profile, packs, trusted_pack_keys: self.trusted_pack_keys })
+        let located =
+            |hook: HookChoice| HookChoice { secret_file: hook.secret_file.map(|f| base.join(f)), ..hook };
+        let webhooks: Vec<HookChoice> = self.webhook.into_iter().map(located).collect();
+        for hook in &webhooks {
+            hook.checked().with_context(|| format!("client `{}`, webhook {}", profile.id, hook.url))?;
+        }
+        Ok(Client { profile, packs, webhooks, trusted_pack_keys: self.trusted_pack_keys })
     }
+}
+
+/// What agents key, checked: short, and neither the end of the other; and what is played.
+fn practice(
+    pause_keys: Option<String>,
+    resume_keys: Option<String>,
+    announcements: &[AnnouncementChoice],
+    base: &Path,
+) -> anyhow::Result<Practice> {
+    for (name, keys) in [("pause-keys", &pause_keys), ("resume-keys", &resume_keys)] {
+        let Some(keys) = keys else { continue };
+        if !(2..=8).contains(&keys.len()) || !keys.chars().all(|c| "0123456789*#ABCD".contains(c)) {
+            bail!("`{name}`: 2 to 8 of 0-9, *, #, A-D are wanted, for example \"*71\"");
+        }
+    }
+    if let (Some(pause), Some(resume)) = (&pause_keys, &resume_keys)
+        && (pause.ends_with(resume.as_str()) || resume.ends_with(pause.as_str()))
+    {
+        bail!("`pause-keys` and `resume-keys` end alike, so that one could be taken for the other");
+    }
+    let announcements = announcements.iter().map(|a| a.open(base)).collect::<anyhow::Result<_>>()?;
+    Ok(Practice { pause_keys, resume_keys, announcements })
 }
 
 #[cfg(test)]
@@ -268,6 +378,18 @@ mod tests {
         check("[[client]]\nid = \"a\"\n", &["no active pack"]);
         check("[[client]]\nid = \"a\"\ntrusted-pack-keys = [\"a+b\"]\n", &["line 3", "no verifier key"]);
         check("[[client]]\nid = \"a\"\ntrusted-pack-keys = []\n", &["client `a`", "names no key"]);
+        check(
+            "[[client]]\nid = \"a\"\npause-keys = \"x\"\n[[client.pack]]\nfile = \"p\"\n",
+            &["client `a`", "pause-keys"],
+        );
+        let hook = |rest: &str| {
+            format!(
+                "[[client]]\nid = \"a\"\n[[client.pack]]\nfile = \"p\"\n[[client.webhook]]\nurl = \"https://a.example\"\n{rest}\n"
+            )
+        };
+        check(&hook("events = [\"state\"]"), &["client `a`", "https://a.example", "secret-env"]);
+        check(&hook("secret-env = \"X\"\nevents = []"), &["`events` is empty"]);
+        check(&hook("events = [\"states\"]"), &["line 7", "`state`"]);
         check("[limits.calls]\nlate_window_s = 1\n", &["line 2", "`late_window_ms`"]);
     }
 

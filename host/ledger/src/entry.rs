@@ -152,6 +152,17 @@ pub enum EntryKind {
         /// Which hold.
         hold: String,
     },
+    /// What a verdict on a running call asked of somebody was done, or was not in time.
+    Duty {
+        /// Which recording.
+        recording: String,
+        /// What was asked ("announce").
+        code: String,
+        /// The rule that asked.
+        rule: String,
+        /// Whether it was done.
+        done: bool,
+    },
     /// From here on these packs are asked.
     PacksChanged {
         /// All of them.

@@ -121,6 +121,7 @@ impl Meaning {
             }
             EntryKind::AccessResult { ok: false, .. }
             | EntryKind::DisposalResult { ok: false, .. }
+            | EntryKind::Duty { .. }
             | EntryKind::PacksChanged { .. }
             | EntryKind::HostStarted { .. }
             | EntryKind::Note { .. } => {}

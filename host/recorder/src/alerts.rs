@@ -4,6 +4,8 @@ use caveat_model::{ClientId, Moment, RecordingId};
 use caveat_state::{Db, StateError, sql};
 use serde::Serialize;
 
+use crate::live::Watch;
+
 /// Something somebody has to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -28,6 +30,7 @@ pub struct Alert {
 #[derive(Debug, Clone)]
 pub(crate) struct Alerts {
     db: Db,
+    watch: Watch,
 }
 
 pub(crate) const MIGRATIONS: &[&str] = &["
@@ -47,9 +50,10 @@ CREATE TABLE alert (
 type Row = (i64, i64, Option<String>, String, String, String, String);
 
 impl Alerts {
-    pub(crate) async fn open(db: Db) -> Result<Self, StateError> {
+    /// Those who watch `watch` are told of each.
+    pub(crate) async fn open(db: Db, watch: Watch) -> Result<Self, StateError> {
         db.migrate("alerts", MIGRATIONS).await?;
-        Ok(Self { db })
+        Ok(Self { db, watch })
     }
 
     /// Raises one. The same about the same recording is raised once.
@@ -62,22 +66,27 @@ impl Alerts {
         (rule, citation, message): (&str, &str, &str),
     ) -> Result<(), StateError> {
         tracing::warn!(%client, kind, rule, citation, message, "alert");
-        sqlx::query(
+        let text = recording.map(|r| r.to_string());
+        let raised: Option<i64> = sqlx::query_scalar(
             "INSERT INTO alert (client, id, at_ms, recording, kind, rule, citation, message)
              SELECT $1, COALESCE((SELECT MAX(id) FROM alert WHERE client = $1), 0) + 1, $2, $3, $4, $5, $6, $7
              WHERE NOT EXISTS (SELECT 1 FROM alert WHERE client = $1 AND kind = $4 AND rule = $5 AND message = $7
-               AND recording = $3 AND confirmed_by IS NULL)",
+               AND recording = $3 AND confirmed_by IS NULL) RETURNING id",
         )
         .bind(client.as_str())
         .bind(at.as_millis() as i64)
-        .bind(recording.map(|r| r.to_string()))
+        .bind(text.clone())
         .bind(kind)
         .bind(rule)
         .bind(citation)
         .bind(message)
-        .execute(self.db.pool())
+        .fetch_optional(self.db.pool())
         .await
         .map_err(sql("raise an alert"))?;
+        let [kind, rule, citation, message] = [kind, rule, citation, message].map(str::to_owned);
+        if let Some(id) = raised {
+            self.watch.alert(client, Alert { id, at, recording: text, kind, rule, citation, message });
+        }
         Ok(())
     }
 

@@ -3,9 +3,11 @@
 use caveat_audio::SAMPLES_PER_MS;
 use caveat_model::{
     Asker, Attribute, CallTraits, ConsentForm, Direction, Key, NoticeKind, Offset, PartyId, PartyRole,
-    PartyTraits, Purpose, RecordingId, Region, RegionSource, Word,
+    PartyTraits, Purpose, Reason, RecordingId, Region, RegionSource, Word,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::{AskedPause, OpenDuty};
 
 /// A call as its beginning describes it. What is not known is left out: the packs treat it strictly.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -113,6 +115,9 @@ pub enum Happening {
     Held(PartyId),
     /// A party was taken off hold.
     Unheld(PartyId),
+    /// What a verdict asked for was done: the code of an open duty ("end-call-unless-recorded"). A notice or a tone is
+    /// confirmed by [`Happening::NoticePlayed`] instead: packs have to know of it.
+    DutyDone(String),
 }
 
 /// What the phone side is told after a verdict.
@@ -129,6 +134,29 @@ pub struct Answer {
     pub remedies: Vec<String>,
     /// Why, strictest first: `message (citation)`.
     pub reasons: Vec<String>,
+    /// What somebody still has to do, and by when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open_duties: Vec<OpenDuty>,
+}
+
+/// How a running call stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Running {
+    /// The recording it is kept as.
+    pub recording: RecordingId,
+    /// What is being done with its audio.
+    pub state: RecordingState,
+    /// Milliseconds since it began.
+    pub at: Offset,
+    /// Why nothing is being kept, where nothing is: rule, citation, message.
+    pub not_recording: Vec<Reason>,
+    /// The pause that somebody asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pause: Option<AskedPause>,
+    /// What somebody still has to do, and by when.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub open_duties: Vec<OpenDuty>,
 }
 
 /// What is being done with a call's audio.

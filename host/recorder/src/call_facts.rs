@@ -103,6 +103,10 @@ impl CallFacts {
                 self.party(id)?.traits.on_hold = true;
                 CaptureEvent::Held(id)
             }
+            Happening::DutyDone(duty) => {
+                // The session sees to it: packs are not told of duties.
+                return Err(RecorderError::NoSuchDuty { duty, open: String::new() });
+            }
             Happening::Unheld(id) => {
                 self.party(id)?.traits.on_hold = false;
                 CaptureEvent::Unheld(id)
@@ -207,6 +211,22 @@ impl CallFacts {
         Ok(CaptureEvent::Words(Speech { heard, before }))
     }
 
+    /// What was keyed on a leg without a longer break, up to now: the symbols, and since when.
+    pub(crate) fn entry_on(&self, leg: u8) -> Option<(String, Offset)> {
+        const BREAK_MS: Offset = 5_000;
+        let mut keys = self.keys.iter().rev().filter(|k| k.leg == leg);
+        let newest = keys.next()?;
+        let (mut entry, mut since) = (vec![newest.symbol], newest.start);
+        for key in keys {
+            if since.saturating_sub(key.end) > BREAK_MS {
+                break;
+            }
+            entry.push(key.symbol);
+            since = since.min(key.start);
+        }
+        Some((entry.into_iter().rev().collect(), since))
+    }
+
     fn forget_what_is_old(&mut self) {
         let from = self.facts.elapsed().saturating_sub(self.limits.context_ms);
         let excess = self.words.len().saturating_sub(self.limits.context_words);
@@ -250,6 +270,7 @@ mod tests {
             placement: serde_json::from_str("{}").unwrap(),
             full_need: vec![],
             attributes: vec![],
+            practice: crate::Practice::default(),
         }
     }
 

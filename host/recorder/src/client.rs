@@ -4,6 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use caveat_model::{Attribute, ClientId, Placement, Purpose, Region};
 
+use crate::Announcement;
+
 /// One client as its configuration describes it.
 #[derive(Debug, Clone)]
 pub struct ClientProfile {
@@ -23,6 +25,19 @@ pub struct ClientProfile {
     pub full_need: Vec<String>,
     /// Facts of its industry, given with every event.
     pub attributes: Vec<Attribute>,
+    /// How its calls are handled beyond what packs ask for.
+    pub practice: Practice,
+}
+
+/// What a client has set up for its calls; nothing of it makes a rule laxer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Practice {
+    /// What an agent keys to pause ("*71"); none: keys pause nothing by themselves.
+    pub pause_keys: Option<String>,
+    /// What an agent keys to go on.
+    pub resume_keys: Option<String>,
+    /// Notices of recording that the host can play itself, the usual one first.
+    pub announcements: Vec<Announcement>,
 }
 
 /// All clients of a host, by id.

@@ -135,6 +135,16 @@ pub enum RecorderError {
     /// A task of this host broke off.
     #[error("a task of this host broke off: {0}")]
     Task(String),
+    /// Nobody asked for that on this call.
+    #[error(
+        "no duty `{duty}` is open on this call; open are: {open}. A notice or a tone is confirmed by `notice-played`"
+    )]
+    NoSuchDuty {
+        /// As given.
+        duty: String,
+        /// Those that are open.
+        open: String,
+    },
     /// The vault failed.
     #[error(transparent)]
     Vault(#[from] caveat_vault::VaultError),

@@ -12,7 +12,7 @@ use caveat_vault::{Kind, Opener, VaultError};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use crate::RecorderError;
+use crate::{RecorderError, Who};
 
 /// What a verdict's detail is sealed for.
 pub(crate) const DETAIL: &str = "verdict";
@@ -34,6 +34,9 @@ pub(crate) struct Detail<'a> {
     /// Words and keys are left out of `event`: they lie in the sealed transcript, so that what is purged there is
     /// purged everywhere.
     pub(crate) words_in_transcript: bool,
+    /// Who asked, and why, where somebody did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) who: Option<&'a Who>,
 }
 
 /// A detail as it is read back.
@@ -51,6 +54,9 @@ pub struct Recorded {
     pub verdict: Verdict,
     /// Whether words or keys were left out of the event.
     pub words_in_transcript: bool,
+    /// Who asked, and why, where somebody did.
+    #[serde(default)]
+    pub who: Option<Who>,
 }
 
 /// Why a decision cannot be ruled again though nothing is wrong with it.

@@ -4,16 +4,20 @@ use std::sync::Arc;
 
 use caveat_engine::Engine;
 use caveat_ledger::{EntryKind, Ledger};
-use caveat_model::{ClientId, Clock, Duty, Event, Facts, Outcome, RecordingId, StorageEvent, Verdict};
+use caveat_model::{
+    ClientId, Clock, Duty, Event, Facts, Outcome, Reason, RecordingId, StorageEvent, Verdict,
+};
 use caveat_packs::ActiveSets;
 use caveat_retention::Retention;
 use caveat_vault::Vault;
 
 use crate::{
-    ClientProfile, Limits, Live, RecorderError, RecordingState, Watch,
+    ClientProfile, Limits, Live, RecorderError, RecordingState, Watch, Who,
     alerts::Alerts,
+    bounds::Bounds,
     catalog::Catalog,
     history::{DETAIL, Detail, PSEUDONYM, without_words},
+    late::Late,
     monitor::Monitor,
 };
 
@@ -26,10 +30,22 @@ pub(crate) struct House {
     pub(crate) retention: Retention,
     pub(crate) catalog: Catalog,
     pub(crate) alerts: Alerts,
+    pub(crate) late: Late,
+    pub(crate) bounds: Bounds,
     pub(crate) watch: Watch,
     pub(crate) monitor: Monitor,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
+}
+
+/// What those who watch are told beside a verdict.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct About<'a> {
+    pub(crate) recording: Option<RecordingId>,
+    pub(crate) call: &'a str,
+    pub(crate) state: Option<RecordingState>,
+    pub(crate) not_recording: &'a [Reason],
+    pub(crate) who: Option<&'a Who>,
 }
 
 /// A verdict that stands in the ledger.
@@ -71,9 +87,11 @@ impl House {
         event: &Event,
         facts: &Facts,
         verdict: Verdict,
+        who: Option<&Who>,
     ) -> Result<Logged, RecorderError> {
         let (event_kept, words_in_transcript) = without_words(event);
-        let detail = Detail { recording, event: &event_kept, facts, verdict: &verdict, words_in_transcript };
+        let detail =
+            Detail { recording, event: &event_kept, facts, verdict: &verdict, words_in_transcript, who };
         let plain = serde_json::to_vec(&detail).map_err(|source| RecorderError::Facts {
             id: recording.unwrap_or_else(|| RecordingId::new(facts.now)),
             source,
@@ -99,7 +117,7 @@ impl House {
         facts: &Facts,
     ) -> Result<Logged, RecorderError> {
         let verdict = self.ask(client, event, facts)?;
-        self.log(client, recording, event, facts, verdict).await
+        self.log(client, recording, event, facts, verdict, None).await
     }
 
     /// Appends an entry about a recording.
@@ -120,28 +138,33 @@ impl House {
     pub(crate) async fn tell(
         &self,
         client: &ClientId,
-        recording: Option<RecordingId>,
-        call: &str,
         event: &Event,
         logged: &Logged,
-        state: Option<RecordingState>,
+        about: About<'_>,
     ) -> Result<(), RecorderError> {
         let Logged { verdict, index } = logged;
+        let recording = about.recording;
         let at = self.clock.now();
         self.watch.tell(Live {
             at,
             client: client.clone(),
             recording,
-            call: call.to_owned(),
+            call: about.call.to_owned(),
             event: event.name().to_owned(),
             stage: verdict.stage.to_string(),
             outcome: verdict.outcome.word(verdict.stage).to_owned(),
-            state,
+            state: about.state,
             obligations: verdict.obligations().map(|(_, o)| (o.duty.to_string(), o.rule.clone())).collect(),
             reasons: verdict
                 .reasons()
                 .map(|(_, r)| (r.rule.clone(), r.citation.clone(), r.message.clone()))
                 .collect(),
+            not_recording: about
+                .not_recording
+                .iter()
+                .map(|r| (r.rule.clone(), r.citation.clone(), r.message.clone()))
+                .collect(),
+            who: about.who.cloned(),
             ledger_index: *index,
         });
         for (pack, obligation) in verdict.obligations() {

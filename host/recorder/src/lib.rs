@@ -5,24 +5,30 @@
 //! never dropped for our sake. Start at [`Recorder::open`] (a call begins) and [`Recorder::play`] (somebody asks).
 
 mod alerts;
+mod bounds;
 mod call;
 mod call_facts;
 mod catalog;
 mod client;
+mod cues;
+mod duties;
 mod error;
 mod history;
 mod house;
 mod impact;
+mod late;
 mod limits;
 mod listen;
 mod live;
 mod monitor;
 mod packs;
+mod pauses;
 mod playback;
 mod recovery;
 mod replay;
 mod session;
 mod tape;
+mod why;
 
 use std::{
     collections::HashMap,
@@ -36,20 +42,25 @@ use caveat_packs::ActiveSets;
 use caveat_retention::Retention;
 use caveat_state::Db;
 use caveat_vault::{SealReason, Vault};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 pub use alerts::Alert;
-pub use call::{Answer, Frame, Happening, NewCall, NewNotice, NewParty, RecordingState};
+pub use call::{
+    Answer, Frame, Happening, NewCall, NewNotice, NewParty, RecordingState, Running as RunningCall,
+};
 pub use catalog::Listed;
-pub use client::{ClientProfile, Clients};
+pub use client::{ClientProfile, Clients, Practice};
+pub use cues::{Announcement, Cue};
+pub use duties::{Doer, DutyState, OpenDuty};
 pub use error::RecorderError;
 pub use history::{Decision, Gone, History, Recorded, Window};
 pub use impact::{Changed, Direction, Effect, Example, Group, Impact, ImpactReport, Past, Swap, Transition};
 pub use limits::Limits;
 pub use listen::{Asked, Decided};
-pub use live::{Live, Watch};
+pub use live::{DutyNews, Live, News, Numbered, Watch};
 pub use monitor::Difference;
 pub use packs::{Change, Member, Order as PackOrder, PackInForce, PackKeeper, PackSet};
+pub use pauses::{AskedPause, Who};
 pub use playback::Playback;
 pub use replay::{Mismatch, ReplayReport, replay};
 
@@ -98,7 +109,10 @@ impl Recorder {
     pub async fn start(rooms: Rooms, clients: Clients, limits: Limits) -> Result<Self, RecorderError> {
         let Rooms { engine, packs, vault, ledger, retention, db, clock } = rooms;
         let catalog = catalog::Catalog::open(db.clone(), vault.clone()).await?;
-        let alerts = alerts::Alerts::open(db).await?;
+        let watch = Watch::default();
+        let alerts = alerts::Alerts::open(db.clone(), watch.clone()).await?;
+        let late = late::Late::open(db.clone()).await?;
+        let bounds = bounds::Bounds::open(db).await?;
         let house = House {
             engine,
             packs,
@@ -107,7 +121,9 @@ impl Recorder {
             retention,
             catalog,
             alerts,
-            watch: Watch::default(),
+            late,
+            bounds,
+            watch,
             monitor: monitor::Monitor::default(),
             clock,
             limits,
@@ -133,8 +149,9 @@ impl Recorder {
         let (orders, inbox) = mpsc::channel(limits.frames_waiting_max);
         let handle = Call { client: client.clone(), id: id.clone(), orders };
         let admitted = self.admit(&handle)?;
-        let known = CallFacts::new(call, &profile, self.house.clock.now(), limits)?;
-        let (session, answer) = Session::begin(self.house.clone(), profile, id, known).await?;
+        let began = (self.house.clock.now(), self.house.clock.ticks_ms());
+        let known = CallFacts::new(call, &profile, began.0, limits)?;
+        let (session, answer) = Session::begin(self.house.clone(), profile, id, known, began.1).await?;
         tracing::info!(client = %session.client(), recording = %session.recording(), "call began");
         // The table holds a sender too, so the task must not wait for all senders to go.
         tokio::spawn(async move {
@@ -204,6 +221,18 @@ impl Recorder {
         Ok(self.house.alerts.confirm(client, id, by).await?)
     }
 
+    /// Raises an alert about the host's own dealings with a client.
+    pub async fn raise_alert(
+        &self,
+        client: &ClientId,
+        kind: &str,
+        rule: &str,
+        message: &str,
+    ) -> Result<(), RecorderError> {
+        let now = self.house.clock.now();
+        Ok(self.house.alerts.raise(client, now, None, kind, (rule, "", message)).await?)
+    }
+
     fn admit(&self, call: &Call) -> Result<Admitted, RecorderError> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let limit = self.house.limits.calls_max;
@@ -238,10 +267,36 @@ impl Call {
     /// # Errors
     /// [`RecorderError::CallOver`]; what happened cannot be, or exceeds a limit; or the host failed.
     pub async fn happened(&self, happening: Happening) -> Result<Answer, RecorderError> {
+        self.happened_by(happening, Who::phone_system()).await
+    }
+
+    /// As [`Call::happened`], with who is behind it: it is kept with the verdict and shown.
+    pub async fn happened_by(&self, happening: Happening, who: Who) -> Result<Answer, RecorderError> {
         let (answer, answered) = oneshot::channel();
-        let order = Order::Happened(happening, answer);
+        let order = Order::Happened(happening, who, answer);
         self.orders.send(order).await.map_err(|_| RecorderError::CallOver)?;
         answered.await.map_err(|_| RecorderError::CallOver)?
+    }
+
+    /// How the call stands: what is kept, why not if not, and who paused it.
+    ///
+    /// # Errors
+    /// [`RecorderError::CallOver`].
+    pub async fn look(&self) -> Result<RunningCall, RecorderError> {
+        let (answer, answered) = oneshot::channel();
+        self.orders.send(Order::Look(answer)).await.map_err(|_| RecorderError::CallOver)?;
+        answered.await.map_err(|_| RecorderError::CallOver)
+    }
+
+    /// What is to be played to the people on the call, from now on. Only a protocol that can play asks for it: what the
+    /// host has the sound for is then its own to do, not the phone system's.
+    ///
+    /// # Errors
+    /// [`RecorderError::CallOver`].
+    pub async fn cues(&self) -> Result<watch::Receiver<Vec<Cue>>, RecorderError> {
+        let (answer, answered) = oneshot::channel();
+        self.orders.send(Order::Plays(answer)).await.map_err(|_| RecorderError::CallOver)?;
+        answered.await.map_err(|_| RecorderError::CallOver)
     }
 
     /// Audio arrives. Never waits: where the call is behind, the frame is lost and becomes a gap; false says so.

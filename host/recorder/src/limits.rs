@@ -15,6 +15,11 @@ pub struct Limits {
     pub context_words: usize,
     /// A pause that nobody ends is ended after this long, if the packs allow it.
     pub pause_max_ms: u32,
+    /// A notice or a tone that a verdict asks for has to be confirmed this soon; else somebody is told. A tone that is
+    /// asked for less often has until it is due.
+    pub announce_within_ms: u32,
+    /// A call that has to end because it is not recorded has to have ended this soon; else somebody is told.
+    pub end_call_within_ms: u32,
     /// Running calls of all clients; further ones are not recorded.
     pub calls_max: usize,
     /// Parties of one call.
@@ -40,6 +45,8 @@ impl Default for Limits {
             context_ms: 60_000,
             context_words: 200,
             pause_max_ms: 600_000,
+            announce_within_ms: 30_000,
+            end_call_within_ms: 15_000,
             calls_max: 1_000,
             parties_max: 32,
             legs_max: 8,

@@ -3,15 +3,16 @@
 use caveat_access::SignedIn;
 use caveat_ledger::EntryKind;
 use caveat_model::{
-    AccessRequest, Act, ClientId, Event, Facts, Form, Label, LabelKind, Moment, Outcome, Person, Purpose,
-    RecordingId, Span, SpanSet, Verdict,
+    AccessRequest, Act, ClientId, Duty, Event, Facts, Form, Label, LabelKind, Moment, Outcome, Person,
+    Purpose, Reason, RecordingId, Span, SpanSet, Verdict,
 };
 use serde::Serialize;
 
 use crate::{
-    Recorder, RecorderError, RecordingState,
+    Recorder, RecorderError, Who,
+    bounds::Bound,
     catalog::Listed,
-    house::Logged,
+    house::{About, Logged},
     playback::{self, Playback},
 };
 
@@ -28,12 +29,21 @@ pub struct Asked {
     pub span: Option<Span>,
     /// Emergency access is invoked.
     pub break_glass: bool,
+    /// In the person's own words; some accesses are not given without.
+    pub reason: String,
 }
 
 impl Asked {
     /// To hear all of a recording as it is.
     pub fn to_play(purpose: Purpose) -> Self {
-        Self { act: Act::Play, purpose, form: Form::Original, span: None, break_glass: false }
+        Self {
+            act: Act::Play,
+            purpose,
+            form: Form::Original,
+            span: None,
+            break_glass: false,
+            reason: String::new(),
+        }
     }
 }
 
@@ -75,8 +85,7 @@ impl Recorder {
         before: Moment,
         limit: u32,
     ) -> Result<Result<Vec<Listed>, Decided>, RecorderError> {
-        let asked =
-            Asked { act: Act::Search, purpose, form: Form::FactsOnly, span: None, break_glass: false };
+        let asked = Asked { act: Act::Search, form: Form::FactsOnly, ..Asked::to_play(purpose) };
         match self.decide(who, None, Facts::default(), &asked).await? {
             Err(decided) => Ok(Err(decided)),
             Ok(granted) => {
@@ -95,8 +104,7 @@ impl Recorder {
         purpose: Purpose,
     ) -> Result<Result<(Listed, Facts), Decided>, RecorderError> {
         let (listed, facts) = self.house.catalog.get(&who.client, id).await?;
-        let asked =
-            Asked { act: Act::Search, purpose, form: Form::FactsOnly, span: None, break_glass: false };
+        let asked = Asked { act: Act::Search, form: Form::FactsOnly, ..Asked::to_play(purpose) };
         match self.decide(who, Some(id), facts, &asked).await? {
             Err(decided) => Ok(Err(decided)),
             Ok(granted) => {
@@ -138,7 +146,7 @@ impl Recorder {
     /// Logs a sign-in and what the packs say of it; false: they refuse it.
     pub async fn sign_in(&self, who: &SignedIn) -> Result<Result<(), Decided>, RecorderError> {
         let (act, purpose) = (Act::SignIn, Purpose::Operations);
-        let asked = Asked { act, purpose, form: Form::FactsOnly, span: None, break_glass: false };
+        let asked = Asked { act, form: Form::FactsOnly, ..Asked::to_play(purpose) };
         match self.decide(who, None, Facts::default(), &asked).await? {
             Err(decided) => Ok(Err(decided)),
             Ok(granted) => {
@@ -169,8 +177,11 @@ impl Recorder {
             span: asked.span,
             person: self.person(who, asked),
         });
-        let logged = self.house.rule(&who.client, id, &event, &facts).await?;
-        let grant = logged.verdict.outcome == Outcome::Allow;
+        let verdict = self.house.ask(&who.client, &event, &facts)?;
+        let by = Who::new(format!("person {}", who.person), asked.reason.as_str());
+        let logged = self.house.log(&who.client, id, &event, &facts, verdict, Some(&by)).await?;
+        let refused = self.refuses(&who.client, id, &event, &logged.verdict, &asked.reason).await?;
+        let grant = logged.verdict.outcome == Outcome::Allow && refused.is_none();
         let pseudonym = match id {
             Some(id) => Some(self.house.pseudonym(&who.client, id).await?),
             None => None,
@@ -185,10 +196,71 @@ impl Recorder {
             grant,
         };
         let intent = self.house.enter(&who.client, intent).await?;
-        self.house.tell(&who.client, id, "", &event, &logged, None::<RecordingState>).await?;
+        let about = About { recording: id, ..About::default() };
+        self.house.tell(&who.client, &event, &logged, about).await?;
         let silenced = silenced(&logged.verdict, &facts.labels, asked.form);
-        let decided = decided(&logged, &silenced, intent);
+        let mut decided = decided(&logged, &silenced, intent);
+        if let Some((reason, remedy)) = refused {
+            decided.outcome = Outcome::Refuse.word(logged.verdict.stage).to_owned();
+            decided.reasons.insert(0, (reason.rule, reason.citation, reason.message));
+            decided.remedies.extend(remedy);
+        } else if grant {
+            self.raise_what_follows(&who.client, id, &logged).await?;
+        }
         if grant { Ok(Ok(Granted { intent, facts, silenced, decided })) } else { Ok(Err(decided)) }
+    }
+
+    /// Why the host itself refuses what packs allow: the recording may not be used for this, or a reason is owed; and
+    /// what would change that.
+    async fn refuses(
+        &self,
+        client: &ClientId,
+        id: Option<RecordingId>,
+        event: &Event,
+        verdict: &Verdict,
+        reason: &str,
+    ) -> Result<Option<(Reason, Option<String>)>, RecorderError> {
+        let Event::Access(asked) = event else { return Ok(None) };
+        let mut bounds = Bound::of(verdict);
+        if let Some(id) = id {
+            bounds.extend(self.house.bounds.of(client, id).await?);
+        }
+        if let Some(refused) = bounds.iter().find_map(|bound| bound.refuses(asked)) {
+            return Ok(Some((refused, None)));
+        }
+        let owed = verdict.obligations().find(|(_, o)| o.duty == Duty::RecordReason);
+        let Some((_, owed)) = owed.filter(|_| reason.trim().is_empty()) else { return Ok(None) };
+        let citation = verdict.reasons().find(|(_, r)| r.rule == owed.rule).map(|(_, r)| r.citation.clone());
+        let message = "This access is given only with a reason, which is kept; none was given.".to_owned();
+        let refused = Reason { rule: owed.rule.clone(), citation: citation.unwrap_or_default(), message };
+        Ok(Some((refused, Some("give-a-reason".to_owned()))))
+    }
+
+    /// What somebody has to do after an access stays open as an alert until they confirm it.
+    async fn raise_what_follows(
+        &self,
+        client: &ClientId,
+        id: Option<RecordingId>,
+        logged: &Logged,
+    ) -> Result<(), RecorderError> {
+        for (_, obligation) in logged.verdict.obligations() {
+            let index = logged.index;
+            let message = match obligation.duty {
+                Duty::AfterReview => {
+                    format!("The access that ledger entry {index} allowed has to be reviewed.")
+                }
+                Duty::LogDisclosure => format!(
+                    "The disclosure that ledger entry {index} allowed has to be entered in the accounting of disclosures."
+                ),
+                _ => continue,
+            };
+            let reasons = logged.verdict.reasons().map(|(_, r)| r);
+            let citation = reasons.filter(|r| r.rule == obligation.rule).map(|r| r.citation.as_str()).next();
+            let why = (obligation.rule.as_str(), citation.unwrap_or_default(), message.as_str());
+            let now = self.house.clock.now();
+            self.house.alerts.raise(client, now, id, &obligation.duty.code(), why).await?;
+        }
+        Ok(())
     }
 
     fn person(&self, who: &SignedIn, asked: &Asked) -> Person {

@@ -34,6 +34,11 @@ impl House {
                 }
             }
         }
+        self.finish_what_is_listed().await?;
+        self.destroy_what_was_left().await
+    }
+
+    async fn finish_what_is_listed(&self) -> Result<(), RecorderError> {
         for (client, id, began) in self.catalog.running().await? {
             match self.vault.reader(&client, id).await {
                 Ok(reader) => self.finish(&client, id, began, reader.seal()).await?,
@@ -57,6 +62,8 @@ impl House {
         if self.told(client, id, began).await? != Told::Closed {
             self.enter_seal(client, id, seal).await?;
         }
+        // What was found late goes before anybody can listen.
+        self.destroy_late(client, id).await?;
         self.catalog.sealed(client, id, state_of(seal.end), seal.duration_ms).await
     }
 
@@ -72,6 +79,7 @@ impl House {
             let why = "host.stopped".to_owned();
             self.enter(client, EntryKind::Discarded { recording, why }).await?;
         }
+        self.late.strike(client, id, None).await?;
         self.catalog.gone(client, id, "discarded").await
     }
 

@@ -1,10 +1,13 @@
 //! The sound and the words of a running call until they may be sealed.
 
 use caveat_audio::{GapKind, SAMPLE_RATE_HZ, Timeline};
-use caveat_model::{Offset, Span, SpanSet, Word};
+use caveat_model::{Key, Offset, Span, SpanSet, Word};
 use caveat_vault::{Codec, Kind, LegInfo};
 
 use crate::{Frame, Limits, RecorderError, RecordingState};
+
+/// A phone system that tells of a key does so this soon after it.
+const TOLD_WITHIN_MS: Offset = 1_000;
 
 /// A part of a call that may be sealed now.
 pub(crate) struct Part {
@@ -13,6 +16,9 @@ pub(crate) struct Part {
     pub(crate) kind: Kind,
     pub(crate) plain: Vec<u8>,
 }
+
+/// Gaps that are nobody's wish.
+const NOTHING_ARRIVED: [GapKind; 2] = [GapKind::Loss, GapKind::Hold];
 
 pub(crate) struct Tape {
     timeline: Timeline,
@@ -83,6 +89,25 @@ impl Tape {
         self.timeline.mask_keys(from);
     }
 
+    /// The phone system tells of a key.
+    pub(crate) fn key(&mut self, key: Key) {
+        self.timeline.key(key);
+    }
+
+    /// Keys in the sound that nobody has told of, as far as whoever would tell had time to.
+    pub(crate) fn heard_keys(&mut self, now: Offset) -> Vec<Key> {
+        let until = self.ended.map_or(now, |end| end.min(now));
+        self.timeline.heard_keys(until.saturating_sub(TOLD_WITHIN_MS))
+    }
+
+    pub(crate) fn hold(&mut self, leg: u8, from: Offset) {
+        self.timeline.hold(leg, from);
+    }
+
+    pub(crate) fn unhold(&mut self, leg: u8, at: Offset) {
+        self.timeline.unhold(leg, at);
+    }
+
     /// Forgets all that is in memory.
     pub(crate) fn forget(&mut self) {
         self.timeline.forget();
@@ -100,10 +125,6 @@ impl Tape {
 
     pub(crate) fn is_past_window(&self, now: Offset) -> bool {
         self.ended.is_none_or(|end| now >= end.saturating_add(self.window_ms))
-    }
-
-    pub(crate) fn legs_of(&self, span: &Span) -> Vec<u8> {
-        self.timeline.legs().filter(|leg| span.leg.is_none_or(|l| l == *leg)).collect()
     }
 
     pub(crate) fn leg_infos(&self) -> Vec<LegInfo> {
@@ -135,10 +156,9 @@ impl Tape {
             let allowed = |w: &&Word| {
                 let at = |ms: Offset| ms.clamp(from, until).saturating_sub(from) * 8;
                 let (start, end) = (at(w.start), at(w.end));
-                let in_gap = segment
-                    .gaps
-                    .iter()
-                    .any(|g| g.kind != GapKind::Loss && u32::from(g.start) < end && start < u32::from(g.end));
+                let in_gap = segment.gaps.iter().any(|g| {
+                    !NOTHING_ARRIVED.contains(&g.kind) && u32::from(g.start) < end && start < u32::from(g.end)
+                });
                 let span = Span { leg: Some(leg), start: w.start, end: w.end };
                 w.start >= from && !in_gap && !self.purged.overlaps(&span)
             };

@@ -1,6 +1,8 @@
 //! Packs are changed while calls run: nothing goes unruled, nothing is ruled by two sets, and what fails changes nothing.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[allow(dead_code, reason = "not every test needs all of it")]
+mod house;
 #[path = "../../packs/tests/support/mod.rs"]
 #[allow(dead_code, reason = "not every test of packs needs all of it")]
 mod support;
@@ -14,20 +16,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use caveat_engine::Engine;
-use caveat_ledger::{EntryKind, Ledger, LogSigner};
-use caveat_model::{
-    Asker, Cipher, ClientId, Digest, KeyState, Mode, Placement, PlacementTraits, StoreKind, SystemClock,
-};
-use caveat_packs::{ActiveSet, ActiveSets, Archive, CaseText, Manifest, PackFile, load};
-use caveat_recorder::{
-    Change, ClientProfile, Clients, Happening, Limits, NewCall, PackKeeper, PackOrder, Recorder, Rooms,
-};
-use caveat_retention::Retention;
-use caveat_state::Db;
-use caveat_vault::{Keyring, SealReason, Vault, VaultConfig};
-use object_store::{ObjectStore, memory::InMemory};
-use serde_json::Value;
+use caveat_ledger::{EntryKind, Ledger};
+use caveat_model::{Asker, ClientId, Digest, Mode};
+use caveat_packs::{CaseText, Manifest, PackFile};
+use caveat_recorder::{Change, Happening, NewCall, PackOrder};
+use caveat_vault::SealReason;
+use house::{House, Open};
 use support::{Behavior, MANIFEST, component};
 
 /// The first version of a pack names this rule, the second the other.
@@ -38,73 +32,6 @@ const SWAPS: usize = 10_000;
 const WHOLE_EVERY: usize = 20;
 const NEW_PACK_EVERY: usize = 200;
 const CALLS: usize = 4;
-
-/// The rooms of a host, and what is left of an earlier one.
-struct House {
-    dir: tempfile::TempDir,
-    store: Arc<dyn ObjectStore>,
-    client: ClientId,
-}
-
-struct Open {
-    keeper: PackKeeper,
-    recorder: Recorder,
-    ledger: Ledger,
-    sets: Arc<ActiveSets>,
-}
-
-impl House {
-    fn new() -> Self {
-        let (dir, store) = (tempfile::tempdir().unwrap(), Arc::new(InMemory::new()));
-        Self { dir, store, client: "acme".parse().unwrap() }
-    }
-
-    async fn open(&self, declared: &[&PackFile]) -> Open {
-        let at = |name: &str| self.dir.path().join(name);
-        let clock = Arc::new(SystemClock);
-        let db = Db::open_file(&at("state.db")).await.unwrap();
-        let signer = LogSigner::open(&at("ledger-key"), "caveat.example").unwrap();
-        let store = self.store.clone();
-        let ledger =
-            Ledger::open(db.clone(), store.clone(), clock.clone(), signer, "h1".into()).await.unwrap();
-        let keys = Arc::new(Keyring::open(at("keyring"), None).unwrap());
-        let config = VaultConfig { dir: at("write-ahead"), limits: caveat_vault::Limits::default() };
-        let vault = Vault::open(config, db.clone(), store.clone(), keys, clock.clone()).await.unwrap();
-        let limits = caveat_engine::Limits::default();
-        let engine = Arc::new(Engine::new(limits, Some(at("compiled"))).unwrap());
-        let packs = Arc::new(ActiveSets::default());
-        let archive = Archive::new(store);
-        let (l, d, c) = (ledger.clone(), db.clone(), clock.clone());
-        let keeper =
-            PackKeeper::open(engine.clone(), packs.clone(), archive, caveat_packs::Trust::default(), l, d, c)
-                .await
-                .unwrap();
-        let declared = declared.iter().map(|file| Arc::new(load(&engine, file, &Value::Null).unwrap()));
-        keeper.begin(&self.client, ActiveSet::obeying(declared)).await.unwrap();
-        let (d, v, l, c) = (db.clone(), vault.clone(), ledger.clone(), clock.clone());
-        let retention = Retention::open(d, v, l, c).await.unwrap();
-        let rooms =
-            Rooms { engine, packs: packs.clone(), vault, ledger: ledger.clone(), retention, db, clock };
-        let clients: Clients = [profile(&self.client)].into_iter().collect();
-        let recorder = Recorder::start(rooms, clients, Limits::default()).await.unwrap();
-        Open { keeper, recorder, ledger, sets: packs }
-    }
-}
-
-fn profile(client: &ClientId) -> ClientProfile {
-    let (cipher, key) = (Cipher::None, KeyState::None);
-    let traits = PlacementTraits::default();
-    ClientProfile {
-        id: client.clone(),
-        recorder_region: None,
-        purposes: vec![],
-        can_pause: true,
-        medical_record: false,
-        placement: Placement { kind: StoreKind::Primary, region: None, cipher, key, traits },
-        full_need: vec![],
-        attributes: vec![],
-    }
-}
 
 /// A pack that suspends and names `rule`, with a case that expects `expected`.
 fn pack(name: &str, rule: &'static str, case: &str, expected: &str) -> PackFile {

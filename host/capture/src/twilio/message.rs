@@ -29,7 +29,7 @@ pub(crate) enum Message {
         symbol: char,
     },
     /// Twilio's echo of a mark of ours.
-    Mark,
+    Mark(String),
     Stop,
     /// An event of a later protocol version.
     Other,
@@ -42,7 +42,7 @@ impl Message {
             Self::Start(_) => "start",
             Self::Media(_) => "media",
             Self::Dtmf { .. } => "dtmf",
-            Self::Mark => "mark",
+            Self::Mark(_) => "mark",
             Self::Stop => "stop",
             Self::Other => "other",
         }
@@ -114,7 +114,7 @@ pub(crate) fn parse(text: &str) -> Result<Received, CaptureError> {
         Wire::Start { start } => Message::Start(start.check()?),
         Wire::Media { media } => Message::Media(media.decode()?),
         Wire::Dtmf { dtmf } => Message::Dtmf { track: dtmf.track, symbol: dtmf.symbol()? },
-        Wire::Mark => Message::Mark,
+        Wire::Mark { mark } => Message::Mark(mark.name),
         Wire::Stop => Message::Stop,
         Wire::Other => Message::Other,
     };
@@ -143,10 +143,19 @@ enum Wire {
     Dtmf {
         dtmf: WireDtmf,
     },
-    Mark,
+    Mark {
+        #[serde(default)]
+        mark: WireMark,
+    },
     Stop,
     #[serde(other)]
     Other,
+}
+
+#[derive(Default, Deserialize)]
+struct WireMark {
+    #[serde(default)]
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -284,7 +293,11 @@ mod tests {
         let media = Media { track: Track::Inbound, at: 5, samples: vec![0, 0, 32_124] };
         check(MEDIA, Some(3), Message::Media(media));
         check(DTMF, Some(5), Message::Dtmf { track: Track::Inbound, symbol: '#' });
-        check(r#"{"event":"mark","sequenceNumber":4,"mark":{"name":"m"}}"#, Some(4), Message::Mark);
+        check(
+            r#"{"event":"mark","sequenceNumber":4,"mark":{"name":"m"}}"#,
+            Some(4),
+            Message::Mark("m".into()),
+        );
         check(r#"{"event":"stop","sequenceNumber":"9","stop":{"callSid":"CA1"}}"#, Some(9), Message::Stop);
         check(r#"{"event":"hologram","media":7,"start":[]}"#, None, Message::Other);
     }

@@ -21,7 +21,8 @@
 //! | `customer-written-consent` | `true`: the customer consented in writing before the call |
 //! | `emergency`, `emergency-line` | `true`: an emergency; a published emergency line |
 //! | `notice` | `played`: a spoken notice was completed before the stream began, so it is not in the recording |
-//! | `marks` | `true`: send `mark` messages (below) |
+//! | `marks` | `true`: the stream is bidirectional; send `mark` messages, and play what is to be played (below) |
+//! | `plays-to-all` | `true`: what is played on the stream is heard by everyone on the call, not by the customer alone |
 //! | `attr:NAME` | a fact of an industry: `true` and `false` are flags, whole numbers numbers, RFC 3339 times and dates times, all else is text |
 //!
 //! With `marks`, the host sends `{"event":"mark",..,"mark":{"name":"caveat:STATE"}}` after the call began and whenever its
@@ -29,11 +30,16 @@
 //! messages on bidirectional streams (`<Connect><Stream>`) only and fails a unidirectional one (`<Start><Stream>`) on any
 //! (error 31924). A unidirectional stream is the better choice: the call does not depend on it.
 //!
+//! On such a stream the host itself plays the notice or the tone that a rule asks for, if the client has an announcement,
+//! and takes it for given when Twilio gives back the mark behind it. On any other it tells the phone system to (webhook,
+//! live stream, alert) and keeps nothing until the notice is confirmed as an event of the call.
+//!
 //! A stream that cannot go on is closed with a code and a reason; the call it belongs to goes on.
 
 pub(crate) mod message;
 mod order;
 mod parameters;
+mod play;
 mod stream;
 
 use std::sync::Arc;

@@ -13,11 +13,13 @@ pub(crate) struct Offered {
     pub(crate) token: String,
     /// Whether `mark` messages are wanted.
     pub(crate) marks: bool,
+    /// Whether everyone on the call hears what is played on the stream.
+    pub(crate) plays_to_all: bool,
     pub(crate) call: NewCall,
 }
 
 /// Every parameter but the attributes.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "token",
     "direction",
     "purposes",
@@ -33,6 +35,7 @@ const NAMES: [&str; 16] = [
     "emergency-line",
     "notice",
     "marks",
+    "plays-to-all",
     ATTRIBUTE,
 ];
 const ATTRIBUTE: &str = "attr:";
@@ -51,7 +54,7 @@ pub(crate) fn read(start: Start, parameters_max: usize) -> Result<Offered, Captu
     let mut customer =
         NewParty { role: PartyRole::Customer, leg: on_stream(Track::Inbound), ..NewParty::default() };
     let mut call = NewCall { external_id: start.call, ..NewCall::default() };
-    let (mut token, mut marks) = (String::new(), false);
+    let (mut token, mut marks, mut plays_to_all) = (String::new(), false, false);
     for (name, value) in parameters {
         let name = name.as_str();
         match name {
@@ -59,6 +62,7 @@ pub(crate) fn read(start: Start, parameters_max: usize) -> Result<Offered, Captu
             _ if value.is_empty() => {}
             "token" => token = value,
             "marks" => marks = flag(name, &value)?,
+            "plays-to-all" => plays_to_all = flag(name, &value)?,
             "direction" => call.direction = word(name, &value, "inbound, outbound or internal")?,
             "purposes" => {
                 let purposes =
@@ -83,7 +87,7 @@ pub(crate) fn read(start: Start, parameters_max: usize) -> Result<Offered, Captu
         return Err(wrong("token", "a machine token"));
     }
     call.parties = vec![agent, customer];
-    Ok(Offered { token, marks, call })
+    Ok(Offered { token, marks, plays_to_all, call })
 }
 
 fn flag(name: &str, value: &str) -> Result<bool, CaptureError> {

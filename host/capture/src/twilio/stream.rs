@@ -5,7 +5,7 @@ use std::{pin::pin, time::Duration};
 use axum::extract::ws::{CloseFrame, Message as Frame, Utf8Bytes, WebSocket};
 use caveat_access::Scope;
 use caveat_model::{Key, Offset};
-use caveat_recorder::{Answer, Call, Happening, Live, RecorderError, RecordingState};
+use caveat_recorder::{Answer, Call, Happening, Live, RecorderError, RecordingState, Who};
 use caveat_vault::SealReason;
 use serde_json::json;
 use tokio::{
@@ -18,6 +18,7 @@ use super::{
     message::{Message, Start, parse},
     order::Order,
     parameters::{self, Offered},
+    play::Player,
 };
 use crate::{Limits, Rooms, error::CaptureError};
 
@@ -69,7 +70,7 @@ async fn start_of(socket: &mut WebSocket) -> Result<Option<(Start, Option<u64>)>
                     wanted: "`start` comes first",
                 });
             }
-            Message::Connected | Message::Mark | Message::Other => {}
+            Message::Connected | Message::Mark(_) | Message::Other => {}
         }
     }
     Ok(None)
@@ -94,6 +95,8 @@ struct Stream {
     /// What happens on the host, if marks are wanted.
     watch: Option<broadcast::Receiver<Live>>,
     told: Option<RecordingState>,
+    /// What is to be played, if the stream takes sound.
+    player: Option<Player>,
     idle_ms: u64,
     ahead_max_ms: Offset,
 }
@@ -106,13 +109,20 @@ impl Stream {
     ) -> Result<(Self, Answer), CaptureError> {
         let &Limits { parameters_max, idle_ms, ahead_max_ms, .. } = &*rooms.limits;
         let (began, id) = (Instant::now(), start.stream.clone());
-        let Offered { token, marks, call } = parameters::read(start, parameters_max)?;
+        let Offered { token, marks, plays_to_all, call } = parameters::read(start, parameters_max)?;
         let machine = rooms.access.machine(&token, Scope::Capture).await?;
         let watch = marks.then(|| rooms.recorder.watch().watch());
         let (call, answer) = rooms.recorder.open(&machine.client, call).await?;
+        let player = match marks {
+            true => Some(Player::new(call.cues().await?, plays_to_all)),
+            false => None,
+        };
         let mut order = Order::default();
         order.follows(sequence);
-        Ok((Self { id, call, order, began, lost: 0, watch, told: None, idle_ms, ahead_max_ms }, answer))
+        Ok((
+            Self { id, call, order, began, lost: 0, watch, told: None, player, idle_ms, ahead_max_ms },
+            answer,
+        ))
     }
 
     async fn listen(&mut self, socket: &mut WebSocket, answer: Answer) -> Result<End, CaptureError> {
@@ -128,6 +138,12 @@ impl Stream {
                 }
                 state = changed(&mut self.watch, &call) => {
                     self.tell(socket, state).await?;
+                    continue;
+                }
+                messages = played(&mut self.player, &self.id) => {
+                    for message in messages {
+                        self.send(socket, message).await?;
+                    }
                     continue;
                 }
                 () = &mut over => return Err(CaptureError::CallOver),
@@ -170,7 +186,13 @@ impl Stream {
                 self.call.happened(Happening::Key(key)).await?;
             }
             Message::Stop => return Ok(Some(End::Stopped)),
-            Message::Connected | Message::Mark => {}
+            Message::Mark(name) => {
+                if let Some(notice) = self.player.as_mut().and_then(|player| player.heard(&name)) {
+                    let who = Who::new("host", "played on the stream");
+                    self.call.happened_by(Happening::NoticePlayed(notice), who).await?;
+                }
+            }
+            Message::Connected => {}
             Message::Other => tracing::debug!(call = self.call.id(), "an unknown event was passed over"),
         }
         Ok(None)
@@ -189,13 +211,15 @@ impl Stream {
         };
         let name = format!("caveat:{word}");
         let mark = json!({ "event": "mark", "streamSid": self.id, "mark": { "name": name } });
+        self.send(socket, mark.to_string()).await
+    }
+
+    async fn send(&self, socket: &mut WebSocket, message: String) -> Result<(), CaptureError> {
         // A socket that cannot be written to is found out by the next read.
-        timeout(Duration::from_millis(self.idle_ms), socket.send(Frame::text(mark.to_string())))
-            .await
-            .map_or_else(
-                |_| Err(CaptureError::TooLate { what: "reading of a mark", ms: self.idle_ms }),
-                |_| Ok(()),
-            )
+        timeout(Duration::from_millis(self.idle_ms), socket.send(Frame::text(message))).await.map_or_else(
+            |_| Err(CaptureError::TooLate { what: "reading of a message", ms: self.idle_ms }),
+            |_| Ok(()),
+        )
     }
 
     async fn end(&self, reason: SealReason) -> Result<(), CaptureError> {
@@ -207,6 +231,14 @@ impl Stream {
             Ok(()) | Err(RecorderError::CallOver) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// The messages of what is to be played next; never, if the stream takes no sound.
+async fn played(player: &mut Option<Player>, stream: &str) -> Vec<String> {
+    match player {
+        Some(player) => player.next(stream).await,
+        None => std::future::pending().await,
     }
 }
 

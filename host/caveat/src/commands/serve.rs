@@ -20,6 +20,14 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     let metrics = metrics::install()?;
     let house = House::open(config).await?;
     let (recorder, packs) = house.start_recorder(config).await?;
+    let mut hooks = Vec::new();
+    for client in &config.clients {
+        for hook in &client.webhooks {
+            let about = || format!("client `{}`: a webhook", client.profile.id);
+            hooks.push(hook.open(&client.profile.id).with_context(about)?);
+        }
+    }
+    caveat_api::start_webhooks(&recorder, hooks, &config.limits.webhooks).context("webhooks")?;
     let api = caveat_api::routes(caveat_api::Rooms {
         recorder: recorder.clone(),
         packs,

@@ -26,7 +26,7 @@ use caveat_state::Db;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{RecorderError, alerts::Alerts};
+use crate::{RecorderError, Watch, alerts::Alerts};
 use history::{History, members};
 
 pub use change::Change;
@@ -95,7 +95,8 @@ impl PackKeeper {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, RecorderError> {
         let history = History::open(db.clone()).await?;
-        let alerts = Alerts::open(db).await?;
+        // Whoever watches calls is not told of packs; the alert is there to be read.
+        let alerts = Alerts::open(db, Watch::default()).await?;
         let turns = Mutex::default();
         Ok(Self(Arc::new(Inner {
             engine,

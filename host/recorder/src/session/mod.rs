@@ -1,38 +1,52 @@
 //! One running call: happenings, audio and time come in one after the other; every one of them goes down the path.
 
+mod duty;
+mod keeping;
+
 use std::{sync::Arc, time::Duration};
 
 use caveat_ledger::EntryKind;
 use caveat_model::{
-    Asker, Basis, CaptureEvent, ClientId, Duty, Element, Event, Moment, Offset, Outcome, Pause, PauseCause,
+    Asker, CaptureEvent, ClientId, Duty, Event, Moment, Offset, Outcome, PartyId, PartyRole, Reason,
     RecordingId, Span, Verdict,
 };
-use caveat_vault::{Header, SealReason, Writer};
-use tokio::sync::{mpsc, oneshot};
+use caveat_vault::{SealReason, Writer};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    Answer, ClientProfile, Frame, Happening, RecorderError, RecordingState,
+    Answer, ClientProfile, Frame, Happening, RecorderError, RecordingState, RunningCall, Who,
+    bounds::Bound,
     call_facts::CallFacts,
-    house::{House, Logged, Placed},
-    recovery::state_of as state_of_seal,
+    cues::Cue,
+    duties::Duties,
+    house::{About, House, Logged, Placed},
+    pauses::Pauses,
     tape::Tape,
+    why::{asked_for, asks_for_pause, failed, first_rule, reasons, said},
 };
 
 /// What reaches a running call.
 pub(crate) enum Order {
-    Happened(Happening, oneshot::Sender<Result<Answer, RecorderError>>),
+    Happened(Happening, Who, oneshot::Sender<Result<Answer, RecorderError>>),
+    Look(oneshot::Sender<RunningCall>),
+    /// Whoever carries the call can play to the people on it.
+    Plays(oneshot::Sender<watch::Receiver<Vec<Cue>>>),
     Frame(Frame),
     End(SealReason, oneshot::Sender<Result<(), RecorderError>>),
 }
 
 /// How often a call looks at its memory for what may be sealed.
 const TICK: Duration = Duration::from_millis(200);
+/// How often a call listens to its sound for keys.
+const LISTEN_EVERY_MS: Offset = 1_000;
 
 pub(crate) struct Session {
     house: Arc<House>,
     client: Arc<ClientProfile>,
     call: String,
     known: CallFacts,
+    /// What the host's ticks stood at when the call began: its time is theirs, whatever the machine's clock is set to.
+    began_ticks_ms: u64,
     tape: Tape,
     recording: RecordingId,
     state: RecordingState,
@@ -40,12 +54,21 @@ pub(crate) struct Session {
     writer: Option<Writer>,
     /// The ruling that left no place to keep this call in.
     no_place: Option<Placed>,
-    /// A pause that somebody asked for; packs may ask for more, not for less.
-    asked_pause: Option<Pause>,
+    pauses: Pauses,
+    /// Why nothing is being kept, where nothing is.
+    not_recording: Vec<Reason>,
     next_interim: Offset,
-    /// What a verdict (its place in the ledger) removed after it was sealed; its keys are destroyed with the end of the
-    /// call.
-    too_late: Vec<(Span, u64)>,
+    next_listening: Offset,
+    duties: Duties,
+    /// A tone that some verdict asked for: it sounds to the end of the call.
+    beep_every_s: Option<u16>,
+    /// Whether whoever carries the call can play to the people on it, and what it is to play.
+    plays: bool,
+    cues: watch::Sender<Vec<Cue>>,
+    /// What the recording may be used for, as far as it is written down.
+    bounds: Vec<Bound>,
+    /// Something was removed after it was sealed: its keys are destroyed with the end of the call.
+    found_late: bool,
     ending: Option<SealReason>,
 }
 
@@ -56,6 +79,7 @@ impl Session {
         client: Arc<ClientProfile>,
         call: String,
         known: CallFacts,
+        began_ticks_ms: u64,
     ) -> Result<(Self, Answer), RecorderError> {
         let recording = RecordingId::new(house.clock.now());
         let legs = known.facts().parties.iter().filter_map(|p| p.leg);
@@ -63,19 +87,27 @@ impl Session {
         let mut session = Self {
             tape: Tape::new(&house.limits, legs),
             next_interim: house.limits.interim_every_ms,
-            too_late: vec![],
+            next_listening: LISTEN_EVERY_MS,
+            found_late: false,
+            duties: Duties::default(),
+            beep_every_s: None,
+            plays: false,
+            cues: watch::Sender::default(),
+            bounds: vec![],
             house,
             client,
             call,
             known,
+            began_ticks_ms,
             recording,
             state: RecordingState::NotRecorded,
             writer: None,
             no_place: None,
-            asked_pause: None,
+            pauses: Pauses::default(),
+            not_recording: vec![],
             ending: None,
         };
-        let answer = session.consider(CaptureEvent::Offered).await?;
+        let answer = session.consider(CaptureEvent::Offered, &Who::phone_system(), false).await?;
         Ok((session, answer))
     }
 
@@ -108,10 +140,17 @@ impl Session {
     async fn take(&mut self, order: Order) {
         match order {
             Order::Frame(frame) => self.tape.hear(&frame),
-            Order::Happened(happening, answer) => {
-                let result = self.happened(happening).await;
+            Order::Happened(happening, who, answer) => {
+                let result = self.happened(happening, who).await;
                 // Whoever asked may be gone; what was ruled holds all the same.
                 let _ = answer.send(result);
+            }
+            Order::Look(answer) => {
+                let _ = answer.send(self.look());
+            }
+            Order::Plays(answer) => {
+                self.plays();
+                let _ = answer.send(self.cues.subscribe());
             }
             Order::End(reason, done) => {
                 self.end(reason).await;
@@ -120,36 +159,83 @@ impl Session {
         }
     }
 
-    async fn happened(&mut self, happening: Happening) -> Result<Answer, RecorderError> {
+    async fn happened(&mut self, happening: Happening, who: Who) -> Result<Answer, RecorderError> {
+        let keyed = match &happening {
+            Happening::Key(key) => Some(key.leg),
+            _ => None,
+        };
+        let answer = self.happens(happening, who).await?;
+        match keyed.and_then(|leg| self.command_keyed_on(leg)) {
+            Some((command, who)) => self.happens(command, who).await,
+            None => Ok(answer),
+        }
+    }
+
+    async fn happens(&mut self, happening: Happening, who: Who) -> Result<Answer, RecorderError> {
         if self.ending.is_some() && !matches!(happening, Happening::Words(_) | Happening::Key(_)) {
             return Err(RecorderError::CallOver);
         }
-        let since = self.now();
+        if who.by.len() + who.why.len() > self.house.limits.text_bytes_max {
+            let (bytes, limit) = (who.by.len() + who.why.len(), self.house.limits.text_bytes_max);
+            return Err(RecorderError::TooLong { what: "reason", bytes, limit });
+        }
+        if let Happening::DutyDone(duty) = &happening {
+            return self.duty_done(duty, &who).await;
+        }
+        let now = self.now();
+        let mut resumed = false;
         match &happening {
             Happening::PauseAsked(asker) => {
-                let cause = match asker {
-                    Asker::CardEntry => PauseCause::CardEntry,
-                    Asker::Protocol => PauseCause::Protocol,
-                    Asker::Person | Asker::Timer => PauseCause::Asked,
-                };
-                self.asked_pause = Some(Pause { since, cause });
-                self.known.paused(self.asked_pause);
+                let most_ms = self.house.limits.pause_max_ms;
+                self.pauses.ask(*asker, who.clone(), (now, self.moment()), most_ms);
+                self.known.paused(self.pauses.fact());
             }
-            Happening::ResumeAsked(_) => self.asked_pause = None,
+            Happening::ResumeAsked(_) => resumed = self.pauses.resume(),
             Happening::NoticePlayed(notice) if notice.record_from.is_some() => {
                 self.tape.may_begin_at(notice.record_from);
             }
+            Happening::Key(key) => self.tape.key(*key),
+            Happening::Held(party) => self.legs_of(*party).for_each(|leg| self.tape.hold(leg, now)),
+            Happening::Unheld(party) => self.legs_of(*party).for_each(|leg| self.tape.unhold(leg, now)),
             _ => {}
         }
-        let event = self.known.apply(happening, self.house.clock.now(), self.tape.oldest())?;
-        let answer = self.consider(event).await;
+        let event = self.known.apply(happening, self.moment(), self.tape.oldest())?;
+        let answer = self.consider(event, &who, resumed).await;
         self.tape.may_begin_at(None);
         answer
     }
 
-    /// The path of one capture event: rule, carry out on what is still in memory, log, tell, answer.
-    async fn consider(&mut self, event: CaptureEvent) -> Result<Answer, RecorderError> {
-        self.known.at(self.house.clock.now());
+    fn legs_of(&self, party: PartyId) -> std::option::IntoIter<u8> {
+        let party = self.known.facts().parties.iter().find(|p| p.id == party);
+        party.and_then(|p| p.leg).into_iter()
+    }
+
+    /// The client's own command that an agent's keys amount to by now, if they do.
+    fn command_keyed_on(&self, leg: u8) -> Option<(Happening, Who)> {
+        let agents =
+            self.known.facts().parties.iter().filter(|p| p.role == PartyRole::Agent && p.traits.present);
+        if self.ending.is_some() || !agents.into_iter().any(|p| p.leg == Some(leg)) {
+            return None;
+        }
+        let (entry, _) = self.known.entry_on(leg)?;
+        let practice = &self.client.practice;
+        let keyed = |command: &Option<String>| command.as_ref().is_some_and(|c| entry.ends_with(c.as_str()));
+        let who = |command: &str| Who::new(format!("keys on leg {leg}"), format!("{command} was keyed"));
+        if keyed(&practice.pause_keys) {
+            return Some((Happening::PauseAsked(Asker::Person), who("pause")));
+        }
+        keyed(&practice.resume_keys).then(|| (Happening::ResumeAsked(Asker::Person), who("resume")))
+    }
+
+    /// The path of one capture event: rule, carry out on what is still in memory, log, tell, answer. `resumed`: a pause
+    /// that somebody had asked for ends with it.
+    async fn consider(
+        &mut self,
+        event: CaptureEvent,
+        who: &Who,
+        resumed: bool,
+    ) -> Result<Answer, RecorderError> {
+        self.known.at(self.moment());
         if let CaptureEvent::Words(speech) = &event {
             self.tape.words(&speech.heard);
         }
@@ -158,10 +244,8 @@ impl Session {
         let verdict = self.house.ask(&self.client.id, &event, self.known.facts())?;
         let labelled = self.known.found(verdict.labels().copied().collect::<Vec<_>>());
         let streams = matches!(event, Event::Capture(CaptureEvent::Words(_) | CaptureEvent::Keys(_)));
-        let too_late = self.drop_what_must_not_be_kept(&verdict, from);
-        let logged =
-            self.house.log(&self.client.id, Some(self.recording), &event, self.known.facts(), verdict).await;
-        let logged = match logged {
+        let too_late = self.drop_what_must_not_be_kept(&event, &verdict, from);
+        let logged = match self.log(&event, verdict, who, &too_late).await {
             Ok(logged) => logged,
             Err(error) => {
                 // What is not logged is not done: nothing more is kept until a verdict can be logged again.
@@ -170,13 +254,33 @@ impl Session {
                 return Err(error);
             }
         };
-        self.remember_what_is_too_late(too_late, logged.index).await?;
-        let answer = self.obey(&event, &logged, from).await?;
+        let answer = self.obey(&event, &logged, from, who, resumed).await?;
         // Words and keys come all the time, and change nothing that is known unless something is found in them.
         if labelled || !streams {
             self.list().await?;
         }
         Ok(answer)
+    }
+
+    /// Logs a verdict. What it removes and is sealed already is written down first, so that no crash forgets it.
+    async fn log(
+        &mut self,
+        event: &Event,
+        verdict: Verdict,
+        who: &Who,
+        too_late: &[Span],
+    ) -> Result<Logged, RecorderError> {
+        let (client, id) = (&self.client.id, self.recording);
+        let too_late = if self.writer.is_some() { too_late } else { &[] };
+        self.house.late.note(client, id, too_late).await?;
+        let facts = self.known.facts();
+        let logged = self.house.log(client, Some(id), event, facts, verdict, Some(who)).await?;
+        if !too_late.is_empty() {
+            self.house.late.ruled(client, id, logged.index).await?;
+            self.found_late = true;
+            self.tell_of_what_is_too_late().await?;
+        }
+        Ok(logged)
     }
 
     /// Enters what is known so far: after a crash it is all there is to tell what has to be hidden in the recording.
@@ -188,12 +292,17 @@ impl Session {
     }
 
     /// Purges and masks at once, before anything is awaited: time works against it. Gives back what is sealed already.
-    fn drop_what_must_not_be_kept(&mut self, verdict: &Verdict, from: Offset) -> Vec<Span> {
+    fn drop_what_must_not_be_kept(&mut self, event: &Event, verdict: &Verdict, from: Offset) -> Vec<Span> {
         let rule = |duty: fn(&Duty) -> bool| {
             verdict.obligations().find(|(_, o)| duty(&o.duty)).map_or("", |(_, o)| o.rule.as_str())
         };
         if verdict.terms.asks(&Duty::MaskKeys) {
-            self.tape.mask_keys(from);
+            // The digits of an entry that came before the one that gave it away go with it, as far as they are in memory.
+            let entry = match event {
+                Event::Capture(CaptureEvent::Keys(keyed)) => self.known.entry_on(keyed.pressed.leg),
+                _ => None,
+            };
+            self.tape.mask_keys(entry.map_or(from, |(_, since)| since.min(from)));
         }
         if verdict.outcome != Outcome::Allow {
             let (rule, state) = (first_rule(verdict), state_of(verdict.outcome));
@@ -203,17 +312,7 @@ impl Session {
         self.tape.purge(purge, rule(|d| matches!(d, Duty::Purge(_))))
     }
 
-    /// What the rules remove after it was sealed cannot be dropped any more: somebody is told, and its keys are
-    /// destroyed as soon as the recording is closed.
-    async fn remember_what_is_too_late(
-        &mut self,
-        spans: Vec<Span>,
-        verdict: u64,
-    ) -> Result<(), RecorderError> {
-        if spans.is_empty() || self.writer.is_none() {
-            return Ok(());
-        }
-        self.too_late.extend(spans.into_iter().map(|span| (span, verdict)));
+    async fn tell_of_what_is_too_late(&self) -> Result<(), RecorderError> {
         let why = (
             "host.late-window",
             "PCI DSS 3.3.1, 12.10.7",
@@ -225,63 +324,59 @@ impl Session {
         Ok(())
     }
 
-    async fn destroy_what_was_too_late(&mut self) -> Result<(), RecorderError> {
-        for (span, verdict) in std::mem::take(&mut self.too_late) {
-            let recording = self.house.pseudonym(&self.client.id, self.recording).await?;
-            let (what, basis) = (Element::Segment, Basis::Rules);
-            let intent = EntryKind::DisposalIntent { recording, what, basis, verdict };
-            let intent = self.house.enter(&self.client.id, intent).await?;
-            let done = self.shred(&span).await;
-            let result = EntryKind::DisposalResult { intent, ok: done.is_ok() };
-            self.house.enter(&self.client.id, result).await?;
-            done?;
-        }
-        Ok(())
-    }
-
-    async fn shred(&self, span: &Span) -> Result<(), RecorderError> {
-        for leg in self.tape.legs_of(span) {
-            let seconds = span.start / 1_000..span.end.div_ceil(1_000);
-            self.house.vault.shred(&self.client.id, self.recording, leg, seconds).await?;
-        }
-        Ok(())
-    }
-
-    async fn obey(&mut self, event: &Event, logged: &Logged, from: Offset) -> Result<Answer, RecorderError> {
+    async fn obey(
+        &mut self,
+        event: &Event,
+        logged: &Logged,
+        from: Offset,
+        who: &Who,
+        resumed: bool,
+    ) -> Result<Answer, RecorderError> {
         let verdict = &logged.verdict;
         let was = self.state;
+        let duties = self.take_duties(event, verdict);
         let mut place = None;
         let id = self.recording;
         match verdict.outcome {
             Outcome::Refuse => {
                 self.state = RecordingState::NotRecorded;
-                self.asked_pause = None;
-                self.known.paused(None);
+                self.not_recording = reasons(verdict);
+                self.pauses.lift();
+                self.known.paused(self.pauses.fact());
             }
             Outcome::Restrain => {
                 self.state = RecordingState::Suspended;
-                let pause = Pause { since: from, cause: PauseCause::Verdict };
-                let since = self.known.facts().paused.or(self.asked_pause).unwrap_or(pause);
-                self.known.paused(Some(since));
+                self.not_recording = reasons(verdict);
+                self.pauses.suspend(self.known.facts().paused.map_or(from, |pause| pause.since));
+                self.known.paused(self.pauses.fact());
             }
             Outcome::Allow if *event == Event::Capture(CaptureEvent::Ended) => {}
-            Outcome::Allow => match self.asked_pause {
-                // What was said before the pause, and recognized during it, does not make it longer.
-                Some(pause) => {
-                    self.tape.stop(pause.since, "pause", RecordingState::Suspended);
-                    self.state = RecordingState::Suspended;
+            // Neither a pause that somebody asks for nor its end lifts what a verdict suspended.
+            Outcome::Allow if self.pauses.is_suspended() && (resumed || asks_for_pause(event)) => {
+                self.known.paused(self.pauses.fact());
+            }
+            Outcome::Allow if self.hold_for_notice(from) => {}
+            Outcome::Allow => {
+                self.pauses.lift();
+                self.known.paused(self.pauses.fact());
+                match self.pauses.asked() {
+                    // What was said before the pause, and recognized during it, does not make it longer.
+                    Some(pause) => {
+                        self.tape.stop(pause.since, "pause", RecordingState::Suspended);
+                        self.state = RecordingState::Suspended;
+                        self.not_recording = vec![asked_for(&pause.who)];
+                    }
+                    None => place = self.keep(from).await?,
                 }
-                None => {
-                    self.known.paused(None);
-                    place = self.keep(from).await?;
-                }
-            },
+            }
         }
         if verdict.terms.asks(&Duty::DiscardCaptured) {
             self.discard(&first_rule(verdict)).await?;
         }
         self.house.retention.note(&self.client.id, id, &verdict.terms).await?;
-        self.house.tell(&self.client.id, Some(id), &self.call, event, logged, Some(self.state)).await?;
+        self.bind(verdict).await?;
+        self.tell_of_duties(duties).await?;
+        self.tell(event, logged, Some(id), Some(who)).await?;
         if verdict.outcome == Outcome::Refuse
             && (was != RecordingState::NotRecorded || *event == Event::Capture(CaptureEvent::Offered))
         {
@@ -293,76 +388,6 @@ impl Session {
         }
     }
 
-    /// Goes on recording, after asking whether there is a place where it may be kept: once a call, and again only where
-    /// the answer was no and the call begins anew. Gives back the ruling on the place if it was asked for, or stands
-    /// against it.
-    async fn keep(&mut self, from: Offset) -> Result<Option<Placed>, RecorderError> {
-        if self.writer.is_none() {
-            let placed = match self.no_place.clone() {
-                Some(placed) => placed,
-                None => self.house.rule_on_place(&self.client, self.recording, self.known.facts()).await?,
-            };
-            if !placed.fits {
-                self.state = RecordingState::NotRecorded;
-                self.tape.stop(from, &first_rule(&placed.logged.verdict), self.state);
-                return Ok(Some(placed));
-            }
-            self.house.retention.note(&self.client.id, self.recording, &placed.logged.verdict.terms).await?;
-            self.open().await?;
-            self.begin_keeping(from);
-            return Ok(Some(placed));
-        }
-        self.begin_keeping(from);
-        Ok(None)
-    }
-
-    fn begin_keeping(&mut self, from: Offset) {
-        self.state = RecordingState::Recording;
-        self.tape.go(from);
-        self.known.captured(true);
-    }
-
-    /// Tells of a ruling on the place where it is new, and answers with it where it stands against recording.
-    async fn tell_of_place(&mut self, placed: &Placed) -> Result<Answer, RecorderError> {
-        let verdict = &placed.logged.verdict;
-        if self.no_place.is_none() {
-            let id = Some(self.recording);
-            let (event, logged) = (&placed.event, &placed.logged);
-            self.house.tell(&self.client.id, id, &self.call, event, logged, Some(self.state)).await?;
-            if !placed.fits {
-                self.house.tell_not_recorded(&self.client.id, self.recording, verdict).await?;
-                self.no_place = Some(placed.clone());
-            }
-        }
-        Ok(self.answer(verdict))
-    }
-
-    /// Listed first, begun last: whatever the vault holds after a crash is then found in the list and in the ledger.
-    async fn open(&mut self) -> Result<(), RecorderError> {
-        let (client, id, facts) = (&self.client.id, self.recording, self.known.facts());
-        self.house.catalog.put(client, id, "recording", 0, facts).await?;
-        let recording = self.house.pseudonym(client, id).await?;
-        self.house.enter(client, EntryKind::RecordingOpened { recording }).await?;
-        let header = Header { began: facts.began, legs: self.tape.leg_infos() };
-        self.writer = Some(self.house.vault.begin(client, id, header).await?);
-        Ok(())
-    }
-
-    /// Destroys what was kept so far. Whatever is kept later is another recording.
-    async fn discard(&mut self, why: &str) -> Result<(), RecorderError> {
-        self.tape.forget();
-        self.too_late.clear();
-        self.known.captured(false);
-        let Some(writer) = self.writer.take() else { return Ok(()) };
-        let recording = self.house.pseudonym(&self.client.id, self.recording).await?;
-        writer.discard().await?;
-        let entry = EntryKind::Discarded { recording, why: why.to_owned() };
-        self.house.enter(&self.client.id, entry).await?;
-        self.house.catalog.gone(&self.client.id, self.recording, "discarded").await?;
-        self.recording = RecordingId::new(self.house.clock.now());
-        Ok(())
-    }
-
     /// Ends a pause that has lasted too long, and seals what has been in memory long enough.
     async fn on_time(&mut self) -> Result<(), RecorderError> {
         let now = self.now();
@@ -371,9 +396,16 @@ impl Session {
         if self.ending.is_none() && now >= call_max {
             self.end(SealReason::Ended).await;
         }
-        let too_long = |p: Pause| now.saturating_sub(p.since) >= pause_max;
-        if self.ending.is_none() && self.asked_pause.is_some_and(too_long) {
-            self.happened(Happening::ResumeAsked(Asker::Timer)).await?;
+        if self.ending.is_none() && self.pauses.is_overdue(now) {
+            let why = format!("limits.calls.pause_max_ms = {pause_max} has run out");
+            self.happened(Happening::ResumeAsked(Asker::Timer), Who::host(why)).await?;
+        }
+        if self.ending.is_none() {
+            self.tell_of_overdue_duties(now).await?;
+        }
+        if now >= self.next_listening {
+            self.next_listening = now.saturating_add(LISTEN_EVERY_MS);
+            self.listen_for_keys(now).await?;
         }
         let Some(writer) = &self.writer else {
             self.tape.let_go(now);
@@ -392,12 +424,25 @@ impl Session {
         Ok(())
     }
 
+    /// Keys that are in the sound and that the phone system does not tell of are put to the packs like any other. A call
+    /// that may not be recorded is not listened to either.
+    async fn listen_for_keys(&mut self, now: Offset) -> Result<(), RecorderError> {
+        let heard = self.tape.heard_keys(now);
+        if self.state == RecordingState::NotRecorded {
+            return Ok(());
+        }
+        for key in heard {
+            self.happened(Happening::Key(key), Who::host("heard in the sound of the leg")).await?;
+        }
+        Ok(())
+    }
+
     /// The call is over. What a recognizer still has to say about it is waited for, one window long.
     async fn end(&mut self, reason: SealReason) {
         if self.ending.is_some() {
             return;
         }
-        if let Err(error) = self.consider(CaptureEvent::Ended).await {
+        if let Err(error) = self.consider(CaptureEvent::Ended, &Who::phone_system(), false).await {
             self.fail(&error).await;
         }
         self.tape.end(self.now());
@@ -408,25 +453,12 @@ impl Session {
         self.ending.is_some() && self.tape.is_past_window(self.now())
     }
 
-    async fn close(&mut self) -> Result<(), RecorderError> {
-        let Some(writer) = self.writer.take() else { return Ok(()) };
-        for segment in self.tape.take_all()? {
-            writer.append(segment.leg, segment.second, segment.kind, &segment.plain).await?;
-        }
-        let seal = writer.seal(self.ending.unwrap_or(SealReason::Interrupted)).await?;
-        self.house.enter_seal(&self.client.id, self.recording, &seal).await?;
-        self.destroy_what_was_too_late().await?;
-        let (client, id, facts) = (&self.client.id, self.recording, self.known.facts());
-        self.house.catalog.put(client, id, state_of_seal(seal.end), seal.duration_ms, facts).await?;
-        tracing::info!(%client, recording = %id, frames = seal.frames, "sealed");
-        Ok(())
-    }
-
     /// Recording fails, the call goes on, somebody is told.
     async fn fail(&mut self, error: &RecorderError) {
         tracing::error!(client = %self.client.id, recording = %self.recording, %error, "recording failed");
         self.tape.stop(self.now(), "host.failure", RecordingState::Suspended);
         self.state = RecordingState::Suspended;
+        self.not_recording = vec![failed()];
         let told = self
             .house
             .alerts
@@ -443,13 +475,42 @@ impl Session {
         }
     }
 
+    /// Tells those who watch of a verdict.
+    async fn tell(
+        &self,
+        event: &Event,
+        logged: &Logged,
+        recording: Option<RecordingId>,
+        who: Option<&Who>,
+    ) -> Result<(), RecorderError> {
+        let (call, state, not_recording) =
+            (self.call.as_str(), Some(self.state), self.not_recording.as_slice());
+        let about = About { recording, call, state, not_recording, who };
+        self.house.tell(&self.client.id, event, logged, about).await
+    }
+
+    fn look(&self) -> RunningCall {
+        RunningCall {
+            recording: self.recording,
+            state: self.state,
+            at: self.now(),
+            not_recording: self.not_recording.clone(),
+            pause: self.pauses.asked().cloned(),
+            open_duties: self.duties.open().to_vec(),
+        }
+    }
+
     fn answer(&self, verdict: &Verdict) -> Answer {
+        // Where something else than this verdict stands in the way, it is said too.
+        let standing = self.not_recording.iter().filter(|_| verdict.outcome == Outcome::Allow);
+        let why = verdict.reasons().map(|(_, r)| r).chain(standing);
         Answer {
             recording: self.recording,
             state: self.state,
             duties: verdict.obligations().map(|(_, o)| o.duty.to_string()).collect(),
             remedies: verdict.remedies().map(|r| r.action.clone()).collect(),
-            reasons: verdict.reasons().map(|(_, r)| format!("{} ({})", r.message, r.citation)).collect(),
+            reasons: why.map(said).collect(),
+            open_duties: self.duties.open().to_vec(),
         }
     }
 
@@ -465,17 +526,18 @@ impl Session {
     }
 
     fn now(&self) -> Offset {
-        let began: Moment = self.known.facts().began;
-        u32::try_from(self.house.clock.now().since(began)).unwrap_or(u32::MAX)
+        let elapsed = self.house.clock.ticks_ms().saturating_sub(self.began_ticks_ms);
+        Offset::try_from(elapsed).unwrap_or(Offset::MAX)
+    }
+
+    /// The call's own time: when it began by the machine's clock, and what has passed since.
+    fn moment(&self) -> Moment {
+        self.known.facts().began.plus_millis(self.now().into())
     }
 
     pub(crate) fn client(&self) -> &ClientId {
         &self.client.id
     }
-}
-
-fn first_rule(verdict: &Verdict) -> String {
-    verdict.reasons().next().map_or_else(|| "host.no-packs".into(), |(_, r)| r.rule.clone())
 }
 
 fn state_of(outcome: Outcome) -> RecordingState {

@@ -1,0 +1,104 @@
+//! Where a running call is kept: the place asked for, the recording opened, discarded, sealed.
+
+use caveat_ledger::EntryKind;
+use caveat_model::{Offset, RecordingId};
+use caveat_vault::{Header, SealReason};
+
+use super::Session;
+use crate::{
+    Answer, RecorderError, RecordingState,
+    house::Placed,
+    recovery::state_of as state_of_seal,
+    why::{first_rule, reasons},
+};
+
+impl Session {
+    /// Goes on recording, after asking whether there is a place where it may be kept: once a call, and again only where
+    /// the answer was no and the call begins anew. Gives back the ruling on the place if it was asked for, or stands
+    /// against it.
+    pub(super) async fn keep(&mut self, from: Offset) -> Result<Option<Placed>, RecorderError> {
+        if self.writer.is_none() {
+            let placed = match self.no_place.clone() {
+                Some(placed) => placed,
+                None => self.house.rule_on_place(&self.client, self.recording, self.known.facts()).await?,
+            };
+            if !placed.fits {
+                self.state = RecordingState::NotRecorded;
+                self.not_recording = reasons(&placed.logged.verdict);
+                self.tape.stop(from, &first_rule(&placed.logged.verdict), self.state);
+                return Ok(Some(placed));
+            }
+            self.house.retention.note(&self.client.id, self.recording, &placed.logged.verdict.terms).await?;
+            self.bind(&placed.logged.verdict).await?;
+            self.open().await?;
+            self.begin_keeping(from);
+            return Ok(Some(placed));
+        }
+        self.begin_keeping(from);
+        Ok(None)
+    }
+
+    fn begin_keeping(&mut self, from: Offset) {
+        self.state = RecordingState::Recording;
+        self.not_recording.clear();
+        self.tape.go(from);
+        self.known.captured(true);
+    }
+
+    /// Tells of a ruling on the place where it is new, and answers with it where it stands against recording.
+    pub(super) async fn tell_of_place(&mut self, placed: &Placed) -> Result<Answer, RecorderError> {
+        let verdict = &placed.logged.verdict;
+        if self.no_place.is_none() {
+            self.tell(&placed.event, &placed.logged, Some(self.recording), None).await?;
+            if !placed.fits {
+                self.house.tell_not_recorded(&self.client.id, self.recording, verdict).await?;
+                self.no_place = Some(placed.clone());
+            }
+        }
+        Ok(self.answer(verdict))
+    }
+
+    /// Listed first, begun last: whatever the vault holds after a crash is then found in the list and in the ledger.
+    async fn open(&mut self) -> Result<(), RecorderError> {
+        let (client, id, facts) = (&self.client.id, self.recording, self.known.facts());
+        self.house.catalog.put(client, id, "recording", 0, facts).await?;
+        let recording = self.house.pseudonym(client, id).await?;
+        self.house.enter(client, EntryKind::RecordingOpened { recording }).await?;
+        let header = Header { began: facts.began, legs: self.tape.leg_infos() };
+        self.writer = Some(self.house.vault.begin(client, id, header).await?);
+        Ok(())
+    }
+
+    /// Destroys what was kept so far. Whatever is kept later is another recording.
+    pub(super) async fn discard(&mut self, why: &str) -> Result<(), RecorderError> {
+        self.tape.forget();
+        self.found_late = false;
+        self.bounds.clear();
+        self.house.late.strike(&self.client.id, self.recording, None).await?;
+        self.known.captured(false);
+        let Some(writer) = self.writer.take() else { return Ok(()) };
+        let recording = self.house.pseudonym(&self.client.id, self.recording).await?;
+        writer.discard().await?;
+        let entry = EntryKind::Discarded { recording, why: why.to_owned() };
+        self.house.enter(&self.client.id, entry).await?;
+        self.house.catalog.gone(&self.client.id, self.recording, "discarded").await?;
+        self.recording = RecordingId::new(self.house.clock.now());
+        Ok(())
+    }
+
+    pub(super) async fn close(&mut self) -> Result<(), RecorderError> {
+        let Some(writer) = self.writer.take() else { return Ok(()) };
+        for segment in self.tape.take_all()? {
+            writer.append(segment.leg, segment.second, segment.kind, &segment.plain).await?;
+        }
+        let seal = writer.seal(self.ending.unwrap_or(SealReason::Interrupted)).await?;
+        self.house.enter_seal(&self.client.id, self.recording, &seal).await?;
+        if std::mem::take(&mut self.found_late) {
+            self.house.destroy_late(&self.client.id, self.recording).await?;
+        }
+        let (client, id, facts) = (&self.client.id, self.recording, self.known.facts());
+        self.house.catalog.put(client, id, state_of_seal(seal.end), seal.duration_ms, facts).await?;
+        tracing::info!(%client, recording = %id, frames = seal.frames, "sealed");
+        Ok(())
+    }
+}

@@ -1,0 +1,45 @@
+//! Why nothing is being kept, in words.
+
+use caveat_model::{CaptureEvent, Event, Reason, Verdict};
+
+use crate::Who;
+
+pub(crate) fn asks_for_pause(event: &Event) -> bool {
+    matches!(event, Event::Capture(CaptureEvent::PauseAsked(_)))
+}
+
+/// The reasons of a verdict, strictest first.
+pub(crate) fn reasons(verdict: &Verdict) -> Vec<Reason> {
+    verdict.reasons().map(|(_, reason)| reason.clone()).collect()
+}
+
+/// The rule that goes before the others.
+pub(crate) fn first_rule(verdict: &Verdict) -> String {
+    verdict.reasons().next().map_or_else(|| "host.no-packs".into(), |(_, r)| r.rule.clone())
+}
+
+/// As people read it: `message (citation)`.
+pub(crate) fn said(reason: &Reason) -> String {
+    match reason.citation.as_str() {
+        "" => reason.message.clone(),
+        citation => format!("{} ({citation})", reason.message),
+    }
+}
+
+/// A pause is in the way.
+pub(crate) fn asked_for(who: &Who) -> Reason {
+    let message = match who.why.as_str() {
+        "" => format!("A pause was asked for by {}.", who.by),
+        why => format!("A pause was asked for by {}: {why}.", who.by),
+    };
+    own("pause", message)
+}
+
+/// The host failed.
+pub(crate) fn failed() -> Reason {
+    own("host.failure", "The host failed; see its log.".to_owned())
+}
+
+fn own(rule: &str, message: String) -> Reason {
+    Reason { rule: rule.into(), citation: String::new(), message }
+}

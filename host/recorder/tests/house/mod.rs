@@ -1,0 +1,92 @@
+//! A host's rooms, opened in a folder of their own, with packs written by hand.
+
+use std::sync::Arc;
+
+use caveat_engine::Engine;
+use caveat_ledger::{Ledger, LogSigner};
+use caveat_model::{Cipher, ClientId, Clock, KeyState, Placement, PlacementTraits, StoreKind, SystemClock};
+use caveat_packs::{ActiveSet, ActiveSets, Archive, PackFile, load};
+use caveat_recorder::{ClientProfile, Clients, Limits, PackKeeper, Recorder, Rooms};
+use caveat_retention::Retention;
+use caveat_state::Db;
+use caveat_vault::{Keyring, Vault, VaultConfig};
+use object_store::{ObjectStore, memory::InMemory};
+use serde_json::Value;
+
+/// The rooms of a host, and what is left of an earlier one.
+pub(crate) struct House {
+    pub(crate) dir: tempfile::TempDir,
+    store: Arc<dyn ObjectStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: Limits,
+    pub(crate) client: ClientId,
+}
+
+pub(crate) struct Open {
+    pub(crate) keeper: PackKeeper,
+    pub(crate) recorder: Recorder,
+    pub(crate) ledger: Ledger,
+    pub(crate) vault: Vault,
+    pub(crate) sets: Arc<ActiveSets>,
+}
+
+impl House {
+    pub(crate) fn new() -> Self {
+        let (dir, store) = (tempfile::tempdir().unwrap(), Arc::new(InMemory::new()));
+        Self {
+            dir,
+            store,
+            clock: Arc::new(SystemClock),
+            limits: Limits::default(),
+            client: "acme".parse().unwrap(),
+        }
+    }
+
+    pub(crate) async fn open(&self, declared: &[&PackFile]) -> Open {
+        let at = |name: &str| self.dir.path().join(name);
+        let clock = self.clock.clone();
+        let db = Db::open_file(&at("state.db")).await.unwrap();
+        let signer = LogSigner::open(&at("ledger-key"), "caveat.example").unwrap();
+        let store = self.store.clone();
+        let ledger =
+            Ledger::open(db.clone(), store.clone(), clock.clone(), signer, "h1".into()).await.unwrap();
+        let keys = Arc::new(Keyring::open(at("keyring"), None).unwrap());
+        let config = VaultConfig { dir: at("write-ahead"), limits: caveat_vault::Limits::default() };
+        let vault = Vault::open(config, db.clone(), store.clone(), keys, clock.clone()).await.unwrap();
+        let limits = caveat_engine::Limits::default();
+        let engine = Arc::new(Engine::new(limits, Some(at("compiled"))).unwrap());
+        let packs = Arc::new(ActiveSets::default());
+        let archive = Archive::new(store);
+        let (l, d, c) = (ledger.clone(), db.clone(), clock.clone());
+        let keeper =
+            PackKeeper::open(engine.clone(), packs.clone(), archive, caveat_packs::Trust::default(), l, d, c)
+                .await
+                .unwrap();
+        let declared = declared.iter().map(|file| Arc::new(load(&engine, file, &Value::Null).unwrap()));
+        keeper.begin(&self.client, ActiveSet::obeying(declared)).await.unwrap();
+        let (d, v, l, c) = (db.clone(), vault.clone(), ledger.clone(), clock.clone());
+        let retention = Retention::open(d, v, l, c).await.unwrap();
+        let opened = vault.clone();
+        let rooms =
+            Rooms { engine, packs: packs.clone(), vault, ledger: ledger.clone(), retention, db, clock };
+        let clients: Clients = [profile(&self.client)].into_iter().collect();
+        let recorder = Recorder::start(rooms, clients, self.limits.clone()).await.unwrap();
+        Open { keeper, recorder, ledger, vault: opened, sets: packs }
+    }
+}
+
+fn profile(client: &ClientId) -> ClientProfile {
+    let (cipher, key) = (Cipher::None, KeyState::None);
+    let traits = PlacementTraits::default();
+    ClientProfile {
+        id: client.clone(),
+        recorder_region: None,
+        purposes: vec![],
+        can_pause: true,
+        medical_record: false,
+        placement: Placement { kind: StoreKind::Primary, region: None, cipher, key, traits },
+        full_need: vec![],
+        attributes: vec![],
+        practice: Default::default(),
+    }
+}
