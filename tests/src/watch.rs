@@ -31,7 +31,12 @@ impl Live {
             while let Some(end) = self.unread.windows(2).position(|w| w == b"\n\n") {
                 let block: Vec<u8> = self.unread.drain(..end + 2).collect();
                 let block = String::from_utf8(block)?;
-                if let Some(data) = block.lines().find_map(|line| line.strip_prefix("data:")) {
+                // Duties and alerts come on the same stream.
+                let is_verdict = block
+                    .lines()
+                    .any(|line| line.strip_prefix("event:").is_some_and(|e| e.trim() == "verdict"));
+                let data = block.lines().find_map(|line| line.strip_prefix("data:"));
+                if let Some(data) = data.filter(|_| is_verdict) {
                     return Ok(serde_json::from_str(data.trim())?);
                 }
             }

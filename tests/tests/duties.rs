@@ -1,0 +1,276 @@
+//! What a verdict asks of others: told by webhook, held for, confirmed or overdue; played by the host where the call can
+//! carry it.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::{
+    process::Command,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use caveat_audio::{beep, g711, wav};
+use caveat_tests::{
+    host::Host,
+    people::{Heard, Person, code, loudness},
+    twilio::{AGENT, Script},
+    watch::{Live, until},
+};
+use futures::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+use tokio_tungstenite::{connect_async, tungstenite::Message};
+
+const SECRET: &str = "only the two of us know";
+
+fn config(rest: &str) -> String {
+    format!(
+        r#"
+[limits.calls]
+late_window_ms = 500
+announce_within_ms = 1200
+
+[limits.webhooks]
+back_off_ms = 50
+
+[[client]]
+id = "acme"
+recorder-region = "GA"
+purposes = ["quality"]
+{rest}
+[[client.pack]]
+file = "PACKS/state-consent-0.1.0.wasm"
+"#
+    )
+}
+
+/// Somebody from a place where everyone has to consent.
+fn joiner() -> Value {
+    json!({"party-joined": {"role": "other-party", "number": "+12065550104", "leg": 1}})
+}
+
+/// A receiver of webhooks: it fails at first, and then takes everything.
+#[derive(Clone, Default)]
+struct Receiver {
+    taken: Arc<Mutex<Vec<(String, String)>>>,
+    refused: Arc<Mutex<usize>>,
+}
+
+impl Receiver {
+    async fn listen() -> (Self, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let receiver = Self::default();
+        let serving = receiver.clone();
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let receiver = serving.clone();
+                tokio::spawn(async move {
+                    let mut bytes = Vec::new();
+                    loop {
+                        let Some((head, body)) = request(&mut socket, &mut bytes).await else { return };
+                        let signature = head.lines().find_map(|l| l.strip_prefix("caveat-signature: "));
+                        let answer = receiver.take(signature.unwrap_or_default(), &body);
+                        if socket.write_all(answer.as_bytes()).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        (receiver, url)
+    }
+
+    fn take(&self, signature: &str, body: &str) -> &'static str {
+        let mut refused = self.refused.lock().unwrap();
+        if *refused < 2 {
+            *refused += 1;
+            return "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
+        }
+        self.taken.lock().unwrap().push((signature.to_owned(), body.to_owned()));
+        "HTTP/1.1 204 No Content\r\n\r\n"
+    }
+
+    fn bodies(&self) -> Vec<Value> {
+        self.taken.lock().unwrap().iter().map(|(_, body)| serde_json::from_str(body).unwrap()).collect()
+    }
+}
+
+/// The next request on a connection: its head and its body.
+async fn request(socket: &mut tokio::net::TcpStream, bytes: &mut Vec<u8>) -> Option<(String, String)> {
+    loop {
+        if let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+            let length =
+                head.lines().find_map(|l| l.strip_prefix("content-length: ")?.parse::<usize>().ok())?;
+            if bytes.len() >= end + 4 + length {
+                let body = String::from_utf8_lossy(&bytes[end + 4..end + 4 + length]).into_owned();
+                bytes.drain(..end + 4 + length);
+                return Some((head, body));
+            }
+        }
+        let mut part = [0; 4_096];
+        let read = socket.read(&mut part).await.ok().filter(|n| *n > 0)?;
+        bytes.extend(&part[..read]);
+    }
+}
+
+/// The check that is documented for receivers, in a language that is not ours.
+fn checks(signature: &str, body: &str, secret: &str) -> bool {
+    let check = "import hashlib, hmac, sys, time\n\
+        signature, body, secret = sys.argv[1], sys.argv[2].encode(), sys.argv[3].encode()\n\
+        t, v1 = (part.split('=', 1)[1] for part in signature.split(','))\n\
+        wanted = hmac.new(secret, t.encode() + b'.' + body, hashlib.sha256).hexdigest()\n\
+        assert hmac.compare_digest(v1, wanted) and abs(time.time() - int(t)) < 300\n";
+    Command::new("python3").args(["-c", check, signature, body, secret]).output().unwrap().status.success()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_is_held_until_the_notice_is_confirmed_and_the_integrator_is_told() {
+    let (receiver, hook) = Receiver::listen().await;
+    let rest = format!(
+        "[[client.webhook]]\nurl = \"{hook}\"\nsecret-file = \"secret\"\nevents = [\"state\", \"duty\", \"alert\"]\n"
+    );
+    let mut host = Host::prepare(&config(&rest)).unwrap();
+    std::fs::write(host.dir().join("secret"), format!("{SECRET}\n")).unwrap();
+    let token = host.token("acme").unwrap();
+    let secret = host.enroll("acme", "kim", "supervisor", "").unwrap();
+    host.start().unwrap();
+    let mut live = Live::open(&host.url, &token).await.unwrap();
+
+    let mut script =
+        Script::new("CA1", &[("agent-region", "TX"), ("customer-region", "GA"), ("direction", "inbound")]);
+    let noise = |ms: usize| [3_000, -2_000, 4_000, -1_000].repeat(ms * 2);
+    script.sound(AGENT, &noise(2_000));
+    let joined = script.now();
+    script.event(joiner());
+    script.sound(AGENT, &noise(1_000));
+    // Words change nothing: nobody has been told yet.
+    script
+        .event(json!({"words": [{"leg": 0, "start": joined + 500, "end": joined + 700, "text": "welcome"}]}));
+    script.sound(AGENT, &noise(1_500));
+    let told = script.now();
+    script.event(json!({"notice-played": {"kind": "spoken", "language": "en"}}));
+    script.sound(AGENT, &noise(1_500));
+    let outcome = script.play(&host.url, &token).await.unwrap();
+    let states: Vec<&Value> = outcome.answers.iter().map(|a| &a["state"]).collect();
+    assert_eq!(states, ["suspended", "suspended", "recording"], "{outcome:?}");
+    let open = &outcome.answers[0]["open-duties"][0];
+    assert_eq!((&open["duty"], &open["by"]), (&json!("announce"), &json!("phone-system")), "{open}");
+    assert!(open["citation"].as_str().is_some_and(|c| !c.is_empty()), "{open}");
+    assert!(outcome.answers[2].get("open-duties").is_none(), "{outcome:?}");
+
+    // The live stream says why nothing is recorded, with rule and citation.
+    let verdict = live.next_on("party-joined").await.unwrap();
+    let why = &verdict["not-recording"][0];
+    assert!(why[0] == "consent.late-joiner" && why[1].as_str().is_some_and(|c| !c.is_empty()), "{verdict}");
+
+    // The integrator was told all of it, in order, though the receiver failed at first.
+    let bodies = until("every webhook", async || {
+        let bodies = receiver.bodies();
+        Ok(bodies.iter().any(|b| b["state"] == "ended").then_some(bodies))
+    });
+    let bodies = bodies.await.unwrap();
+    let told_of: Vec<(String, String)> = bodies
+        .iter()
+        .map(|b| {
+            let text = |key: &str| b[key].as_str().unwrap_or_default().to_owned();
+            let what = if b["kind"] == "alert" { &b["alert"]["kind"] } else { &b["state"] };
+            (text("kind"), what.as_str().unwrap_or_default().to_owned())
+        })
+        .collect();
+    let told_of: Vec<(&str, &str)> = told_of.iter().map(|(k, w)| (k.as_str(), w.as_str())).collect();
+    let wanted = [
+        ("state", "recording"),
+        ("duty", "open"),
+        ("state", "suspended"),
+        ("alert", "duty-overdue"),
+        ("duty", "overdue"),
+        ("duty", "done"),
+        ("state", "recording"),
+        ("state", "ended"),
+    ];
+    assert_eq!(told_of, wanted, "{bodies:?}");
+    assert!(bodies.windows(2).all(|b| b[0]["id"].as_u64() < b[1]["id"].as_u64()));
+    assert!(bodies[2]["not-recording"].to_string().contains("consent.late-joiner"), "{}", bodies[2]);
+    for (signature, body) in receiver.taken.lock().unwrap().iter() {
+        assert!(checks(signature, body, SECRET), "{signature} of {body}");
+        assert!(!checks(signature, body, "another") && !checks(signature, &format!("{body} "), SECRET));
+        assert!(!body.contains("2065550104"), "{body}");
+    }
+
+    // And the recording has a gap there, of the length that it took.
+    let kim = Person::sign_in(&host.url, "acme", "kim", &code(&secret, 0).unwrap()).await.unwrap();
+    let id = until("a sealed recording", async || {
+        let listed = kim.recordings("quality").await?;
+        Ok(listed.into_iter().find(|(_, state)| state == "sealed").map(|(id, _)| id))
+    });
+    let Heard::Sound(sound, _) = kim.play(&id.await.unwrap(), "quality").await.unwrap() else {
+        panic!("a supervisor may hear it");
+    };
+    assert!(loudness(&sound[0], 500, joined - 300) > 1_000);
+    assert_eq!(loudness(&sound[0], joined + 400, told - 300), 0);
+    assert!(loudness(&sound[0], told + 500, told + 1_200) > 1_000);
+    let entries = host.audit("acme", "bundle").unwrap();
+    for done in ["\"done\":false", "\"done\":true"] {
+        assert!(entries.contains(done), "{entries}");
+    }
+    assert_eq!(host.stop().unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_call_carries_sound_the_host_plays_the_notice_itself() {
+    let rest = "[[client.announcement]]\nlanguage = \"en-US\"\nfile = \"notice.wav\"\n";
+    let mut host = Host::prepare(&config(rest)).unwrap();
+    let notice: Vec<i16> = beep::tone().into_iter().chain([2_000; 6_000]).collect();
+    std::fs::write(host.dir().join("notice.wav"), wav::of_legs(std::slice::from_ref(&notice)).unwrap())
+        .unwrap();
+    let token = host.token("acme").unwrap();
+    host.start().unwrap();
+    let mut live = Live::open(&host.url, &token).await.unwrap();
+    let (mut socket, _) =
+        connect_async(format!("{}/v1/twilio/media", host.url.replace("http", "ws"))).await.unwrap();
+    let start = json!({"event": "start", "sequenceNumber": "1", "streamSid": "MZ1", "start": {
+        "accountSid": "AC0", "streamSid": "MZ1", "callSid": "CA1", "tracks": ["inbound", "outbound"],
+        "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+        "customParameters": {"token": token, "marks": "true", "plays-to-all": "true",
+            "agent-region": "TX", "customer-region": "GA", "direction": "inbound"}}});
+    socket.send(Message::text(start.to_string())).await.unwrap();
+    assert_eq!(live.next_on("seal").await.unwrap()["state"], "recording");
+    let http = reqwest::Client::new();
+    let events = format!("{}/v1/calls/CA1/events", host.url);
+    let answer = http.post(&events).bearer_auth(&token).json(&joiner()).send().await.unwrap();
+    let answer: Value = answer.json().await.unwrap();
+    assert_eq!(answer["open-duties"][0]["by"], "host", "{answer}");
+
+    // As Twilio does: it plays what comes, and gives back the mark behind it.
+    let mut played = Vec::new();
+    let mut states = Vec::new();
+    while states.last().is_none_or(|s| s != "caveat:recording") || played.is_empty() {
+        let message = tokio::time::timeout(Duration::from_secs(20), socket.next()).await.unwrap();
+        let Message::Text(text) = message.unwrap().unwrap() else { continue };
+        let value: Value = serde_json::from_str(&text).unwrap();
+        match value["event"].as_str().unwrap() {
+            "media" => {
+                played.extend(BASE64_STANDARD.decode(value["media"]["payload"].as_str().unwrap()).unwrap())
+            }
+            "mark" if value["mark"]["name"].as_str().unwrap().starts_with("caveat:played:") => {
+                let back = json!({"event": "mark", "streamSid": "MZ1", "mark": value["mark"]});
+                socket.send(Message::text(back.to_string())).await.unwrap();
+            }
+            _ => states.push(value["mark"]["name"].as_str().unwrap().to_owned()),
+        }
+    }
+    assert!(played == g711::to_mu_law(&notice), "what is played is the announcement");
+    assert_eq!(states, ["caveat:recording", "caveat:suspended", "caveat:recording"]);
+    let verdict = live.next_on("notice-played").await.unwrap();
+    assert_eq!(
+        (&verdict["who"]["by"], &verdict["state"]),
+        (&json!("host"), &json!("recording")),
+        "{verdict}"
+    );
+    assert_eq!(host.stop().unwrap(), 0);
+}
