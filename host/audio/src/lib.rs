@@ -6,10 +6,12 @@
 pub mod beep;
 pub mod dtmf;
 pub mod g711;
+mod levels;
 mod segment;
 mod timeline;
 pub mod wav;
 
+pub use levels::{Levels, Silence};
 pub use segment::{Gap, GapKind, Segment, SegmentError};
 pub use timeline::{Keep, Ready, Timeline};
 
