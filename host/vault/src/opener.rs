@@ -18,6 +18,7 @@ struct Shelves {
     pages: Pages,
     store: Arc<dyn ObjectStore>,
     object_bytes: u64,
+    detail_bytes: u64,
 }
 
 impl Opener {
@@ -30,12 +31,27 @@ impl Opener {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, VaultError> {
         let pages = Pages::open(db, keys, clock, limits.page_recording_count).await?;
-        Ok(Self(Arc::new(Shelves { pages, store, object_bytes: limits.object_bytes })))
+        let (object_bytes, detail_bytes) = (limits.object_bytes, limits.detail_bytes as u64);
+        Ok(Self(Arc::new(Shelves { pages, store, object_bytes, detail_bytes })))
     }
 
     /// Opens a sealed recording.
     pub async fn reader(&self, client: &ClientId, recording: RecordingId) -> Result<Reader, VaultError> {
         Reader::open(self.clone(), &(client.clone(), recording)).await
+    }
+
+    /// Seals a detail, as [`crate::Vault::seal_detail`]: it goes into no log.
+    pub async fn seal_detail(
+        &self,
+        client: &ClientId,
+        context: &str,
+        plain: &[u8],
+    ) -> Result<Vec<u8>, VaultError> {
+        let (given, allowed) = (plain.len() as u64, self.0.detail_bytes);
+        if given > allowed {
+            return Err(VaultError::TooLarge { limit: "detail_bytes", given, allowed });
+        }
+        Ok(self.0.pages.secret(client).await?.seal(client, context, plain))
     }
 
     /// Opens what [`crate::Vault::seal_detail`] sealed.

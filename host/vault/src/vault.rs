@@ -161,11 +161,7 @@ impl Vault {
         context: &str,
         plain: &[u8],
     ) -> Result<Vec<u8>, VaultError> {
-        let (given, allowed) = (plain.len() as u64, self.0.limits.detail_bytes as u64);
-        if given > allowed {
-            return Err(VaultError::TooLarge { limit: "detail_bytes", given, allowed });
-        }
-        Ok(self.0.opener.pages().secret(client).await?.seal(client, context, plain))
+        self.0.opener.seal_detail(client, context, plain).await
     }
 
     /// Opens what [`Vault::seal_detail`] sealed.
