@@ -9,7 +9,9 @@ use axum::{
     response::sse::{Event, KeepAlive, Sse},
 };
 use caveat_access::{Action, Scope};
-use caveat_recorder::{Alert, Answer, Happening, News, Numbered, RunningCall, Who};
+use caveat_recorder::{
+    Alert, AnnouncedStream, Answer, Happening, NewCall, News, Numbered, RunningCall, Who,
+};
 use futures::{Stream, StreamExt};
 use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
@@ -47,6 +49,25 @@ pub(crate) async fn look(
 ) -> Result<Json<RunningCall>, Problem> {
     let client = rooms.either(&headers, Action::WatchLiveCalls, Scope::ReadApi).await?;
     Ok(Json(rooms.recorder.call(&client, &call)?.look().await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Announcement {
+    call: NewCall,
+    streams: Vec<AnnouncedStream>,
+}
+
+/// A call will come whose audio says nothing but an id: its facts, and the ids.
+pub(crate) async fn announce(
+    State(rooms): State<Rooms>,
+    headers: HeaderMap,
+    body: Result<Json<Announcement>, JsonRejection>,
+) -> Result<StatusCode, Problem> {
+    let client = rooms.machine(&headers, Scope::Capture).await?;
+    let Json(Announcement { call, streams }) = body.map_err(|e| Problem::bad_request(e.body_text()))?;
+    rooms.recorder.announced().announce(&client, call, &streams)?;
+    Ok(StatusCode::CREATED)
 }
 
 pub(crate) async fn list(

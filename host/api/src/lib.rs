@@ -4,6 +4,7 @@
 //! token), then permitted by the role table, then ruled on by the client's packs through the recorder. What a client sees
 //! of an error is not what the log sees. Start at [`routes`].
 
+mod assurance;
 mod calls;
 mod ledger;
 mod packs;
@@ -75,7 +76,10 @@ pub fn routes(rooms: Rooms) -> Router {
         .route("/v1/session/step-up", post(people::step_up))
         .route("/v1/calls", get(calls::list))
         .route("/v1/calls/{call}", get(calls::look))
+        .route("/v1/calls/announced", post(calls::announce))
         .route("/v1/calls/{call}/events", post(calls::happened))
+        .route("/v1/expected-calls", post(assurance::expect))
+        .route("/v1/assurance", get(assurance::report))
         .route("/v1/live", get(calls::live))
         .route("/v1/alerts", get(calls::alerts))
         .route("/v1/alerts/{id}/confirm", post(calls::confirm_alert))

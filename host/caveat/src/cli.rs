@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
-use crate::commands::{decide, impact, pack::PackCommand, replay};
+use crate::commands::{assurance::AssuranceCommand, decide, impact, pack::PackCommand, replay};
 
 /// A call recorder that asks before it acts.
 #[derive(Debug, Parser)]
@@ -52,6 +52,9 @@ pub(crate) enum Command {
     /// The log that proves what was done.
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Whether the calls that should have been recorded were, and sound as they should.
+    #[command(subcommand)]
+    Assurance(AssuranceCommand),
     /// Rule recorded decisions again with the packs that ruled, bit for bit. Exit code 1 if anything differs.
     Replay(replay::Args),
     /// Rule history again with another pack or other settings, and say what would change.

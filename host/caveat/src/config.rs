@@ -88,6 +88,7 @@ pub(crate) struct Limits {
     pub(crate) requests: caveat_api::Limits,
     pub(crate) media: caveat_capture::Limits,
     pub(crate) webhooks: WebhookLimits,
+    pub(crate) assurance: caveat_recorder::AssuranceLimits,
 }
 
 /// A client and its packs.

@@ -8,7 +8,7 @@ use caveat_engine::Engine;
 use caveat_ledger::{EntryKind, Ledger, LogSigner};
 use caveat_model::{ClientId, Clock, SystemClock};
 use caveat_packs::{Active, ActiveSet, ActiveSets, Archive, PackFile, Trust, load, settings_from_toml};
-use caveat_recorder::{Clients, PackKeeper, Recorder, Rooms};
+use caveat_recorder::{Assurance, Clients, PackKeeper, Recorder, Rooms};
 use caveat_retention::Retention;
 use caveat_state::Db;
 use caveat_vault::{Keyring, Opener, Vault, VaultConfig};
@@ -66,7 +66,9 @@ impl House {
             })?;
         }
         let retention = Retention::open(db.clone(), vault.clone(), ledger.clone(), clock.clone()).await?;
-        let rooms = Rooms { engine, packs, vault, ledger, retention, db, clock };
+        let (opener, limits) = (vault.opener().clone(), config.limits.assurance.clone());
+        let assurance = Assurance::open(db.clone(), opener, clock.clone(), limits).await?;
+        let rooms = Rooms { engine, packs, vault, ledger, retention, assurance, db, clock };
         let clients: Clients = config.clients.iter().map(|c| c.profile.clone()).collect();
         Ok((Recorder::start(rooms, clients, config.limits.calls.clone()).await?, keeper))
     }
@@ -115,6 +117,12 @@ impl Looking {
         let opener = Opener::open(config.limits.vault, db, store, keys, clock).await?;
         let archive = Archive::new(log.store.clone());
         Ok(Self { log, opener, archive })
+    }
+
+    /// Expected and captured calls.
+    pub(crate) async fn assurance(&self, config: &Config) -> anyhow::Result<Assurance> {
+        let (db, clock) = (self.log.db.clone(), self.log.clock.clone());
+        Ok(Assurance::open(db, self.opener.clone(), clock, config.limits.assurance.clone()).await?)
     }
 }
 

@@ -17,7 +17,12 @@ enum Kind {
 }
 
 /// Every metric: its name, its kind, and what it counts by which labels.
-const METRICS: [(&str, Kind, &str); 9] = [
+const METRICS: [(&str, Kind, &str); 10] = [
+    (
+        "caveat_assurance_flaws_total",
+        Kind::Counter,
+        "Flaws that were found in captured calls, and calls that are missing, by client and flaw.",
+    ),
     (
         "caveat_pack_rulings_total",
         Kind::Counter,

@@ -2,8 +2,8 @@
 
 use caveat_audio::SAMPLES_PER_MS;
 use caveat_model::{
-    Asker, Attribute, CallTraits, ConsentForm, Direction, Key, NoticeKind, Offset, PartyId, PartyRole,
-    PartyTraits, Purpose, Reason, RecordingId, Region, RegionSource, Word,
+    Asker, Attribute, CallTraits, ConsentForm, Direction, Key, Moment, NoticeKind, Offset, PartyId,
+    PartyRole, PartyTraits, Purpose, Reason, RecordingId, Region, RegionSource, Word,
 };
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,8 @@ use crate::{AskedPause, OpenDuty};
 pub struct NewCall {
     /// The phone system's own id of the call ("CA..."); unique among a client's running calls.
     pub external_id: String,
+    /// When it began, for a call that is over: then its time is what [`crate::Call::passed`] says, not the clock. None: now.
+    pub began: Option<Moment>,
     /// Who called whom.
     pub direction: Direction,
     /// Yes-or-no facts; `captured` and `can-pause` are the host's to set.

@@ -148,6 +148,18 @@ impl Catalog {
         Ok(rows.into_iter().filter_map(listed).collect())
     }
 
+    /// How a recording is listed.
+    pub(crate) async fn state_of(&self, client: &ClientId, id: RecordingId) -> Result<String, RecorderError> {
+        let state: Option<String> =
+            sqlx::query_scalar("SELECT state FROM recording WHERE client = $1 AND id = $2")
+                .bind(client.as_str())
+                .bind(id.to_string())
+                .fetch_optional(self.db.pool())
+                .await
+                .map_err(sql("read a recording's state"))?;
+        state.ok_or(RecorderError::NoSuchRecording { id })
+    }
+
     /// One recording's entry and facts.
     pub(crate) async fn get(
         &self,

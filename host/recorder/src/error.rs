@@ -1,6 +1,6 @@
 //! What can go wrong on the path.
 
-use caveat_model::{Offset, PartyId, RecordingId};
+use caveat_model::{Moment, Offset, PartyId, RecordingId};
 
 /// An error of the recorder. Only what [`RecorderError::is_the_senders`] holds for is shown to a sender.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,18 @@ pub enum RecorderError {
         /// As given.
         id: String,
     },
+    /// A call that is said to be over has not begun.
+    #[error("the call began at {began}, which has not come yet")]
+    NotYet {
+        /// As given.
+        began: Moment,
+    },
+    /// A call that was announced is over already.
+    #[error("`began` is for calls that are over: an announced call begins when its audio comes")]
+    NotLive,
+    /// A stream of an announced call is announced already, or none is.
+    #[error("an announced call needs at least one stream, and no stream may be announced twice")]
+    Streams,
     /// No such recording of this client.
     #[error("this client has no recording `{id}`")]
     NoSuchRecording {

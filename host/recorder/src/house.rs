@@ -12,7 +12,7 @@ use caveat_retention::Retention;
 use caveat_vault::Vault;
 
 use crate::{
-    ClientProfile, Limits, Live, RecorderError, RecordingState, Watch, Who,
+    Assurance, ClientProfile, Limits, Live, RecorderError, RecordingState, Watch, Who,
     alerts::Alerts,
     bounds::Bounds,
     catalog::Catalog,
@@ -32,6 +32,7 @@ pub(crate) struct House {
     pub(crate) alerts: Alerts,
     pub(crate) late: Late,
     pub(crate) bounds: Bounds,
+    pub(crate) assurance: Assurance,
     pub(crate) watch: Watch,
     pub(crate) monitor: Monitor,
     pub(crate) clock: Arc<dyn Clock>,

@@ -5,8 +5,11 @@
 //! never dropped for our sake. Start at [`Recorder::open`] (a call begins) and [`Recorder::play`] (somebody asks).
 
 mod alerts;
+mod announced;
+mod assurance;
 mod bounds;
 mod call;
+mod call_clock;
 mod call_facts;
 mod catalog;
 mod client;
@@ -32,12 +35,13 @@ mod why;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
 };
 
 use caveat_engine::Engine;
 use caveat_ledger::Ledger;
-use caveat_model::{ClientId, Clock};
+use caveat_model::{ClientId, Clock, Moment, Offset, RecordingId};
 use caveat_packs::ActiveSets;
 use caveat_retention::Retention;
 use caveat_state::Db;
@@ -45,6 +49,8 @@ use caveat_vault::{SealReason, Vault};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use alerts::Alert;
+pub use announced::{Announced, AnnouncedStream};
+pub use assurance::{Assurance, AssuranceLimits, AssuranceReport, BadExpected, ExpectedCall, Finding, Flaw};
 pub use call::{
     Answer, Frame, Happening, NewCall, NewNotice, NewParty, RecordingState, Running as RunningCall,
 };
@@ -64,6 +70,7 @@ pub use pauses::{AskedPause, Who};
 pub use playback::Playback;
 pub use replay::{Mismatch, ReplayReport, replay};
 
+use call_clock::CallClock;
 use call_facts::CallFacts;
 use house::House;
 use session::{Order, Session};
@@ -80,6 +87,8 @@ pub struct Rooms {
     pub ledger: Ledger,
     /// Keeps and destroys.
     pub retention: Retention,
+    /// Compares calls with what was expected.
+    pub assurance: Assurance,
     /// Holds the lists.
     pub db: Db,
     /// The time.
@@ -92,6 +101,7 @@ pub struct Recorder {
     house: Arc<House>,
     clients: Clients,
     running: Arc<Mutex<Running>>,
+    announced: Announced,
 }
 
 type Running = HashMap<(ClientId, String), Call>;
@@ -107,7 +117,7 @@ pub struct Call {
 impl Recorder {
     /// Opens the recorder. Recordings that a crash cut short are sealed first, as interrupted.
     pub async fn start(rooms: Rooms, clients: Clients, limits: Limits) -> Result<Self, RecorderError> {
-        let Rooms { engine, packs, vault, ledger, retention, db, clock } = rooms;
+        let Rooms { engine, packs, vault, ledger, retention, assurance, db, clock } = rooms;
         let catalog = catalog::Catalog::open(db.clone(), vault.clone()).await?;
         let watch = Watch::default();
         let alerts = alerts::Alerts::open(db.clone(), watch.clone()).await?;
@@ -121,6 +131,7 @@ impl Recorder {
             retention,
             catalog,
             alerts,
+            assurance,
             late,
             bounds,
             watch,
@@ -128,8 +139,11 @@ impl Recorder {
             clock,
             limits,
         };
-        let recorder = Self { house: Arc::new(house), clients, running: Arc::default() };
+        let announced = Announced::new(&house.limits, house.clock.clone());
+        let recorder = Self { house: Arc::new(house), clients, running: Arc::default(), announced };
         recorder.house.finish_what_was_left().await?;
+        recorder.house.assurance.nothing_runs().await?;
+        tokio::spawn(look_for_expected_calls(Arc::downgrade(&recorder.house)));
         Ok(recorder)
     }
 
@@ -149,9 +163,9 @@ impl Recorder {
         let (orders, inbox) = mpsc::channel(limits.frames_waiting_max);
         let handle = Call { client: client.clone(), id: id.clone(), orders };
         let admitted = self.admit(&handle)?;
-        let began = (self.house.clock.now(), self.house.clock.ticks_ms());
-        let known = CallFacts::new(call, &profile, began.0, limits)?;
-        let (session, answer) = Session::begin(self.house.clone(), profile, id, known, began.1).await?;
+        let (began, clock) = self.clock_of(&call)?;
+        let known = CallFacts::new(call, &profile, began, limits)?;
+        let (session, answer) = Session::begin(self.house.clone(), profile, id, clock, known).await?;
         tracing::info!(client = %session.client(), recording = %session.recording(), "call began");
         // The table holds a sender too, so the task must not wait for all senders to go.
         tokio::spawn(async move {
@@ -201,6 +215,24 @@ impl Recorder {
         &self.house.watch
     }
 
+    /// Calls that were announced, and have not come yet.
+    pub fn announced(&self) -> &Announced {
+        &self.announced
+    }
+
+    /// Expected and captured calls.
+    pub fn assurance(&self) -> &Assurance {
+        &self.house.assurance
+    }
+
+    /// How a recording is listed now: `recording`, `sealed`, `interrupted`, `discarded`, `destroyed`.
+    ///
+    /// # Errors
+    /// [`RecorderError::NoSuchRecording`]; the host failed.
+    pub async fn state_of(&self, client: &ClientId, id: RecordingId) -> Result<String, RecorderError> {
+        self.house.catalog.state_of(client, id).await
+    }
+
     /// The clients of this host.
     pub fn clients(&self) -> &Clients {
         &self.clients
@@ -233,6 +265,17 @@ impl Recorder {
         Ok(self.house.alerts.raise(client, now, None, kind, (rule, "", message)).await?)
     }
 
+    /// When the call began, and what tells how much time has passed on it.
+    fn clock_of(&self, call: &NewCall) -> Result<(Moment, CallClock), RecorderError> {
+        let clock = self.house.clock.clone();
+        let now = clock.now();
+        match call.began {
+            None => Ok((now, CallClock::live(clock))),
+            Some(began) if began <= now => Ok((began, CallClock::Told { passed: 0 })),
+            Some(began) => Err(RecorderError::NotYet { began }),
+        }
+    }
+
     fn admit(&self, call: &Call) -> Result<Admitted, RecorderError> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let limit = self.house.limits.calls_max;
@@ -258,6 +301,18 @@ struct Admitted {
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
+/// Until the recorder is gone.
+async fn look_for_expected_calls(house: Weak<House>) {
+    while let Some(house) = house.upgrade() {
+        if let Err(error) = house.look_for_expected_calls().await {
+            tracing::error!(%error, "expected calls could not be looked for");
+        }
+        let pause = Duration::from_millis(house.assurance.limits.sweep_every_ms.max(1));
+        drop(house);
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -302,6 +357,22 @@ impl Call {
     /// Audio arrives. Never waits: where the call is behind, the frame is lost and becomes a gap; false says so.
     pub fn hear(&self, frame: Frame) -> bool {
         self.orders.try_send(Order::Frame(frame)).is_ok()
+    }
+
+    /// Audio of a call that is over already: waits for its turn, so that none of it is lost.
+    ///
+    /// # Errors
+    /// [`RecorderError::CallOver`].
+    pub async fn feed(&self, frame: Frame) -> Result<(), RecorderError> {
+        self.orders.send(Order::Frame(frame)).await.map_err(|_| RecorderError::CallOver)
+    }
+
+    /// A call that is over already has been read this far: its time is now that. Nothing to a live call.
+    ///
+    /// # Errors
+    /// [`RecorderError::CallOver`].
+    pub async fn passed(&self, at: Offset) -> Result<(), RecorderError> {
+        self.orders.send(Order::Passed(at)).await.map_err(|_| RecorderError::CallOver)
     }
 
     /// The call is over. What is left in memory is sealed when its window has passed.

@@ -26,6 +26,10 @@ pub struct Limits {
     pub parties_max: usize,
     /// Legs of one call.
     pub legs_max: u8,
+    /// Calls of all clients that were announced and have not come yet; further ones are refused.
+    pub announced_max: usize,
+    /// How long an announced call is waited for.
+    pub announced_ms: u64,
     /// Audio frames of one call that wait for their turn; more are lost, and become a gap.
     pub frames_waiting_max: usize,
     /// A call is ended after this long.
@@ -50,6 +54,8 @@ impl Default for Limits {
             calls_max: 1_000,
             parties_max: 32,
             legs_max: 8,
+            announced_max: 10_000,
+            announced_ms: 3_600_000,
             frames_waiting_max: 1_024,
             call_max_ms: 12 * 3_600_000,
             interim_every_ms: 60_000,

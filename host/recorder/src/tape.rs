@@ -1,6 +1,8 @@
 //! The sound and the words of a running call until they may be sealed.
 
-use caveat_audio::{GapKind, SAMPLE_RATE_HZ, Timeline};
+use std::collections::BTreeMap;
+
+use caveat_audio::{GapKind, Levels, SAMPLE_RATE_HZ, Silence, Timeline};
 use caveat_model::{Key, Offset, Span, SpanSet, Word};
 use caveat_vault::{Codec, Kind, LegInfo};
 
@@ -23,6 +25,9 @@ const NOTHING_ARRIVED: [GapKind; 2] = [GapKind::Loss, GapKind::Hold];
 pub(crate) struct Tape {
     timeline: Timeline,
     words: Vec<Word>,
+    /// Of what has been handed out to be sealed, by leg.
+    levels: BTreeMap<u8, Levels>,
+    silence: Silence,
     purged: SpanSet,
     /// Set while a notice that is to be in the recording is ruled on.
     begins_at: Option<Offset>,
@@ -31,10 +36,12 @@ pub(crate) struct Tape {
 }
 
 impl Tape {
-    pub(crate) fn new(limits: &Limits, legs: impl IntoIterator<Item = u8>) -> Self {
+    pub(crate) fn new(limits: &Limits, silence: Silence, legs: impl IntoIterator<Item = u8>) -> Self {
         Self {
             timeline: Timeline::new(limits.late_window_ms, legs),
             words: vec![],
+            levels: BTreeMap::new(),
+            silence,
             purged: SpanSet::default(),
             begins_at: None,
             ended: None,
@@ -63,6 +70,11 @@ impl Tape {
 
     pub(crate) fn begins_at(&self) -> Option<Offset> {
         self.begins_at
+    }
+
+    /// How the legs sounded, as far as they were handed out to be sealed.
+    pub(crate) fn levels(&self) -> &BTreeMap<u8, Levels> {
+        &self.levels
     }
 
     /// Keep from here on.
@@ -112,6 +124,7 @@ impl Tape {
     pub(crate) fn forget(&mut self) {
         self.timeline.forget();
         self.words.clear();
+        self.levels.clear();
     }
 
     /// Lets go of what nobody may keep.
@@ -167,6 +180,7 @@ impl Tape {
                 let plain = serde_json::to_vec(&kept).map_err(|e| RecorderError::Audio(e.to_string()))?;
                 parts.push(Part { leg, second, kind: Kind::Transcript, plain });
             }
+            self.levels.entry(leg).or_default().count(second, &segment, self.silence);
             parts.push(Part { leg, second, kind: Kind::Audio, plain: segment.encode() });
         }
         Ok(parts)

@@ -1,5 +1,6 @@
 //! What each command does.
 
+pub(crate) mod assurance;
 pub(crate) mod decide;
 pub(crate) mod impact;
 mod ledger;
@@ -26,6 +27,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Person(command) => people::person(command).await,
         Command::Token(command) => people::token(command).await,
         Command::Ledger(command) => ledger::run(command).await,
+        Command::Assurance(command) => assurance::run(command).await,
         Command::Replay(args) => replay::run(&args).await,
         Command::Impact(args) => impact::run(&args).await,
         Command::Completions { shell } => {

@@ -7,6 +7,7 @@ use caveat_vault::{Header, SealReason};
 use super::Session;
 use crate::{
     Answer, RecorderError, RecordingState,
+    assurance::{Captured, CapturedState, OfCall},
     house::Placed,
     recovery::state_of as state_of_seal,
     why::{first_rule, reasons},
@@ -82,12 +83,16 @@ impl Session {
         let entry = EntryKind::Discarded { recording, why: why.to_owned() };
         self.house.enter(&self.client.id, entry).await?;
         self.house.catalog.gone(&self.client.id, self.recording, "discarded").await?;
+        self.note_capture(CapturedState::NotRecorded, 0).await;
         self.recording = RecordingId::new(self.house.clock.now());
         Ok(())
     }
 
     pub(super) async fn close(&mut self) -> Result<(), RecorderError> {
-        let Some(writer) = self.writer.take() else { return Ok(()) };
+        let Some(writer) = self.writer.take() else {
+            self.note_capture(CapturedState::NotRecorded, 0).await;
+            return Ok(());
+        };
         for segment in self.tape.take_all()? {
             writer.append(segment.leg, segment.second, segment.kind, &segment.plain).await?;
         }
@@ -98,7 +103,30 @@ impl Session {
         }
         let (client, id, facts) = (&self.client.id, self.recording, self.known.facts());
         self.house.catalog.put(client, id, state_of_seal(seal.end), seal.duration_ms, facts).await?;
+        let broke_off = seal.end == SealReason::Interrupted;
+        let state = if broke_off { CapturedState::Interrupted } else { CapturedState::Sealed };
+        self.note_capture(state, seal.duration_ms).await;
         tracing::info!(%client, recording = %id, frames = seal.frames, "sealed");
         Ok(())
+    }
+
+    /// Notes that the call was captured, and how. It is not recorded any less for a note that fails.
+    async fn note_capture(&self, state: CapturedState, duration_ms: u64) {
+        let facts = self.known.facts();
+        let mut legs: Vec<u8> = facts.parties.iter().filter_map(|p| p.leg).collect();
+        legs.sort_unstable();
+        legs.dedup();
+        let captured = Captured {
+            recording: self.recording,
+            began: facts.began,
+            duration_ms,
+            state,
+            legs: u8::try_from(legs.len()).unwrap_or(u8::MAX),
+            levels: self.tape.levels().clone(),
+        };
+        let of = OfCall { client: &self.client.id, call: &self.call };
+        if let Err(error) = self.house.assurance.note(of, &captured).await {
+            tracing::error!(client = %self.client.id, recording = %self.recording, %error, "not noted as captured");
+        }
     }
 }

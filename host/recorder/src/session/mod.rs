@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     Answer, ClientProfile, Frame, Happening, RecorderError, RecordingState, RunningCall, Who,
     bounds::Bound,
+    call_clock::CallClock,
     call_facts::CallFacts,
     cues::Cue,
     duties::Duties,
@@ -32,6 +33,8 @@ pub(crate) enum Order {
     /// Whoever carries the call can play to the people on it.
     Plays(oneshot::Sender<watch::Receiver<Vec<Cue>>>),
     Frame(Frame),
+    /// A recording made elsewhere has been read this far.
+    Passed(Offset),
     End(SealReason, oneshot::Sender<Result<(), RecorderError>>),
 }
 
@@ -44,9 +47,8 @@ pub(crate) struct Session {
     house: Arc<House>,
     client: Arc<ClientProfile>,
     call: String,
+    clock: CallClock,
     known: CallFacts,
-    /// What the host's ticks stood at when the call began: its time is theirs, whatever the machine's clock is set to.
-    began_ticks_ms: u64,
     tape: Tape,
     recording: RecordingId,
     state: RecordingState,
@@ -78,14 +80,14 @@ impl Session {
         house: Arc<House>,
         client: Arc<ClientProfile>,
         call: String,
+        clock: CallClock,
         known: CallFacts,
-        began_ticks_ms: u64,
     ) -> Result<(Self, Answer), RecorderError> {
         let recording = RecordingId::new(house.clock.now());
         let legs = known.facts().parties.iter().filter_map(|p| p.leg);
         let legs: Vec<u8> = legs.chain([0, 1]).collect();
         let mut session = Self {
-            tape: Tape::new(&house.limits, legs),
+            tape: Tape::new(&house.limits, house.assurance.limits.silence(), legs),
             next_interim: house.limits.interim_every_ms,
             next_listening: LISTEN_EVERY_MS,
             found_late: false,
@@ -97,8 +99,8 @@ impl Session {
             house,
             client,
             call,
+            clock,
             known,
-            began_ticks_ms,
             recording,
             state: RecordingState::NotRecorded,
             writer: None,
@@ -117,6 +119,7 @@ impl Session {
 
     /// Lives until the call is over and all of it is sealed, or until nobody holds it any more.
     pub(crate) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+        self.note_capture(CapturedState::Running, 0).await;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !self.is_over() {
@@ -135,11 +138,15 @@ impl Session {
         if let Err(error) = self.close().await {
             self.fail(&error).await;
         }
+        if let Err(error) = self.house.assure(&self.client.id, &self.call, self.recording).await {
+            tracing::error!(client = %self.client.id, recording = %self.recording, %error, "not assured");
+        }
     }
 
     async fn take(&mut self, order: Order) {
         match order {
             Order::Frame(frame) => self.tape.hear(&frame),
+            Order::Passed(at) => self.clock.tell(at),
             Order::Happened(happening, who, answer) => {
                 let result = self.happened(happening, who).await;
                 // Whoever asked may be gone; what was ruled holds all the same.
@@ -450,7 +457,7 @@ impl Session {
     }
 
     fn is_over(&self) -> bool {
-        self.ending.is_some() && self.tape.is_past_window(self.now())
+        self.ending.is_some() && (self.clock.ends_at_once() || self.tape.is_past_window(self.now()))
     }
 
     /// Recording fails, the call goes on, somebody is told.
@@ -526,8 +533,7 @@ impl Session {
     }
 
     fn now(&self) -> Offset {
-        let elapsed = self.house.clock.ticks_ms().saturating_sub(self.began_ticks_ms);
-        Offset::try_from(elapsed).unwrap_or(Offset::MAX)
+        self.clock.passed()
     }
 
     /// The call's own time: when it began by the machine's clock, and what has passed since.

@@ -6,7 +6,9 @@ use caveat_engine::Engine;
 use caveat_ledger::{Ledger, LogSigner};
 use caveat_model::{Cipher, ClientId, Clock, KeyState, Placement, PlacementTraits, StoreKind, SystemClock};
 use caveat_packs::{ActiveSet, ActiveSets, Archive, PackFile, load};
-use caveat_recorder::{ClientProfile, Clients, Limits, PackKeeper, Recorder, Rooms};
+use caveat_recorder::{
+    Assurance, AssuranceLimits, ClientProfile, Clients, Limits, PackKeeper, Recorder, Rooms,
+};
 use caveat_retention::Retention;
 use caveat_state::Db;
 use caveat_vault::{Keyring, Vault, VaultConfig};
@@ -67,8 +69,10 @@ impl House {
         let (d, v, l, c) = (db.clone(), vault.clone(), ledger.clone(), clock.clone());
         let retention = Retention::open(d, v, l, c).await.unwrap();
         let opened = vault.clone();
-        let rooms =
-            Rooms { engine, packs: packs.clone(), vault, ledger: ledger.clone(), retention, db, clock };
+        let (o, limits) = (vault.opener().clone(), AssuranceLimits::default());
+        let assurance = Assurance::open(db.clone(), o, clock.clone(), limits).await.unwrap();
+        let (p, l) = (packs.clone(), ledger.clone());
+        let rooms = Rooms { engine, packs: p, vault, ledger: l, retention, assurance, db, clock };
         let clients: Clients = [profile(&self.client)].into_iter().collect();
         let recorder = Recorder::start(rooms, clients, self.limits.clone()).await.unwrap();
         Open { keeper, recorder, ledger, vault: opened, sets: packs }
