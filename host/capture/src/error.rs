@@ -49,6 +49,15 @@ pub(crate) enum CaptureError {
     /// A custom parameter whose value cannot be used. The value is not repeated: it may be a secret or a number.
     #[error("parameter `{name}`: {wanted} is wanted")]
     BadParameter { name: String, wanted: &'static str },
+    /// A signature is missing or wrong.
+    #[error("the signature is refused: {why}")]
+    Signature { why: &'static str },
+    /// No form of audio that is offered is taken.
+    #[error("no offered media are taken: audio of PCMU at 8000 Hz, external or internal or both, are")]
+    NoMedia,
+    /// A stream that nobody announced.
+    #[error("the stream was not announced: POST /v1/calls/announced first, or set `client` in [audiosocket]")]
+    NotAnnounced,
     /// The recorder ended the call: it lasted too long, or the host stops.
     #[error("the call has ended on this host")]
     CallOver,
@@ -75,6 +84,9 @@ pub(crate) enum CaptureError {
     )]
     WavTruncated { what: &'static str, end: u64, bytes: usize },
 
+    /// What was taken from watched folders cannot be remembered.
+    #[error(transparent)]
+    State(#[from] caveat_state::StateError),
     /// The door said no, or failed.
     #[error(transparent)]
     Access(#[from] AccessError),
@@ -91,6 +103,7 @@ impl CaptureError {
     pub(crate) fn is_the_hosts(&self) -> bool {
         match self {
             Self::Recorder(error) => !error.is_the_senders(),
+            Self::State(_) => true,
             Self::Access(error) => !matches!(error, AccessError::NoToken | AccessError::Scope { .. }),
             _ => false,
         }
@@ -108,7 +121,9 @@ impl CaptureError {
             error if error.is_the_hosts() => code::ERROR,
             Self::NotWebSocket => code::PROTOCOL,
             Self::TooLarge { .. } => code::SIZE,
-            Self::Binary | Self::NotJson { .. } | Self::MediaFormat { .. } => code::UNSUPPORTED,
+            Self::Binary | Self::NotJson { .. } | Self::MediaFormat { .. } | Self::NoMedia => {
+                code::UNSUPPORTED
+            }
             Self::CallOver => code::AWAY,
             _ => code::POLICY,
         };
@@ -123,7 +138,9 @@ impl CaptureError {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::TooLate { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::NoToken | Self::Access(AccessError::NoToken) => StatusCode::UNAUTHORIZED,
+            Self::NoToken | Self::Signature { .. } | Self::Access(AccessError::NoToken) => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::Access(_) => StatusCode::FORBIDDEN,
             Self::Recorder(RecorderError::CallExists { .. }) => StatusCode::CONFLICT,
             _ => StatusCode::BAD_REQUEST,

@@ -20,6 +20,20 @@ pub struct Limits {
     /// Audio stamped further ahead than this of the time that has passed is dropped and counted, in milliseconds. The
     /// recorder holds about ten seconds more than its late window in memory, and would drop it uncounted.
     pub ahead_max_ms: u32,
+    /// A call whose stream broke off is held for so long, for another stream to go on with it, in milliseconds.
+    pub reconnect_ms: u64,
+    /// A stream that has sent nothing for so long may be replaced by another one of the same call, in milliseconds.
+    pub stale_ms: u64,
+    /// A signed request of AudioHook is good for so long after it was signed, in seconds.
+    pub signature_age_max_s: u64,
+    /// Signed requests that are remembered, so that none is good twice.
+    pub nonces_max: usize,
+    /// How often watched folders are looked into, in milliseconds.
+    pub folder_scan_ms: u64,
+    /// A file in a watched folder is whole when it has not changed for so long, in milliseconds.
+    pub folder_settle_ms: u64,
+    /// Files of one watched folder that are looked at.
+    pub folder_files_max: usize,
     /// Bytes of one upload, all parts together. It stays in memory until it is sealed.
     pub upload_bytes_max: usize,
     /// Bytes of the `call` part, and of the `events` part, of an upload.
@@ -41,6 +55,13 @@ impl Default for Limits {
             streams_max: 1_000,
             parameters_max: 64,
             ahead_max_ms: 20_000,
+            reconnect_ms: 10_000,
+            stale_ms: 2_000,
+            signature_age_max_s: 10,
+            nonces_max: 10_000,
+            folder_scan_ms: 1_000,
+            folder_settle_ms: 3_000,
+            folder_files_max: 10_000,
             upload_bytes_max: 64 << 20,
             upload_facts_bytes_max: 1 << 20,
             upload_events_max: 10_000,

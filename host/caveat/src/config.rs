@@ -18,6 +18,8 @@ use caveat_packs::Trust;
 use caveat_recorder::{Announcement, ClientProfile, Practice};
 use serde::Deserialize;
 
+use crate::ingest::{Ingest, OfClient, RawAudioHook, RawAudioSocket, RawFolder, RawTwilio};
+
 /// Bytes of a webhook's secret at least.
 const SECRET_BYTES_MIN: usize = 16;
 
@@ -28,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) paths: Paths,
     pub(crate) limits: Limits,
     pub(crate) clients: Vec<Client>,
+    pub(crate) ingest: Ingest,
 }
 
 /// The host itself.
@@ -142,6 +145,7 @@ struct Raw {
     host: Host,
     #[serde(default)]
     limits: Limits,
+    audiosocket: Option<RawAudioSocket>,
     #[serde(default)]
     client: Vec<RawClient>,
 }
@@ -172,6 +176,11 @@ struct RawClient {
     webhook: Vec<HookChoice>,
     #[serde(default)]
     announcement: Vec<AnnouncementChoice>,
+    twilio: Option<RawTwilio>,
+    #[serde(default)]
+    audiohook: Vec<RawAudioHook>,
+    #[serde(default)]
+    watched_folder: Vec<RawFolder>,
 }
 
 #[derive(Default, Deserialize)]
@@ -216,6 +225,8 @@ impl Config {
                 );
             }
         }
+        let sources = raw.client.iter().map(|client| (client.id.clone(), client.sources())).collect();
+        let ingest = Ingest::new(base, raw.audiosocket, sources)?;
         let clients = raw.client.into_iter().map(|c| c.checked(base)).collect::<anyhow::Result<_>>()?;
         let data = base.join(&raw.host.data_dir);
         let at = |given: &Option<PathBuf>, name: &str| {
@@ -231,7 +242,7 @@ impl Config {
             compiled: data.join("compiled"),
             lock,
         };
-        Ok(Self { host: raw.host, paths, limits: raw.limits, clients })
+        Ok(Self { host: raw.host, paths, limits: raw.limits, clients, ingest })
     }
 }
 
@@ -291,6 +302,11 @@ impl Client {
 }
 
 impl RawClient {
+    fn sources(&self) -> OfClient {
+        let (twilio, audiohook) = (self.twilio.clone(), self.audiohook.clone());
+        OfClient { twilio, audiohook, folders: self.watched_folder.clone() }
+    }
+
     fn checked(self, base: &Path) -> anyhow::Result<Client> {
         let attribute = |(name, value): (String, toml::Value)| {
             let value = match value {
@@ -391,6 +407,11 @@ mod tests {
         check(&hook("events = [\"state\"]"), &["client `a`", "https://a.example", "secret-env"]);
         check(&hook("secret-env = \"X\"\nevents = []"), &["`events` is empty"]);
         check(&hook("events = [\"states\"]"), &["line 7", "`state`"]);
+        let client =
+            |more: &str| format!("[[client]]\nid = \"a\"\n{more}\n[[client.pack]]\nfile = \"x.wasm\"\n");
+        check(&client("[client.twilio]\npublic-url = \"rec.example.com\""), &["client `a`", "wss://"]);
+        check(&client("[[client.audiohook]]\napi-key = \"\""), &["client `a`", "api-key"]);
+        check("[audiosocket]\nlisten = \"127.0.0.1:1\"\nclient = \"b\"\n", &["client `b`"]);
         check("[limits.calls]\nlate_window_s = 1\n", &["line 2", "`late_window_ms`"]);
     }
 

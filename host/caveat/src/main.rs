@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod config;
 mod house;
+mod ingest;
 mod metrics;
 
 use std::process::ExitCode;

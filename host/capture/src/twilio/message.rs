@@ -54,6 +54,7 @@ impl Message {
 pub(crate) struct Start {
     pub(crate) stream: String,
     pub(crate) call: String,
+    pub(crate) account: Option<String>,
     pub(crate) tracks: Vec<Track>,
     pub(crate) parameters: Parameters,
 }
@@ -163,6 +164,7 @@ struct WireMark {
 struct WireStart {
     stream_sid: String,
     call_sid: String,
+    account_sid: Option<String>,
     tracks: Vec<Track>,
     media_format: WireFormat,
     #[serde(default)]
@@ -181,6 +183,7 @@ impl WireStart {
         Ok(Start {
             stream: self.stream_sid,
             call: self.call_sid,
+            account: self.account_sid,
             tracks: self.tracks,
             parameters: Parameters(self.custom_parameters),
         })
@@ -285,6 +288,7 @@ mod tests {
         let start = Start {
             stream: "MZ1".into(),
             call: "CA1".into(),
+            account: Some("AC1".into()),
             tracks: vec![Track::Inbound, Track::Outbound],
             parameters: Parameters(BTreeMap::from([("token".into(), "cvt_secret".into())])),
         };

@@ -9,7 +9,7 @@ use crate::error::{CaptureError, shortened};
 
 /// What a `start` message offers.
 pub(crate) struct Offered {
-    /// Whose call it is, to be checked.
+    /// Whose call it is, to be checked; empty if the stream is signed.
     pub(crate) token: String,
     /// Whether `mark` messages are wanted.
     pub(crate) marks: bool,
@@ -82,9 +82,6 @@ pub(crate) fn read(start: Start, parameters_max: usize) -> Result<Offered, Captu
             "customer-written-consent" => customer.written_consent = flag(name, &value)?,
             _ => call.attributes.push(attribute(name, value)?),
         }
-    }
-    if token.is_empty() {
-        return Err(wrong("token", "a machine token"));
     }
     call.parties = vec![agent, customer];
     Ok(Offered { token, marks, plays_to_all, call })
@@ -160,7 +157,7 @@ mod tests {
         let given = [("token", "cvt_1")].iter().chain(parameters);
         let parameters = Parameters(given.map(|(k, v)| (k.to_string(), v.to_string())).collect());
         let tracks = vec![Track::Inbound, Track::Outbound];
-        read(Start { stream: "MZ1".into(), call: "CA1".into(), tracks, parameters }, 20)
+        read(Start { stream: "MZ1".into(), call: "CA1".into(), account: None, tracks, parameters }, 20)
     }
 
     #[test]
@@ -236,7 +233,6 @@ mod tests {
         check("custmer-number", "+14045550102", "unknown; did you mean `customer-number`?");
         check("nonsense-of-another-kind", "+1404", "`nonsense-of-another-kind` is unknown");
         check(&"x".repeat(5_000), "value", "is unknown");
-        check("token", "", "a machine token is wanted");
         check("direction", "sideways", "inbound, outbound or internal");
         check("purposes", "quality,gossip", "a list such as");
         check("customer-region", "California", "a USPS code");
@@ -249,8 +245,13 @@ mod tests {
     #[test]
     fn a_track_that_is_not_streamed_is_no_leg() {
         let parameters = Parameters([("token".to_string(), "cvt_1".to_string())].into());
-        let start =
-            Start { stream: "MZ1".into(), call: "CA1".into(), tracks: vec![Track::Inbound], parameters };
+        let start = Start {
+            stream: "MZ1".into(),
+            call: "CA1".into(),
+            account: None,
+            tracks: vec![Track::Inbound],
+            parameters,
+        };
         let call = read(start, 20).unwrap().call;
         assert_eq!((call.parties[0].leg, call.parties[1].leg), (None, Some(1)));
     }

@@ -4,30 +4,35 @@ use std::{pin::pin, time::Duration};
 
 use axum::extract::ws::{CloseFrame, Message as Frame, Utf8Bytes, WebSocket};
 use caveat_access::Scope;
-use caveat_model::{Key, Offset};
-use caveat_recorder::{Answer, Call, Happening, Live, RecorderError, RecordingState, Who};
+use caveat_model::{ClientId, Key, Offset};
+use caveat_recorder::{Happening, Live, RecordingState, Who};
 use caveat_vault::SealReason;
 use serde_json::json;
 use tokio::{
-    sync::broadcast::{self, error::RecvError},
+    sync::broadcast,
     time::{Instant, timeout, timeout_at},
 };
-use tokio_tungstenite::tungstenite;
 
 use super::{
+    Caller,
     message::{Message, Start, parse},
     order::Order,
     parameters::{self, Offered},
     play::Player,
 };
-use crate::{Limits, Rooms, error::CaptureError};
+use crate::{
+    Limits, Rooms,
+    error::CaptureError,
+    line::{Line, Lines, changed},
+    socket::{self, Content},
+};
 
 /// How long whoever is sent a close frame has to take it.
 const CLOSE: Duration = Duration::from_secs(5);
 
 /// Takes a stream in until it ends, one way or another, and closes its socket.
-pub(super) async fn serve(mut socket: WebSocket, rooms: Rooms) {
-    let closing = match take_in(&mut socket, &rooms).await {
+pub(super) async fn serve(mut socket: WebSocket, rooms: Rooms, lines: Lines, caller: Caller) {
+    let closing = match take_in(&mut socket, &rooms, &lines, &caller).await {
         Ok(()) => None,
         Err(error) => {
             if error.is_the_hosts() {
@@ -43,17 +48,21 @@ pub(super) async fn serve(mut socket: WebSocket, rooms: Rooms) {
     let _ = timeout(CLOSE, socket.send(Frame::Close(closing))).await;
 }
 
-async fn take_in(socket: &mut WebSocket, rooms: &Rooms) -> Result<(), CaptureError> {
+async fn take_in(
+    socket: &mut WebSocket,
+    rooms: &Rooms,
+    lines: &Lines,
+    caller: &Caller,
+) -> Result<(), CaptureError> {
     let ms = rooms.limits.first_message_ms;
     let start = timeout(Duration::from_millis(ms), start_of(socket))
         .await
         .map_err(|_| CaptureError::TooLate { what: "`start` message", ms })??;
     // A stream that ends before it starts is no call.
     let Some((start, sequence)) = start else { return Ok(()) };
-    let (mut stream, answer) = Stream::begin(start, sequence, rooms).await?;
-    let outcome = stream.listen(socket, answer).await;
-    let reason = if let Ok(End::Stopped) = outcome { SealReason::Ended } else { SealReason::Interrupted };
-    stream.end(reason).await?;
+    let mut stream = Stream::begin(start, sequence, rooms, lines, caller).await?;
+    let outcome = stream.listen(socket).await;
+    stream.end(&outcome).await?;
     outcome.map(|_| ())
 }
 
@@ -82,16 +91,20 @@ enum End {
     Stopped,
     /// The socket was closed or broke before.
     Dropped,
+    /// Another stream goes on with its call.
+    Replaced,
 }
 
 struct Stream {
     id: String,
-    call: Call,
+    line: Line,
     order: Order,
     /// When the stream's own time began, as this host saw it.
     began: Instant,
     /// Frames that the recorder was too busy for.
     lost: u64,
+    /// Marks of ours that came back.
+    echoes: u64,
     /// What happens on the host, if marks are wanted.
     watch: Option<broadcast::Receiver<Live>>,
     told: Option<RecordingState>,
@@ -106,37 +119,51 @@ impl Stream {
         start: Start,
         sequence: Option<u64>,
         rooms: &Rooms,
-    ) -> Result<(Self, Answer), CaptureError> {
+        lines: &Lines,
+        caller: &Caller,
+    ) -> Result<Self, CaptureError> {
         let &Limits { parameters_max, idle_ms, ahead_max_ms, .. } = &*rooms.limits;
-        let (began, id) = (Instant::now(), start.stream.clone());
+        let (began, id, account) = (Instant::now(), start.stream.clone(), start.account.clone());
         let Offered { token, marks, plays_to_all, call } = parameters::read(start, parameters_max)?;
-        let machine = rooms.access.machine(&token, Scope::Capture).await?;
+        let client = whose(&token, account.as_deref(), rooms, caller).await?;
         let watch = marks.then(|| rooms.recorder.watch().watch());
-        let (call, answer) = rooms.recorder.open(&machine.client, call).await?;
+        let line = lines.open(&rooms.recorder, &client, call, &rooms.limits).await?;
         let player = match marks {
-            true => Some(Player::new(call.cues().await?, plays_to_all)),
+            true => Some(Player::new(line.call().cues().await?, plays_to_all)),
             false => None,
         };
         let mut order = Order::default();
         order.follows(sequence);
-        Ok((
-            Self { id, call, order, began, lost: 0, watch, told: None, player, idle_ms, ahead_max_ms },
-            answer,
-        ))
+        Ok(Self {
+            id,
+            line,
+            order,
+            began,
+            lost: 0,
+            echoes: 0,
+            watch,
+            told: None,
+            player,
+            idle_ms,
+            ahead_max_ms,
+        })
     }
 
-    async fn listen(&mut self, socket: &mut WebSocket, answer: Answer) -> Result<End, CaptureError> {
-        self.tell(socket, answer.state).await?;
-        let call = self.call.clone();
+    async fn listen(&mut self, socket: &mut WebSocket) -> Result<End, CaptureError> {
+        self.tell(socket, self.line.state()).await?;
+        let call = self.line.call().clone();
         let mut over = pin!(call.sealed());
         let mut heard = Instant::now();
         loop {
             let idle = heard + Duration::from_millis(self.idle_ms);
             let text = tokio::select! {
-                text = timeout_at(idle, next(socket)) => {
-                    text.map_err(|_| CaptureError::TooLate { what: "message", ms: self.idle_ms })??
-                }
+                text = timeout_at(idle, next(socket)) => match text {
+                    Ok(text) => text?,
+                    // A line that is dead may come back, like one that breaks off.
+                    Err(_) => return Ok(End::Dropped),
+                },
                 state = changed(&mut self.watch, &call) => {
+                    self.line.learn(state);
                     self.tell(socket, state).await?;
                     continue;
                 }
@@ -146,10 +173,12 @@ impl Stream {
                     }
                     continue;
                 }
+                () = self.line.replaced() => return Ok(End::Replaced),
                 () = &mut over => return Err(CaptureError::CallOver),
             };
             let Some(text) = text else { return Ok(End::Dropped) };
             heard = Instant::now();
+            self.line.heard();
             if let Some(end) = self.take(&text).await? {
                 return Ok(end);
             }
@@ -163,7 +192,10 @@ impl Stream {
             return Err(CaptureError::BadMessage { why });
         }
         if !self.order.follows(received.sequence) {
-            tracing::debug!(call = self.call.id(), "a message came twice or too late, and was passed over");
+            tracing::debug!(
+                call = self.line.call().id(),
+                "a message came twice or too late, and was passed over"
+            );
             return Ok(None);
         }
         match received.message {
@@ -174,26 +206,31 @@ impl Stream {
             Message::Media(media) => {
                 let now = Offset::try_from(self.began.elapsed().as_millis()).unwrap_or(Offset::MAX);
                 if let Some(media) = self.order.place(media, now.saturating_add(self.ahead_max_ms)) {
-                    let frame = caveat_recorder::Frame::at_ms(media.track.leg(), media.at, media.samples);
-                    let taken = self.call.hear(frame);
+                    let at = self.line.from.saturating_add(media.at);
+                    let frame = caveat_recorder::Frame::at_ms(media.track.leg(), at, media.samples);
+                    let taken = self.line.call().hear(frame);
                     self.lost += u64::from(!taken);
                 }
             }
             Message::Dtmf { track, symbol } => {
                 let (start, end) = self.order.key_span(track);
+                let (start, end) = (self.line.from.saturating_add(start), self.line.from.saturating_add(end));
                 let key = Key { leg: track.leg(), start, end, symbol };
                 // What changed is told by the watch, like every other change.
-                self.call.happened(Happening::Key(key)).await?;
+                self.line.call().happened(Happening::Key(key)).await?;
             }
             Message::Stop => return Ok(Some(End::Stopped)),
             Message::Mark(name) => {
+                self.echoes += 1;
                 if let Some(notice) = self.player.as_mut().and_then(|player| player.heard(&name)) {
                     let who = Who::new("host", "played on the stream");
-                    self.call.happened_by(Happening::NoticePlayed(notice), who).await?;
+                    self.line.call().happened_by(Happening::NoticePlayed(notice), who).await?;
                 }
             }
             Message::Connected => {}
-            Message::Other => tracing::debug!(call = self.call.id(), "an unknown event was passed over"),
+            Message::Other => {
+                tracing::debug!(call = self.line.call().id(), "an unknown event was passed over")
+            }
         }
         Ok(None)
     }
@@ -222,14 +259,22 @@ impl Stream {
         )
     }
 
-    async fn end(&self, reason: SealReason) -> Result<(), CaptureError> {
+    /// Ends the call, unless its stream only broke off.
+    async fn end(self, outcome: &Result<End, CaptureError>) -> Result<(), CaptureError> {
         let Order { missed, stray, .. } = self.order;
-        let (client, call, lost) = (self.call.client(), self.call.id(), self.lost);
-        tracing::info!(%client, call, ?reason, missed, stray, lost, "a stream ended");
-        match self.call.end(reason).await {
-            // Somebody else ended it first.
-            Ok(()) | Err(RecorderError::CallOver) => Ok(()),
-            Err(error) => Err(error.into()),
+        let (client, call, lost, echoes) =
+            (self.line.call().client(), self.line.call().id(), self.lost, self.echoes);
+        let how = match outcome {
+            Ok(End::Stopped) => "stopped",
+            Ok(End::Dropped) => "dropped",
+            Ok(End::Replaced) => "replaced",
+            Err(_) => "failed",
+        };
+        tracing::info!(%client, call, how, missed, stray, lost, echoes, "a stream ended");
+        match outcome {
+            Ok(End::Dropped | End::Replaced) => Ok(()),
+            Ok(End::Stopped) => Ok(self.line.end(SealReason::Ended).await?),
+            Err(_) => Ok(self.line.end(SealReason::Interrupted).await?),
         }
     }
 }
@@ -242,45 +287,43 @@ async fn played(player: &mut Option<Player>, stream: &str) -> Vec<String> {
     }
 }
 
-/// The state of `call` after the next verdict on it; never, if nobody watches.
-async fn changed(watch: &mut Option<broadcast::Receiver<Live>>, call: &Call) -> RecordingState {
-    let Some(watch) = watch else { return std::future::pending().await };
-    loop {
-        match watch.recv().await {
-            Ok(Live { client, call: id, state: Some(state), .. })
-                if client == *call.client() && id == call.id() =>
-            {
-                return state;
-            }
-            // What was missed is made up for by the next verdict on the call.
-            Ok(_) | Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => return std::future::pending().await,
+/// The client whose call a stream carries: as signed, as a token says, or as both say.
+async fn whose(
+    token: &str,
+    account: Option<&str>,
+    rooms: &Rooms,
+    caller: &Caller,
+) -> Result<ClientId, CaptureError> {
+    let known = caller.account.as_ref().filter(|_| caller.signed);
+    if let Some(sid) = known.and_then(|known| known.account_sid.as_deref())
+        && account != Some(sid)
+    {
+        return Err(CaptureError::Signature { why: "the stream is of another account" });
+    }
+    if let (Some(known), Some(client)) = (known, &caller.client)
+        && !known.require_token
+        && token.is_empty()
+    {
+        return Ok(client.clone());
+    }
+    if token.is_empty() {
+        return Err(CaptureError::BadParameter { name: "token".to_owned(), wanted: "a machine token" });
+    }
+    let machine = rooms.access.machine(token, Scope::Capture).await?;
+    match &caller.client {
+        Some(client) if *client != machine.client => {
+            Err(CaptureError::Signature { why: "the token is of another client than the URL" })
         }
+        _ => Ok(machine.client),
     }
 }
 
 /// The next text message; none when the other side is gone.
 async fn next(socket: &mut WebSocket) -> Result<Option<Utf8Bytes>, CaptureError> {
-    loop {
-        match socket.recv().await {
-            Some(Ok(Frame::Text(text))) => return Ok(Some(text)),
-            Some(Ok(Frame::Binary(_))) => return Err(CaptureError::Binary),
-            Some(Ok(Frame::Ping(_) | Frame::Pong(_))) => {}
-            None | Some(Ok(Frame::Close(_))) => return Ok(None),
-            Some(Err(error)) => return broken(error),
-        }
-    }
-}
-
-fn broken<T>(error: axum::Error) -> Result<Option<T>, CaptureError> {
-    use tungstenite::error::{CapacityError, Error, ProtocolError};
-    match error.into_inner().downcast_ref() {
-        Some(&Error::Capacity(CapacityError::MessageTooLong { max_size, .. })) => {
-            Err(CaptureError::TooLarge { what: "message", limit_bytes: max_size })
-        }
-        Some(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => Ok(None),
-        Some(Error::Protocol(_) | Error::Utf8(_)) => Err(CaptureError::NotWebSocket),
-        _ => Ok(None),
+    match socket::next(socket).await? {
+        Some(Content::Text(text)) => Ok(Some(text)),
+        Some(Content::Binary(_)) => Err(CaptureError::Binary),
+        None => Ok(None),
     }
 }
 
@@ -291,7 +334,7 @@ mod tests {
     use axum::{Router, extract::WebSocketUpgrade, routing::any};
     use futures::{SinkExt, StreamExt};
     use tokio::{io::AsyncWriteExt, net::TcpListener};
-    use tungstenite::Message as Sent;
+    use tokio_tungstenite::tungstenite::Message as Sent;
 
     const MESSAGE_BYTES_MAX: usize = 1_000;
 

@@ -7,10 +7,10 @@
 //! | `events` | may be left out: `[{"at": ms, "happening": {..}}]` in order of time |
 //!
 //! All of it is read and checked before anything is recorded. The answer is `202 Accepted` with the verdict on the
-//! beginning of the call, which is durable by then. From there the upload goes the way of a live call, at the pace of
-//! one, because the recorder's time is the clock: what is played faster would be sealed, ruled on and cut off at offsets
-//! that are not its own. Plaintext stays in memory until it is sealed; if the host stops before, the recording is sealed
-//! as interrupted, and the rest has to be sent again.
+//! beginning of the call, which is durable by then. From there every happening is ruled on in the call's own time, which
+//! begins at `began` of the part `call`, or as if the call had ended just now; the host takes it in as fast as it can.
+//! Plaintext stays in memory until it is sealed; if the host stops before, the recording is sealed as interrupted, and the
+//! rest has to be sent again.
 
 mod feed;
 pub(crate) mod wav;
@@ -27,16 +27,17 @@ use axum::{
     routing::post,
 };
 use caveat_access::Scope;
-use caveat_model::Offset;
+use caveat_model::{Moment, Offset};
 use caveat_recorder::{Answer, Happening, NewCall};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::sync::Semaphore;
 
 use crate::{
     Limits, Rooms,
     error::{CaptureError, json_reason, shortened},
 };
-use wav::Wav;
+pub(crate) use feed::feed;
+pub(crate) use wav::Wav;
 
 #[derive(Clone)]
 struct Desk {
@@ -47,18 +48,18 @@ struct Desk {
 /// Something that happened on an uploaded call.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Event {
+pub(crate) struct Event {
     /// Milliseconds since the call began.
     at: Offset,
     happening: Happening,
 }
 
-/// What an upload holds, checked.
+/// A call that is over, checked.
 #[derive(Debug)]
-struct Upload {
-    call: NewCall,
-    audio: Wav,
-    events: Vec<Event>,
+pub(crate) struct Upload {
+    pub(crate) call: NewCall,
+    pub(crate) audio: Wav,
+    pub(crate) events: Vec<Event>,
 }
 
 /// The answer to an upload.
@@ -67,7 +68,7 @@ struct Upload {
 struct Taken {
     /// The call's own id, as given.
     id: String,
-    /// How long it lasts, and so how long it will take, in milliseconds.
+    /// How long it lasts, in milliseconds.
     lasts_ms: Offset,
     /// The verdict on its beginning.
     answer: Answer,
@@ -94,15 +95,19 @@ async fn upload(
         .map_err(|_| CaptureError::Busy { what: "uploads", limit: limits.uploads_max })?;
     let body = body.map_err(|error| CaptureError::Multipart { why: error.body_text() })?;
     let ms = limits.upload_ms;
-    let Upload { call, audio, events } = tokio::time::timeout(Duration::from_millis(ms), read(body, limits))
-        .await
-        .map_err(|_| CaptureError::TooLate { what: "end of the upload", ms })??;
+    let Upload { call, audio, events } =
+        tokio::time::timeout(Duration::from_millis(ms), read(body, limits, rooms.clock.now()))
+            .await
+            .map_err(|_| CaptureError::TooLate { what: "end of the upload", ms })??;
 
-    let began = Instant::now();
     let (call, answer) = rooms.recorder.open(&machine.client, call).await?;
-    let taken = Taken { id: call.id().to_owned(), lasts_ms: audio.duration_ms(), answer };
+    let taken = Taken { id: call.id().to_owned(), lasts_ms: audio.duration_ms(), answer: answer.clone() };
     tokio::spawn(async move {
-        feed::feed(call, audio, events, began).await;
+        let (client, id) = (call.client().clone(), call.id().to_owned());
+        match feed(call, answer, audio, events).await {
+            Ok(_) => tracing::info!(%client, call = id, "an upload was taken in"),
+            Err(error) => tracing::error!(%client, call = id, %error, "an upload was not taken in whole"),
+        }
         drop(seat);
     });
     Ok((StatusCode::ACCEPTED, Json(taken)))
@@ -113,7 +118,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, CaptureError> {
     value.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim).ok_or(CaptureError::NoToken)
 }
 
-async fn read(mut body: Multipart, limits: &Limits) -> Result<Upload, CaptureError> {
+async fn read(mut body: Multipart, limits: &Limits, now: Moment) -> Result<Upload, CaptureError> {
     let (mut call, mut audio, mut events) = (None, None, None);
     while let Some(field) = body.next_field().await.map_err(|e| unreadable(&e, limits))? {
         let name = field.name().unwrap_or_default().to_owned();
@@ -132,9 +137,7 @@ async fn read(mut body: Multipart, limits: &Limits) -> Result<Upload, CaptureErr
     let call = json("call", &call.ok_or_else(|| missing("call"))?)?;
     let audio = Wav::read(audio.ok_or_else(|| missing("audio"))?)?;
     let events = events.map_or_else(|| Ok(vec![]), |events| json("events", &events))?;
-    let upload = Upload { call, audio, events };
-    upload.check(limits)?;
-    Ok(upload)
+    Upload::new(call, audio, events, limits, now)
 }
 
 async fn bytes_of(
@@ -161,7 +164,7 @@ fn unreadable(error: &MultipartError, limits: &Limits) -> CaptureError {
     }
 }
 
-fn json<T: DeserializeOwned>(name: &'static str, bytes: &[u8]) -> Result<T, CaptureError> {
+pub(crate) fn json<T: DeserializeOwned>(name: &'static str, bytes: &[u8]) -> Result<T, CaptureError> {
     serde_json::from_slice(bytes).map_err(|error| {
         let why = if error.is_data() {
             json_reason(&error)
@@ -173,6 +176,21 @@ fn json<T: DeserializeOwned>(name: &'static str, bytes: &[u8]) -> Result<T, Capt
 }
 
 impl Upload {
+    /// Puts together what was sent. A call whose beginning is not told has ended at `now`.
+    pub(crate) fn new(
+        mut call: NewCall,
+        audio: Wav,
+        events: Vec<Event>,
+        limits: &Limits,
+        now: Moment,
+    ) -> Result<Self, CaptureError> {
+        let began = now.as_millis().saturating_sub(audio.duration_ms().into());
+        call.began.get_or_insert(Moment::from_millis(began));
+        let upload = Self { call, audio, events };
+        upload.check(limits)?;
+        Ok(upload)
+    }
+
     fn check(&self, limits: &Limits) -> Result<(), CaptureError> {
         let bad = |why: String| Err(CaptureError::BadPart { name: "events", why });
         let (count, limit) = (self.events.len(), limits.upload_events_max);
@@ -215,7 +233,8 @@ mod tests {
             .header("content-type", "multipart/form-data; boundary=b")
             .body(Body::from(body))
             .unwrap();
-        read(Multipart::from_request(request, &()).await.unwrap(), limits).await
+        let body = Multipart::from_request(request, &()).await.unwrap();
+        read(body, limits, Moment::from_millis(10_000)).await
     }
 
     #[tokio::test]
@@ -226,6 +245,7 @@ mod tests {
         let upload = sent(&parts, &Limits::default()).await.unwrap();
         assert_eq!(upload.call.external_id, "UP1");
         assert_eq!((upload.audio.duration_ms(), upload.events.len()), (1_000, 2));
+        assert_eq!(upload.call.began, Some(Moment::from_millis(9_000)));
     }
 
     #[tokio::test]

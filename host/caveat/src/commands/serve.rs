@@ -18,6 +18,7 @@ use crate::{
 /// Opens every room, then the socket; ends on SIGINT or SIGTERM, after every running call is sealed.
 pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     let metrics = metrics::install()?;
+    let sources = Arc::new(config.ingest.sources()?);
     let house = House::open(config).await?;
     let (recorder, packs) = house.start_recorder(config).await?;
     let mut hooks = Vec::new();
@@ -35,14 +36,19 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
         ledger: house.ledger.clone(),
         limits: Arc::new(config.limits.requests.clone()),
     });
-    let media = caveat_capture::routes(caveat_capture::Rooms {
+    let capture = caveat_capture::Rooms {
         recorder: recorder.clone(),
         access: house.access.clone(),
+        db: house.db.clone(),
+        clock: house.clock.clone(),
+        sources,
         limits: Arc::new(config.limits.media.clone()),
-    });
+    };
     let listener = TcpListener::bind(config.host.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.host.listen))?;
+    let intake = caveat_capture::serve(capture.clone()).await?;
+    let media = caveat_capture::routes(capture);
     tracing::info!(listen = %listener.local_addr()?, clients = config.clients.len(), "ready");
     let service = media.merge(api).merge(metrics).into_make_service_with_connect_info::<SocketAddr>();
     let stop = stop_asked()?;
@@ -51,6 +57,8 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
         () = stop => {}
     }
     tracing::info!(calls = recorder.calls_running(), "stopping: sealing what is running");
+    // Nothing more is begun; what is being fed from files is noted as begun, and told of by the next start.
+    drop(intake);
     recorder.drain().await;
     house.db.close().await;
     Ok(ExitCode::SUCCESS)
@@ -59,6 +67,7 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
 /// Everything that `serve` would refuse, without starting anything.
 pub(crate) fn check(path: &Path) -> anyhow::Result<ExitCode> {
     let config = Config::read(path)?;
+    config.ingest.sources()?;
     let engine = Engine::new(config.limits.packs.clone(), None)?;
     let trust = config.trust();
     for client in &config.clients {

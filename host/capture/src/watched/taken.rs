@@ -1,0 +1,130 @@
+//! What was taken from watched folders, by the digest of its content: nothing is taken in twice, not after a crash either.
+
+use caveat_model::{ClientId, RecordingId};
+use caveat_state::{Db, StateError, sql};
+
+const MIGRATIONS: &[&str] = &["
+CREATE TABLE taken_file (
+    client TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    run TEXT NOT NULL,
+    recording TEXT,
+    done BIGINT NOT NULL,
+    PRIMARY KEY (client, digest)
+)"];
+
+/// The list of what was taken.
+#[derive(Debug, Clone)]
+pub(super) struct Taken {
+    db: Db,
+    /// Tells what this process began from what an earlier one did.
+    run: String,
+}
+
+/// What is known of a content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// Nothing: it is now begun.
+    New,
+    /// Another folder's task takes it in right now.
+    Running,
+    /// An earlier process began with it, and had got this far.
+    Begun(RecordingId),
+    /// It was taken in as this recording, or refused.
+    Done(Option<RecordingId>),
+}
+
+impl Taken {
+    pub(super) async fn open(db: Db) -> Result<Self, StateError> {
+        db.migrate("watched-folders", MIGRATIONS).await?;
+        Ok(Self { db, run: uuid::Uuid::now_v7().to_string() })
+    }
+
+    /// Begins with a content, unless it is known. What an earlier process began without any audio having been fed is begun
+    /// anew.
+    pub(super) async fn begin(&self, client: &ClientId, digest: &str) -> Result<Known, StateError> {
+        let mut tx = self.db.begin().await?;
+        let row: Option<(String, Option<String>, i64)> =
+            sqlx::query_as("SELECT run, recording, done FROM taken_file WHERE client = $1 AND digest = $2")
+                .bind(client.as_str())
+                .bind(digest)
+                .fetch_optional(&mut *tx)
+                .await
+                .map_err(sql("look for a file that was taken"))?;
+        let known = match row {
+            None => Known::New,
+            Some((run, recording, done)) => {
+                let recording = recording.and_then(|id| id.parse().ok());
+                match (done, recording) {
+                    (0, _) if run == self.run => Known::Running,
+                    (0, None) => Known::New,
+                    (0, Some(recording)) => Known::Begun(recording),
+                    (_, recording) => Known::Done(recording),
+                }
+            }
+        };
+        if known == Known::New {
+            sqlx::query(
+                "INSERT INTO taken_file (client, digest, run, recording, done) VALUES ($1, $2, $3, NULL, 0)
+                 ON CONFLICT (client, digest) DO UPDATE SET run = excluded.run",
+            )
+            .bind(client.as_str())
+            .bind(digest)
+            .bind(self.run.as_str())
+            .execute(&mut *tx)
+            .await
+            .map_err(sql("note a file that is taken"))?;
+        }
+        tx.commit().await.map_err(sql("note a file that is taken"))?;
+        Ok(known)
+    }
+
+    /// Its call is open; from here on it is not begun anew.
+    pub(super) async fn opened(
+        &self,
+        client: &ClientId,
+        digest: &str,
+        recording: RecordingId,
+    ) -> Result<(), StateError> {
+        self.set(client, digest, Some(recording), 0).await
+    }
+
+    /// It is through, taken in or refused.
+    pub(super) async fn done(
+        &self,
+        client: &ClientId,
+        digest: &str,
+        recording: Option<RecordingId>,
+    ) -> Result<(), StateError> {
+        self.set(client, digest, recording, 1).await
+    }
+
+    async fn set(
+        &self,
+        client: &ClientId,
+        digest: &str,
+        recording: Option<RecordingId>,
+        done: i64,
+    ) -> Result<(), StateError> {
+        sqlx::query("UPDATE taken_file SET recording = $3, done = $4 WHERE client = $1 AND digest = $2")
+            .bind(client.as_str())
+            .bind(digest)
+            .bind(recording.map(|id| id.to_string()))
+            .bind(done)
+            .execute(self.db.pool())
+            .await
+            .map_err(sql("note how far a file was taken"))?;
+        Ok(())
+    }
+
+    /// Nothing came of it: it may be begun again.
+    pub(super) async fn forget(&self, client: &ClientId, digest: &str) -> Result<(), StateError> {
+        sqlx::query("DELETE FROM taken_file WHERE client = $1 AND digest = $2")
+            .bind(client.as_str())
+            .bind(digest)
+            .execute(self.db.pool())
+            .await
+            .map_err(sql("forget a file that was not taken"))?;
+        Ok(())
+    }
+}
