@@ -14,6 +14,9 @@ const CONFIG: &str = r#"
 late_window_ms = 500
 interim_every_ms = 1000
 
+[limits.media]
+reconnect_ms = 500
+
 [[client]]
 id = "acme"
 recorder-region = "GA"

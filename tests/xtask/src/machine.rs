@@ -61,6 +61,17 @@ fn once(folder: &Path, package: &str, make: impl FnOnce() -> Result<(), String>)
     std::fs::write(&note, package).map_err(|e| format!("{}: {e}", note.display()))
 }
 
+/// A caller that behaves as Twilio does, written by somebody else, in `target/tools` and nowhere else.
+pub(crate) fn can_call_like_twilio() -> Result<(), String> {
+    let folder = root().join("target/tools/streamdouble");
+    let package = "streamdouble==0.3.0";
+    once(&folder, package, || {
+        let venv = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
+        venv().or_else(|_| install("Python", &["python3", "python3-venv"]).and_then(|()| venv()))?;
+        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", package]))
+    })
+}
+
 /// A voice for calls.
 pub(crate) fn can_speak() -> Result<(), String> {
     if answers("espeak-ng", &["--version"]) && answers("sox", &["--version"]) {

@@ -19,7 +19,8 @@ cargo xtask properties [N]     put N random events to every pack (30000), and ma
 cargo xtask fuzz [--seconds N] [TARGET...]
                                feed parsers, pack loader and rulings with what libFuzzer makes up, 60 s each
 cargo xtask packs              build the rule packs into target/packs
-cargo xtask tools              put what packs in Python and JavaScript are built with into target/tools
+cargo xtask tools              put what packs in Python and JavaScript are built with, and what tests call with,
+                               into target/tools
 cargo xtask lint               formatting and clippy, as reviewers run them";
 
 fn main() -> ExitCode {
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
         Some("packs") => machine::can_build_packs().and_then(|()| host()).and_then(|()| packs()),
         Some("properties") => properties_of_packs(&args[1..]),
         Some("fuzz") => fuzz::fuzz(&args[1..]),
-        Some("tools") => machine::can_build_other_languages(),
+        Some("tools") => machine::can_build_other_languages().and_then(|()| machine::can_call_like_twilio()),
         Some("lint") => lint(),
         _ => {
             println!("{HELP}");
@@ -66,6 +67,7 @@ fn test() -> Result<(), String> {
     machine::can_build_other_languages()?;
     machine::can_speak()?;
     machine::can_read_keys()?;
+    machine::can_call_like_twilio()?;
     machine::can_check_formats()?;
     machine::can_serve_packs()?;
     step("formatting");
