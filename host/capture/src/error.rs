@@ -84,6 +84,15 @@ pub(crate) enum CaptureError {
     )]
     WavTruncated { what: &'static str, end: u64, bytes: usize },
 
+    /// The settings of RTP cannot be.
+    #[error("[media] {what}")]
+    Media { what: String },
+    /// A socket of RTP cannot be opened.
+    #[error("no media port can be opened on {address}: {why}")]
+    MediaPort { address: std::net::IpAddr, why: String },
+    /// Keys of SRTP that are not taken.
+    #[error("`a=crypto` cannot be used: {why}")]
+    Srtp { why: String },
     /// What was taken from watched folders cannot be remembered.
     #[error(transparent)]
     State(#[from] caveat_state::StateError),
@@ -105,6 +114,7 @@ impl CaptureError {
             Self::Recorder(error) => !error.is_the_senders(),
             Self::State(_) => true,
             Self::Access(error) => !matches!(error, AccessError::NoToken | AccessError::Scope { .. }),
+            Self::Media { .. } | Self::MediaPort { .. } => true,
             _ => false,
         }
     }

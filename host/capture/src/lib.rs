@@ -12,6 +12,8 @@ mod error;
 pub mod fuzz;
 mod limits;
 mod line;
+#[allow(dead_code, unused_imports, reason = "signalling that uses it comes next")]
+mod rtp;
 mod socket;
 pub mod sources;
 mod twilio;
@@ -28,6 +30,7 @@ use caveat_state::{Db, StateError};
 use tokio::{net::TcpListener, task::JoinSet};
 
 pub use limits::Limits;
+pub use rtp::Media;
 pub use sources::Sources;
 
 /// The rooms that capture leads to, opened by the binary.
