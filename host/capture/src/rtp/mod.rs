@@ -3,10 +3,25 @@
 //! Signalling reserves ports with [`Ports::open`], says in its answer which, and hands each to [`Reserved::receive`] with
 //! what was negotiated. From then on what is heard goes to the call by itself, until the [`Stream`] is dropped.
 
+mod align;
+mod clock;
+mod counts;
+mod decode;
+mod events;
+mod fetch;
+mod heard;
+mod line;
+mod order;
 mod ports;
+mod receiver;
+mod report;
+mod resample;
+mod rtcp;
 mod settings;
+mod source;
 mod srtp;
 mod stream;
+mod sweep;
 
 use std::net::SocketAddr;
 

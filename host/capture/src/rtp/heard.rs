@@ -1,0 +1,47 @@
+//! What is heard, at its place on the clock of the call, until it is handed over.
+
+/// Samples at 8,000 Hz that follow each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Piece {
+    /// Of the first: samples since the call began.
+    pub(super) at: u64,
+    pub(super) samples: Vec<i16>,
+}
+
+/// A key, in samples since the call began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct KeyHeard {
+    pub(super) symbol: char,
+    pub(super) start: u64,
+    pub(super) end: u64,
+}
+
+/// What was heard since the last hand-over.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    pub(super) pieces: Vec<Piece>,
+    pub(super) keys: Vec<KeyHeard>,
+}
+
+impl Heard {
+    /// Adds sound. What lies before the beginning of the call is cut off.
+    pub(super) fn sound(&mut self, at: i64, samples: &[i16]) {
+        let before = usize::try_from(-at).unwrap_or(0).min(samples.len());
+        let (at, samples) = (at.max(0) as u64, &samples[before..]);
+        if samples.is_empty() {
+            return;
+        }
+        match self.pieces.last_mut() {
+            Some(piece) if piece.at + piece.samples.len() as u64 == at => {
+                piece.samples.extend_from_slice(samples)
+            }
+            _ => self.pieces.push(Piece { at, samples: samples.to_vec() }),
+        }
+    }
+
+    /// Adds a key.
+    pub(super) fn key(&mut self, symbol: char, start: f64, end: f64) {
+        let place = |at: f64| at.max(0.0).round() as u64;
+        self.keys.push(KeyHeard { symbol, start: place(start), end: place(end) });
+    }
+}

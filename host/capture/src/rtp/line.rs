@@ -1,0 +1,282 @@
+//! One m-line: who may send on it, what is read of that, and which of its sources is heard. Without a socket.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use rtp_types::RtpPacket;
+
+use super::{
+    Media, Plan, Stats,
+    align::Alignment,
+    heard::Heard,
+    report::Reporter,
+    rtcp::{self, Told},
+    source::{Packet, Source},
+    srtp::Crypto,
+};
+
+/// RFC 3389: says that it is quiet. So it is where nothing comes, too.
+const COMFORT_NOISE: u8 = 13;
+/// A source is silent after this long, in seconds, and another one may have the m-line.
+const SILENT_S: f64 = 0.1;
+/// A second's packets may come at once: after a stall they do.
+const BURST_S: f64 = 1.0;
+
+/// What is known of one m-line. All times are seconds since the call began.
+pub(super) struct Line {
+    settings: Arc<Media>,
+    plan: Plan,
+    crypto: Option<Crypto>,
+    /// The address that is listened to, and when it was heard last.
+    latched: Option<(SocketAddr, f64)>,
+    sources: Vec<Source>,
+    /// The source that is heard.
+    playing: Option<u32>,
+    /// Packets that may still come now, and when that was reckoned.
+    allowance: (f64, f64),
+    pub(super) heard: Heard,
+    pub(super) stats: Stats,
+    pub(super) reporter: Reporter,
+}
+
+impl Line {
+    pub(super) fn new(plan: Plan, settings: Arc<Media>) -> Self {
+        let crypto = plan.srtp.clone().map(|keys| Crypto::new(keys, settings.sources_max));
+        let allowance = (f64::from(settings.packets_per_second_max) * BURST_S, 0.0);
+        let reporter = Reporter::new(&settings);
+        Self {
+            settings,
+            plan,
+            crypto,
+            latched: None,
+            sources: vec![],
+            playing: None,
+            allowance,
+            heard: Heard::default(),
+            stats: Stats::default(),
+            reporter,
+        }
+    }
+
+    pub(super) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What was negotiated anew. Sources go on; what was heard before belongs to the leg of before.
+    pub(super) fn update(&mut self, plan: Plan) {
+        if self.crypto.as_ref().map(Crypto::keys) != plan.srtp.as_ref() {
+            self.crypto = plan.srtp.clone().map(|keys| Crypto::new(keys, self.settings.sources_max));
+        }
+        self.plan = plan;
+    }
+
+    /// A datagram on the RTP port.
+    pub(super) fn datagram(&mut self, bytes: &[u8], from: SocketAddr, arrival: f64) {
+        if !self.may_come(arrival) {
+            self.stats.bad += 1;
+        } else if is_rtcp(bytes) {
+            self.rtcp(bytes, from, arrival);
+        } else if self
+            .latched
+            .is_some_and(|(whose, heard)| whose != from && arrival - heard < self.relatch_s())
+        {
+            self.stats.stray += 1;
+        } else if self.rtp(bytes, arrival).is_some() {
+            self.latched = Some((from, arrival));
+            self.stats.bytes += bytes.len() as u64;
+        } else {
+            self.stats.bad += 1;
+        }
+    }
+
+    /// A datagram on the RTCP port.
+    pub(super) fn control_datagram(&mut self, bytes: &[u8], from: SocketAddr, arrival: f64) {
+        if self.may_come(arrival) {
+            self.rtcp(bytes, from, arrival);
+        } else {
+            self.stats.bad += 1;
+        }
+    }
+
+    /// Time passes.
+    pub(super) fn tick(&mut self, now: f64) {
+        for source in &mut self.sources {
+            source.tick(now, &self.settings, &mut self.stats, &mut self.heard);
+        }
+        if let Some(source) = self.sources.iter().find(|s| Some(s.ssrc) == self.playing) {
+            self.stats.jitter_us = (source.jitter.seconds() * 1e6) as u32;
+            self.stats.drift_ppm = source.drift().unwrap_or(0.0) * 1e6;
+        }
+        self.stats.lost =
+            self.reporter.lost_by_the_gone + self.sources.iter().map(|s| s.order.lost()).sum::<u64>();
+    }
+
+    /// The m-line is over: what waits is placed as well as it can be.
+    pub(super) fn finish(&mut self, now: f64) {
+        for source in &mut self.sources {
+            source.finish(now, &mut self.stats, &mut self.heard);
+        }
+        self.tick(now);
+    }
+
+    /// A receiver report if one is due, and where it goes.
+    pub(super) fn report(&mut self, now: f64) -> Option<(Vec<u8>, SocketAddr)> {
+        let (report, to) = self.reporter.due(now, self.plan.rtcp_to, &mut self.sources)?;
+        match &mut self.crypto {
+            Some(crypto) => Some((crypto.close_rtcp(&report)?, to)),
+            None => Some((report, to)),
+        }
+    }
+
+    /// Tells the other m-lines of the call what the senders' clocks say, and does what follows.
+    pub(super) fn align(&mut self, alignment: &Alignment) {
+        for (ssrc, correction) in alignment.tell(self.reporter.clocks()) {
+            if let Some(source) = self.sources.iter_mut().find(|s| s.ssrc == ssrc) {
+                source.correction = correction;
+            }
+        }
+    }
+
+    fn relatch_s(&self) -> f64 {
+        self.settings.relatch_ms as f64 / 1_000.0
+    }
+
+    fn may_come(&mut self, now: f64) -> bool {
+        let per_second = f64::from(self.settings.packets_per_second_max);
+        let (left, reckoned) = self.allowance;
+        let left = (left + (now - reckoned).max(0.0) * per_second).min(per_second * BURST_S);
+        self.allowance = ((left - 1.0).max(0.0), now.max(reckoned));
+        left >= 1.0
+    }
+
+    /// None if it is no packet of this m-line.
+    fn rtp(&mut self, bytes: &[u8], arrival: f64) -> Option<()> {
+        let clear = match &mut self.crypto {
+            Some(crypto) => &crypto.open_rtp(bytes)?,
+            None => bytes,
+        };
+        let packet = RtpPacket::parse(clear).ok()?;
+        let payload_type = packet.payload_type();
+        let format = self.plan.formats.iter().find(|f| f.payload_type == payload_type);
+        let Some(&format) = format else {
+            return (payload_type == COMFORT_NOISE).then_some(());
+        };
+        let packet_of_source = Packet {
+            number: packet.sequence_number(),
+            stamp: packet.timestamp(),
+            format,
+            payload: packet.payload(),
+            arrival,
+            wanted: self.plan.receiving,
+        };
+        if !self.stats.payload_types.contains(&payload_type) {
+            self.stats.payload_types.push(payload_type);
+        }
+        self.stats.packets += 1;
+        self.take(packet.ssrc(), &packet_of_source);
+        Some(())
+    }
+
+    fn take(&mut self, ssrc: u32, packet: &Packet<'_>) {
+        let place = match self.sources.iter().position(|s| s.ssrc == ssrc) {
+            Some(place) => place,
+            None => {
+                self.make_room();
+                self.sources.push(Source::new(ssrc, packet));
+                self.sources.len() - 1
+            }
+        };
+        self.let_play(place, packet.arrival);
+        let Some(source) = self.sources.get_mut(place) else { return };
+        source.take(packet, &self.settings, &mut self.stats, &mut self.heard);
+    }
+
+    /// A source is heard if nobody else is, or whoever was has fallen silent.
+    fn let_play(&mut self, place: usize, now: f64) {
+        let Some(source) = self.sources.get(place) else { return };
+        let (ssrc, came) = (source.ssrc, source.began_at);
+        if self.playing == Some(ssrc) {
+            return;
+        }
+        let other = self.sources.iter_mut().find(|s| Some(s.ssrc) == self.playing);
+        if let Some(other) = other {
+            if now - other.heard_at.max(came) < SILENT_S {
+                return;
+            }
+            other.give_way(&mut self.stats, &mut self.heard);
+        }
+        self.playing = Some(ssrc);
+        if let Some(source) = self.sources.get_mut(place) {
+            source.play_on();
+        }
+    }
+
+    /// Forgets the source that has been silent for longest, if there are too many.
+    fn make_room(&mut self) {
+        if self.sources.len() < self.settings.sources_max {
+            return;
+        }
+        let oldest = self
+            .sources
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| Some(s.ssrc) != self.playing || self.sources.len() == 1)
+            .min_by(|(_, a), (_, b)| a.heard_at.total_cmp(&b.heard_at));
+        if let Some((place, _)) = oldest {
+            self.remove(place);
+        }
+    }
+
+    fn remove(&mut self, place: usize) {
+        let mut source = self.sources.remove(place);
+        source.finish(source.heard_at, &mut self.stats, &mut self.heard);
+        self.reporter.forget(&source);
+        if self.playing == Some(source.ssrc) {
+            self.playing = None;
+        }
+    }
+
+    fn rtcp(&mut self, bytes: &[u8], from: SocketAddr, arrival: f64) {
+        // Reports come from where the sound comes from, if not from the same port.
+        if self.latched.is_some_and(|(whose, _)| whose.ip() != from.ip()) && self.crypto.is_none() {
+            self.stats.stray += 1;
+            return;
+        }
+        let clear = match &mut self.crypto {
+            Some(crypto) => crypto.open_rtcp(bytes),
+            None => Some(bytes.to_vec()),
+        };
+        let Some(told) = clear.and_then(|clear| rtcp::parse(&clear)) else {
+            self.stats.bad += 1;
+            return;
+        };
+        self.reporter.came_from(from);
+        for told in told {
+            match told {
+                Told::Bye { ssrc } => {
+                    if let Some(place) = self.sources.iter().position(|s| s.ssrc == ssrc) {
+                        self.remove(place);
+                    }
+                }
+                Told::Clock { ssrc, ntp, stamp } => {
+                    if let Some(source) = self.sources.iter().find(|s| s.ssrc == ssrc) {
+                        self.reporter.clock(source, ntp, stamp, arrival);
+                    }
+                }
+                Told::Name { ssrc, cname } => {
+                    if self.sources.iter().any(|s| s.ssrc == ssrc) {
+                        self.reporter.name(ssrc, cname);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// RFC 5761 4: payload types 64 to 95 are left to RTCP, and no sound has them.
+fn is_rtcp(bytes: &[u8]) -> bool {
+    matches!(bytes.get(1), Some(192..=223))
+}
+
+#[cfg(test)]
+#[path = "line_tests.rs"]
+mod tests;
