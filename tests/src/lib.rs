@@ -7,6 +7,7 @@ pub mod host;
 pub mod load;
 pub mod people;
 pub mod registry;
+pub mod siprec;
 pub mod speech;
 pub mod twilio;
 pub mod watch;

@@ -1,5 +1,7 @@
 //! What can be wrong with what is sent, and how much of it the sender is told.
 
+use std::{net::SocketAddr, path::PathBuf};
+
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
@@ -93,9 +95,22 @@ pub(crate) enum CaptureError {
     /// Keys of SRTP that are not taken.
     #[error("`a=crypto` cannot be used: {why}")]
     Srtp { why: String },
+    /// An offer of which nothing can be recorded, or none at all.
+    #[error("there is no media line that can be recorded: audio in G.711, G.722, Opus or L16 is")]
+    NothingToRecord,
+    /// A socket that cannot be opened.
+    #[error("cannot listen for SIP on {transport} {address}: {source}")]
+    Listen { transport: &'static str, address: SocketAddr, source: std::io::Error },
+    /// A certificate or key that cannot be used.
+    #[error("{}: {why}", path.display())]
+    Certificate { path: PathBuf, why: String },
+    /// The SIP stack failed.
+    #[error("SIP: {0}")]
+    Sip(#[from] rsipstack::Error),
     /// What was taken from watched folders cannot be remembered.
     #[error(transparent)]
     State(#[from] caveat_state::StateError),
+
     /// The door said no, or failed.
     #[error(transparent)]
     Access(#[from] AccessError),
@@ -114,6 +129,7 @@ impl CaptureError {
             Self::Recorder(error) => !error.is_the_senders(),
             Self::State(_) => true,
             Self::Access(error) => !matches!(error, AccessError::NoToken | AccessError::Scope { .. }),
+            Self::Listen { .. } | Self::Certificate { .. } | Self::Sip(_) => true,
             Self::Media { .. } | Self::MediaPort { .. } => true,
             _ => false,
         }

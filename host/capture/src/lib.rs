@@ -1,5 +1,5 @@
-//! From the wire to events and audio frames: Twilio Media Streams, Genesys AudioHook, Asterisk AudioSocket, uploaded WAV
-//! files and watched folders.
+//! From the wire to events and audio frames: SIPREC, Twilio Media Streams, Genesys AudioHook, Asterisk AudioSocket,
+//! uploaded WAV files and watched folders.
 //!
 //! Never decides whether a call is recorded and never keeps audio: the recorder is the only door. Never ends a phone
 //! call: whatever is wrong with a stream ends the stream, and no other. One module per protocol; start at [`routes`] and
@@ -12,8 +12,9 @@ mod error;
 pub mod fuzz;
 mod limits;
 mod line;
-#[allow(dead_code, unused_imports, reason = "signalling that uses it comes next")]
 mod rtp;
+mod running;
+mod siprec;
 mod socket;
 pub mod sources;
 mod twilio;
@@ -31,6 +32,9 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 pub use limits::Limits;
 pub use rtp::Media;
+pub use siprec::{
+    FirstStream, Pattern, Refused, Siprec, SiprecLimits, SiprecServer, Source, Trunk, listen_siprec,
+};
 pub use sources::Sources;
 
 /// The rooms that capture leads to, opened by the binary.

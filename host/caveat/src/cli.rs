@@ -159,9 +159,15 @@ pub(crate) enum LedgerCommand {
 }
 
 impl Cli {
+    /// The SIP stack logs whole messages, with numbers and keys in them: only who asks for it by name gets that.
+    fn filter(&self) -> String {
+        if self.log.contains("rsipstack") { self.log.clone() } else { format!("{},rsipstack=warn", self.log) }
+    }
+
     /// Logs go to standard error; what a command prints goes to standard output.
     pub(crate) fn start_logging(&self) {
-        let filter = EnvFilter::try_new(&self.log).unwrap_or_else(|_| EnvFilter::new("info"));
+        let filter =
+            EnvFilter::try_new(self.filter()).unwrap_or_else(|_| EnvFilter::new("info,rsipstack=warn"));
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)

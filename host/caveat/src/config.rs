@@ -29,6 +29,8 @@ pub(crate) struct Config {
     pub(crate) host: Host,
     pub(crate) paths: Paths,
     pub(crate) limits: Limits,
+    pub(crate) media: caveat_capture::Media,
+    pub(crate) siprec: caveat_capture::Siprec,
     pub(crate) clients: Vec<Client>,
     pub(crate) ingest: Ingest,
 }
@@ -92,6 +94,7 @@ pub(crate) struct Limits {
     pub(crate) media: caveat_capture::Limits,
     pub(crate) webhooks: WebhookLimits,
     pub(crate) assurance: caveat_recorder::AssuranceLimits,
+    pub(crate) siprec: caveat_capture::SiprecLimits,
 }
 
 /// A client and its packs.
@@ -146,6 +149,10 @@ struct Raw {
     #[serde(default)]
     limits: Limits,
     audiosocket: Option<RawAudioSocket>,
+    #[serde(default)]
+    media: caveat_capture::Media,
+    #[serde(default)]
+    siprec: caveat_capture::Siprec,
     #[serde(default)]
     client: Vec<RawClient>,
 }
@@ -227,6 +234,13 @@ impl Config {
         }
         let sources = raw.client.iter().map(|client| (client.id.clone(), client.sources())).collect();
         let ingest = Ingest::new(base, raw.audiosocket, sources)?;
+        raw.siprec.check(&seen).map_err(anyhow::Error::msg)?;
+        let (lines, legs) = (raw.limits.siprec.lines_max, raw.limits.calls.legs_max);
+        if lines > usize::from(legs) {
+            bail!(
+                "`lines_max` of [limits.siprec] is {lines}, but `legs_max` of [limits.calls] is {legs}: a line is a leg"
+            );
+        }
         let clients = raw.client.into_iter().map(|c| c.checked(base)).collect::<anyhow::Result<_>>()?;
         let data = base.join(&raw.host.data_dir);
         let at = |given: &Option<PathBuf>, name: &str| {
@@ -242,7 +256,8 @@ impl Config {
             compiled: data.join("compiled"),
             lock,
         };
-        Ok(Self { host: raw.host, paths, limits: raw.limits, clients, ingest })
+        let siprec = raw.siprec.located(base);
+        Ok(Self { host: raw.host, paths, limits: raw.limits, media: raw.media, siprec, clients, ingest })
     }
 }
 
@@ -413,6 +428,9 @@ mod tests {
         check(&client("[[client.audiohook]]\napi-key = \"\""), &["client `a`", "api-key"]);
         check("[audiosocket]\nlisten = \"127.0.0.1:1\"\nclient = \"b\"\n", &["client `b`"]);
         check("[limits.calls]\nlate_window_s = 1\n", &["line 2", "`late_window_ms`"]);
+        check("[siprec]\nlisten-upd = \"127.0.0.1:5060\"\n", &["line 2", "`listen-udp`"]);
+        check("[[siprec.trunk]]\nname = \"a\"\nclient = \"b\"\n", &["siprec trunk `a`", "no client `b`"]);
+        check("[limits.siprec]\nlines_max = 9\n", &["`legs_max`"]);
     }
 
     #[test]
@@ -423,9 +441,11 @@ mod tests {
     }
 
     #[test]
-    fn the_example_is_valid() {
-        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/quickstart/caveat.toml");
-        let config = Config::read(&example).unwrap();
-        assert!(!config.clients.is_empty());
+    fn the_examples_are_valid() {
+        for example in ["quickstart", "siprec"] {
+            let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+            let config = Config::read(&examples.join(example).join("caveat.toml")).unwrap();
+            assert!(!config.clients.is_empty());
+        }
     }
 }

@@ -17,7 +17,7 @@ enum Kind {
 }
 
 /// Every metric: its name, its kind, and what it counts by which labels.
-const METRICS: [(&str, Kind, &str); 10] = [
+const METRICS: [(&str, Kind, &str); 16] = [
     (
         "caveat_assurance_flaws_total",
         Kind::Counter,
@@ -55,6 +55,28 @@ const METRICS: [(&str, Kind, &str); 10] = [
         "caveat_monitor_differences_total",
         Kind::Counter,
         "Those that would have come out otherwise had they been obeyed, by client, pack and kind.",
+    ),
+    ("caveat_siprec_requests_total", Kind::Counter, "SIP requests that were answered, by method and status."),
+    (
+        "caveat_siprec_sessions_total",
+        Kind::Counter,
+        "Recording sessions that are over, by client and by how they ended.",
+    ),
+    (
+        "caveat_siprec_metadata_total",
+        Kind::Counter,
+        "Metadata of recording sessions, by result: `ok`, `broken`, `missing`.",
+    ),
+    (
+        "caveat_siprec_lines_refused_total",
+        Kind::Counter,
+        "Media lines that came later and found no leg left.",
+    ),
+    ("caveat_siprec_strangers_total", Kind::Counter, "SIP requests that came by no trunk."),
+    (
+        "caveat_siprec_strangers_dropped_total",
+        Kind::Counter,
+        "Packets and connections from no trunk's address beyond `strangers_per_s`, dropped unread.",
     ),
 ];
 

@@ -139,6 +139,9 @@ pub struct Answer {
     /// What somebody still has to do, and by when.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open_duties: Vec<OpenDuty>,
+    /// The number of whoever joined, if somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<PartyId>,
 }
 
 /// How a running call stands.

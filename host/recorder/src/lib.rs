@@ -112,6 +112,7 @@ pub struct Call {
     client: ClientId,
     id: String,
     orders: mpsc::Sender<Order>,
+    state: watch::Receiver<RecordingState>,
 }
 
 impl Recorder {
@@ -161,11 +162,12 @@ impl Recorder {
             return Err(RecorderError::TooLong { what: "call id", bytes, limit });
         }
         let (orders, inbox) = mpsc::channel(limits.frames_waiting_max);
-        let handle = Call { client: client.clone(), id: id.clone(), orders };
+        let (shown, state) = watch::channel(RecordingState::NotRecorded);
+        let handle = Call { client: client.clone(), id: id.clone(), orders, state };
         let admitted = self.admit(&handle)?;
         let (began, clock) = self.clock_of(&call)?;
         let known = CallFacts::new(call, &profile, began, limits)?;
-        let (session, answer) = Session::begin(self.house.clone(), profile, id, clock, known).await?;
+        let (session, answer) = Session::begin(self.house.clone(), profile, id, clock, known, shown).await?;
         tracing::info!(client = %session.client(), recording = %session.recording(), "call began");
         // The table holds a sender too, so the task must not wait for all senders to go.
         tokio::spawn(async move {
@@ -385,6 +387,11 @@ impl Call {
     /// Waits until the call is over and sealed.
     pub async fn sealed(&self) {
         self.orders.closed().await;
+    }
+
+    /// What is being done with its audio, as it changes.
+    pub fn states(&self) -> watch::Receiver<RecordingState> {
+        self.state.clone()
     }
 
     /// The phone system's id.

@@ -119,6 +119,17 @@ pub(crate) fn can_link_fuzzers() -> Result<(), String> {
     install("a C++ compiler for libFuzzer", &["g++"])
 }
 
+/// A session recording client that nobody here wrote. It is run as root: it writes packets of its own.
+pub(crate) fn can_record_sessions() -> Result<(), String> {
+    // Asked for its version, sipp gives it and ends with 99.
+    let has_sipp =
+        Command::new("sipp").arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    if has_sipp && answers("openssl", &["version"]) {
+        return Ok(());
+    }
+    install("a SIPREC client and its certificates", &["sip-tester", "openssl"])
+}
+
 fn rustup_has(target: &str) -> bool {
     let Ok(output) = Command::new("rustc").args(["--print", "sysroot"]).output() else { return false };
     let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_owned();

@@ -70,6 +70,7 @@ fn test() -> Result<(), String> {
     machine::can_call_like_twilio()?;
     machine::can_check_formats()?;
     machine::can_serve_packs()?;
+    machine::can_record_sessions()?;
     step("formatting");
     cargo(&["fmt", "--all", "--check"])?;
     step("building the host and every test");

@@ -3,7 +3,9 @@
 use std::{net::SocketAddr, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
+use caveat_capture::{SiprecServer, listen_siprec};
 use caveat_engine::Engine;
+use caveat_recorder::Recorder;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -44,6 +46,7 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
         sources,
         limits: Arc::new(config.limits.media.clone()),
     };
+    let siprec = start_siprec(config, &recorder).await?;
     let listener = TcpListener::bind(config.host.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.host.listen))?;
@@ -59,9 +62,25 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     tracing::info!(calls = recorder.calls_running(), "stopping: sealing what is running");
     // Nothing more is begun; what is being fed from files is noted as begun, and told of by the next start.
     drop(intake);
+    if let Some(siprec) = &siprec {
+        siprec.refuse_new();
+    }
     recorder.drain().await;
+    if let Some(siprec) = siprec {
+        siprec.close().await;
+    }
     house.db.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A session recording server, if the configuration names a socket for it.
+async fn start_siprec(config: &Config, recorder: &Recorder) -> anyhow::Result<Option<SiprecServer>> {
+    let siprec = config.siprec.clone();
+    if !siprec.is_on() {
+        return Ok(None);
+    }
+    let (limits, media) = (config.limits.siprec.clone(), config.media.clone());
+    Ok(Some(listen_siprec(recorder.clone(), siprec, limits, media).await?))
 }
 
 /// Everything that `serve` would refuse, without starting anything.

@@ -118,6 +118,7 @@ impl Session {
             remedies: vec![],
             reasons: self.not_recording.iter().map(said).collect(),
             open_duties: self.duties.open().to_vec(),
+            joined: None,
         })
     }
 

@@ -111,7 +111,7 @@ impl Session {
     }
 
     /// Notes that the call was captured, and how. It is not recorded any less for a note that fails.
-    async fn note_capture(&self, state: CapturedState, duration_ms: u64) {
+    pub(super) async fn note_capture(&self, state: CapturedState, duration_ms: u64) {
         let facts = self.known.facts();
         let mut legs: Vec<u8> = facts.parties.iter().filter_map(|p| p.leg).collect();
         legs.sort_unstable();

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     Answer, ClientProfile, Frame, Happening, RecorderError, RecordingState, RunningCall, Who,
+    assurance::CapturedState,
     bounds::Bound,
     call_clock::CallClock,
     call_facts::CallFacts,
@@ -52,6 +53,8 @@ pub(crate) struct Session {
     tape: Tape,
     recording: RecordingId,
     state: RecordingState,
+    /// The state as whoever feeds the call sees it.
+    shown: watch::Sender<RecordingState>,
     /// There once something may be kept.
     writer: Option<Writer>,
     /// The ruling that left no place to keep this call in.
@@ -82,6 +85,7 @@ impl Session {
         call: String,
         clock: CallClock,
         known: CallFacts,
+        shown: watch::Sender<RecordingState>,
     ) -> Result<(Self, Answer), RecorderError> {
         let recording = RecordingId::new(house.clock.now());
         let legs = known.facts().parties.iter().filter_map(|p| p.leg);
@@ -103,6 +107,7 @@ impl Session {
             known,
             recording,
             state: RecordingState::NotRecorded,
+            shown,
             writer: None,
             no_place: None,
             pauses: Pauses::default(),
@@ -110,6 +115,7 @@ impl Session {
             ending: None,
         };
         let answer = session.consider(CaptureEvent::Offered, &Who::phone_system(), false).await?;
+        session.show();
         Ok((session, answer))
     }
 
@@ -134,6 +140,7 @@ impl Session {
             if let Err(error) = self.on_time().await {
                 self.fail(&error).await;
             }
+            self.show();
         }
         if let Err(error) = self.close().await {
             self.fail(&error).await;
@@ -141,6 +148,10 @@ impl Session {
         if let Err(error) = self.house.assure(&self.client.id, &self.call, self.recording).await {
             tracing::error!(client = %self.client.id, recording = %self.recording, %error, "not assured");
         }
+    }
+
+    fn show(&self) {
+        self.shown.send_if_modified(|shown| std::mem::replace(shown, self.state) != self.state);
     }
 
     async fn take(&mut self, order: Order) {
@@ -207,9 +218,10 @@ impl Session {
             _ => {}
         }
         let event = self.known.apply(happening, self.moment(), self.tape.oldest())?;
+        let joined = if let CaptureEvent::PartyJoined(id) = event { Some(id) } else { None };
         let answer = self.consider(event, &who, resumed).await;
         self.tape.may_begin_at(None);
-        answer
+        answer.map(|answer| Answer { joined, ..answer })
     }
 
     fn legs_of(&self, party: PartyId) -> std::option::IntoIter<u8> {
@@ -518,6 +530,7 @@ impl Session {
             remedies: verdict.remedies().map(|r| r.action.clone()).collect(),
             reasons: why.map(said).collect(),
             open_duties: self.duties.open().to_vec(),
+            joined: None,
         }
     }
 
