@@ -30,7 +30,7 @@ fn config(rest: &str) -> String {
     format!(
         r#"
 [limits.calls]
-late_window_ms = 500
+late_window_ms = 3000
 announce_within_ms = 1200
 
 [limits.webhooks]
@@ -153,7 +153,7 @@ async fn a_recording_is_held_until_the_notice_is_confirmed_and_the_integrator_is
         .event(json!({"words": [{"leg": 0, "start": joined + 500, "end": joined + 700, "text": "welcome"}]}));
     script.sound(AGENT, &noise(1_500));
     let told = script.now();
-    script.event(json!({"notice-played": {"kind": "spoken", "language": "en"}}));
+    script.event(json!({"notice-played": {"kind": "spoken", "language": "en", "record-from": told}}));
     script.sound(AGENT, &noise(1_500));
     let outcome = script.play(&host.url, &token).await.unwrap();
     let states: Vec<&Value> = outcome.answers.iter().map(|a| &a["state"]).collect();
@@ -239,7 +239,9 @@ async fn where_the_call_carries_sound_the_host_plays_the_notice_itself() {
         "customParameters": {"token": token, "marks": "true", "plays-to-all": "true",
             "agent-region": "TX", "customer-region": "GA", "direction": "inbound"}}});
     socket.send(Message::text(start.to_string())).await.unwrap();
-    assert_eq!(live.next_on("seal").await.unwrap()["state"], "recording");
+    // The first mark: the stream takes sound, and the host knows it.
+    let mark = socket.next().await.unwrap().unwrap().into_text().unwrap();
+    assert!(mark.contains("caveat:recording"), "{mark}");
     let http = reqwest::Client::new();
     let events = format!("{}/v1/calls/CA1/events", host.url);
     let answer = http.post(&events).bearer_auth(&token).json(&joiner()).send().await.unwrap();
@@ -265,7 +267,7 @@ async fn where_the_call_carries_sound_the_host_plays_the_notice_itself() {
         }
     }
     assert!(played == g711::to_mu_law(&notice), "what is played is the announcement");
-    assert_eq!(states, ["caveat:recording", "caveat:suspended", "caveat:recording"]);
+    assert_eq!(states, ["caveat:suspended", "caveat:recording"]);
     let verdict = live.next_on("notice-played").await.unwrap();
     assert_eq!(
         (&verdict["who"]["by"], &verdict["state"]),

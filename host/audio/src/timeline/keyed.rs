@@ -99,6 +99,9 @@ impl Keyed {
         for (leg, sound) in legs {
             let listened = self.listened.get(leg).copied().unwrap_or(0);
             let from = listened.saturating_sub(SEAM_MS).max(oldest);
+            // What is still on its way is listened to when it is there.
+            let arrived = sound.arrived_to / u64::from(SAMPLES_PER_MS);
+            let until = until.min(Offset::try_from(arrived).unwrap_or(Offset::MAX));
             if until <= listened || until <= from {
                 continue;
             }

@@ -57,6 +57,8 @@ struct Leg {
     seconds: VecDeque<Second>,
     /// The end of what has left: a key that began there may go on.
     tail: Vec<i16>,
+    /// Up to where sound has arrived, in samples since the call began.
+    arrived_to: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -111,6 +113,7 @@ impl Timeline {
             if leg.seconds.len() <= second {
                 leg.seconds.resize_with(second + 1, Second::default);
             }
+            leg.arrived_to = leg.arrived_to.max(at + i as u64 + 1);
             leg.seconds[second].samples[within] = *sample;
             leg.seconds[second].arrived[within] = true;
         }

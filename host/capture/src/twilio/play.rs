@@ -1,16 +1,23 @@
 //! What the host plays on a bidirectional stream, and what of it was heard.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use caveat_audio::g711;
-use caveat_model::{NoticeKind, PartyId};
+use caveat_model::{NoticeKind, Offset, PartyId};
 use caveat_recorder::{Cue, NewNotice};
 use serde_json::json;
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
 };
+
+/// What is to be sent now, and what is heard of it on the call.
+pub(super) struct Playing {
+    pub(super) messages: Vec<String>,
+    pub(super) sound: Arc<Vec<i16>>,
+    mark: String,
+}
 
 /// The customer's number within a call of this protocol.
 const CUSTOMER: PartyId = 1;
@@ -32,8 +39,8 @@ struct Standing {
     cue: Cue,
     /// When it is to be played next; none: it was, and is not repeated.
     due: Option<Instant>,
-    /// The mark behind it, until it was heard once.
-    mark: Option<String>,
+    /// The mark behind it and when it began, until it was heard once.
+    mark: Option<(String, Option<Offset>)>,
 }
 
 impl Player {
@@ -41,8 +48,8 @@ impl Player {
         Self { cues, standing: vec![], to_all, sent: 0 }
     }
 
-    /// The messages of the next cue, when it is due. Nothing is lost where this is not waited for to the end.
-    pub(super) async fn next(&mut self, stream: &str) -> Vec<String> {
+    /// The next cue, when it is due. Nothing is lost where this is not waited for to the end.
+    pub(super) async fn next(&mut self, stream: &str) -> Playing {
         loop {
             self.take_in();
             let now = Instant::now();
@@ -50,9 +57,9 @@ impl Player {
                 standing.due = standing.cue.every_s.map(|s| now + Duration::from_secs(s.into()));
                 self.sent += 1;
                 let mark = format!("{PLAYED}{}", self.sent);
-                let messages = messages(stream, &standing.cue.sound, &mark);
-                standing.mark = Some(mark);
-                return messages;
+                let sound = standing.cue.sound.clone();
+                standing.mark = Some((mark.clone(), None));
+                return Playing { messages: messages(stream, &sound, &mark), sound, mark };
             }
             let due = self.standing.iter().filter_map(|s| s.due).min();
             tokio::select! {
@@ -62,22 +69,25 @@ impl Player {
         }
     }
 
+    /// It begins to sound at `at`: a recording may begin with it.
+    pub(super) fn begins(&mut self, playing: &Playing, at: Offset) {
+        let mut marks = self.standing.iter_mut().filter_map(|s| s.mark.as_mut());
+        if let Some((_, began)) = marks.find(|(mark, _)| *mark == playing.mark) {
+            *began = Some(at);
+        }
+    }
+
     /// The notice that was given, when Twilio gives back the mark behind it.
     pub(super) fn heard(&mut self, mark: &str) -> Option<NewNotice> {
-        let standing = self.standing.iter_mut().find(|s| s.mark.as_deref() == Some(mark))?;
-        standing.mark = None;
-        let (kind, every_s) = match standing.cue.every_s {
-            Some(every_s) => (NoticeKind::Beep, every_s),
-            None => (NoticeKind::Spoken, 0),
+        let is_behind = |s: &&mut Standing| s.mark.as_ref().is_some_and(|(name, _)| name == mark);
+        let standing = self.standing.iter_mut().find(is_behind)?;
+        let (_, began) = standing.mark.take()?;
+        let (kind, every_s, record_from) = match standing.cue.every_s {
+            Some(every_s) => (NoticeKind::Beep, every_s, None),
+            None => (NoticeKind::Spoken, 0, began),
         };
         let heard_by = (!self.to_all).then(|| vec![CUSTOMER]);
-        Some(NewNotice {
-            kind,
-            record_from: None,
-            heard_by,
-            language: standing.cue.language.clone(),
-            every_s,
-        })
+        Some(NewNotice { kind, record_from, heard_by, language: standing.cue.language.clone(), every_s })
     }
 
     fn take_in(&mut self) {
@@ -111,7 +121,6 @@ fn messages(stream: &str, sound: &[i16], mark: &str) -> Vec<String> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use std::sync::Arc;
 
     fn cue(id: u32, every_s: Option<u16>) -> Cue {
         Cue { id, language: "en".into(), sound: Arc::new(vec![100; 12_000]), every_s }
@@ -121,15 +130,17 @@ mod tests {
     async fn a_notice_is_played_once_and_told_of_when_it_was_heard() {
         let cues = watch::Sender::new(vec![cue(1, None)]);
         let mut player = Player::new(cues.subscribe(), false);
-        let messages = player.next("MZ1").await;
-        assert_eq!(messages.len(), 3, "two pieces and a mark");
-        assert!(messages[2].contains("caveat:played:1"));
+        let playing = player.next("MZ1").await;
+        assert_eq!(playing.messages.len(), 3, "two pieces and a mark");
+        assert!(playing.messages[2].contains("caveat:played:1"));
+        player.begins(&playing, 700);
         assert!(player.heard("caveat:played:9").is_none());
         let notice = player.heard("caveat:played:1").unwrap();
+        assert_eq!(notice.record_from, Some(700));
         assert_eq!((notice.kind, notice.heard_by), (NoticeKind::Spoken, Some(vec![CUSTOMER])));
         // Another cue is another notice, though it sounds the same.
         cues.send_replace(vec![cue(2, None)]);
-        assert!(player.next("MZ1").await[2].contains("caveat:played:2"));
+        assert!(player.next("MZ1").await.messages[2].contains("caveat:played:2"));
     }
 
     #[tokio::test]

@@ -15,10 +15,10 @@ use tokio::{
 
 use super::{
     Caller,
-    message::{Message, Start, parse},
+    message::{Message, Start, Track, parse},
     order::Order,
     parameters::{self, Offered},
-    play::Player,
+    play::{Player, Playing},
 };
 use crate::{
     Limits, Rooms,
@@ -167,10 +167,8 @@ impl Stream {
                     self.tell(socket, state).await?;
                     continue;
                 }
-                messages = played(&mut self.player, &self.id) => {
-                    for message in messages {
-                        self.send(socket, message).await?;
-                    }
+                playing = played(&mut self.player, &self.id) => {
+                    self.play(socket, playing).await?;
                     continue;
                 }
                 () = self.line.replaced() => return Ok(End::Replaced),
@@ -235,6 +233,25 @@ impl Stream {
         Ok(None)
     }
 
+    /// Plays to the people on the call. It is the track `outbound` of a bidirectional stream, which Twilio does not send
+    /// back, and so it is heard here as well.
+    async fn play(&mut self, socket: &mut WebSocket, playing: Playing) -> Result<(), CaptureError> {
+        const PIECE_MS: Offset = 20;
+        let at = Offset::try_from(self.began.elapsed().as_millis()).unwrap_or(Offset::MAX);
+        if let Some(player) = &mut self.player {
+            player.begins(&playing, at);
+        }
+        let pieces = playing.sound.chunks(PIECE_MS as usize * 8);
+        for (start, piece) in (at..).step_by(PIECE_MS as usize).zip(pieces) {
+            let frame = caveat_recorder::Frame::at_ms(Track::Outbound.leg(), start, piece.to_vec());
+            self.lost += u64::from(!self.call.hear(frame));
+        }
+        for message in playing.messages {
+            self.send(socket, message).await?;
+        }
+        Ok(())
+    }
+
     /// Sends a mark, if marks are wanted and this one says something new.
     async fn tell(&mut self, socket: &mut WebSocket, state: RecordingState) -> Result<(), CaptureError> {
         if self.watch.is_none() || self.told == Some(state) {
@@ -279,8 +296,8 @@ impl Stream {
     }
 }
 
-/// The messages of what is to be played next; never, if the stream takes no sound.
-async fn played(player: &mut Option<Player>, stream: &str) -> Vec<String> {
+/// What is to be played next; never, if the stream takes no sound.
+async fn played(player: &mut Option<Player>, stream: &str) -> Playing {
     match player {
         Some(player) => player.next(stream).await,
         None => std::future::pending().await,

@@ -16,15 +16,12 @@ impl Session {
         let mut note = |state, duties: Vec<OpenDuty>| changed.extend(duties.into_iter().map(|d| (state, d)));
         match event {
             Event::Capture(CaptureEvent::NoticePlayed) => {
-                let facts = self.known.facts();
-                let told = |id| facts.notices.iter().any(|n| n.heard_by.contains(&id));
-                let all_told = facts.parties.iter().filter(|p| p.traits.present).all(|p| told(p.id));
-                // A notice that not everyone heard leaves a duty open which the verdict on it asks for again.
+                // A notice that is not enough for a rule leaves its duty open: the verdict on the notice asks again.
                 let asks = |rule: &str| {
                     verdict.obligations().any(|(_, o)| o.duty == Duty::Announce && o.rule == rule)
                 };
-                if let Some(notice) = facts.notices.last() {
-                    note(DutyState::Done, self.duties.notice(notice.kind, |rule| all_told || !asks(rule)));
+                if let Some(notice) = self.known.facts().notices.last() {
+                    note(DutyState::Done, self.duties.notice(notice.kind, |rule| !asks(rule)));
                 }
             }
             Event::Capture(CaptureEvent::PartyJoined(_)) => self.duties.others_joined(),
