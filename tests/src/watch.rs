@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use futures::{StreamExt, stream::BoxStream};
 use serde_json::Value;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// Longer than anything takes on a busy machine, shorter than anybody's patience.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,6 +27,8 @@ impl Live {
 
     /// The next verdict.
     pub async fn next(&mut self) -> anyhow::Result<Value> {
+        // A stream that is kept alive and says nothing is waited for no longer than a silent one.
+        let deadline = Instant::now() + PATIENCE;
         loop {
             while let Some(end) = self.unread.windows(2).position(|w| w == b"\n\n") {
                 let block: Vec<u8> = self.unread.drain(..end + 2).collect();
@@ -40,7 +42,7 @@ impl Live {
                     return Ok(serde_json::from_str(data.trim())?);
                 }
             }
-            let chunk = timeout(PATIENCE, self.bytes.next()).await.context("no verdict comes")?;
+            let chunk = timeout_at(deadline, self.bytes.next()).await.context("no verdict comes")?;
             self.unread.extend(chunk.context("the host ended the stream")??);
         }
     }

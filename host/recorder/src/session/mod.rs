@@ -159,6 +159,9 @@ impl Session {
             Order::Frame(frame) => self.tape.hear(&frame),
             Order::Passed(at) => self.clock.tell(at),
             Order::Happened(happening, who, answer) => {
+                if let Happening::Key(key) = &happening {
+                    self.tape.key(*key);
+                }
                 let result = self.happened(happening, who).await;
                 // Whoever asked may be gone; what was ruled holds all the same.
                 let _ = answer.send(result);
@@ -212,7 +215,6 @@ impl Session {
             Happening::NoticePlayed(notice) if notice.record_from.is_some() => {
                 self.tape.may_begin_at(notice.record_from);
             }
-            Happening::Key(key) => self.tape.key(*key),
             Happening::Held(party) => self.legs_of(*party).for_each(|leg| self.tape.hold(leg, now)),
             Happening::Unheld(party) => self.legs_of(*party).for_each(|leg| self.tape.unhold(leg, now)),
             _ => {}
