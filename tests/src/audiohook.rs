@@ -186,6 +186,20 @@ impl Session {
         Ok(())
     }
 
+    /// Where the stream is, in whole milliseconds.
+    pub fn position_ms(&self) -> u32 {
+        (self.position / 8) as u32
+    }
+
+    /// Moves the position to now: the parameters that say what was not sent since.
+    pub fn catch_up(&mut self, began: tokio::time::Instant) -> Value {
+        let now = began.elapsed().as_millis() as u64 * 8;
+        let (start, discarded) = (self.position, now.saturating_sub(self.position));
+        self.position += discarded;
+        let duration = |samples: u64| format!("PT{}S", samples as f64 / 8_000.0);
+        json!({"start": duration(start), "discarded": duration(discarded)})
+    }
+
     /// Why the host sends the session away, and whether it answers the goodbye.
     pub async fn sent_away(&mut self) -> anyhow::Result<String> {
         let away = self.expect("disconnect").await?;

@@ -136,6 +136,11 @@ impl Tape {
         self.ended = Some(at);
     }
 
+    /// When the call ended, if it has.
+    pub(crate) fn ended(&self) -> Option<Offset> {
+        self.ended
+    }
+
     pub(crate) fn is_past_window(&self, now: Offset) -> bool {
         self.ended.is_none_or(|end| now >= end.saturating_add(self.window_ms))
     }

@@ -107,7 +107,7 @@ async fn whoever_was_not_announced_is_refused_and_disturbs_nobody() {
     let frame = audio(SLIN, 3_000, 160, 10);
     let line = tokio::spawn(async move {
         say(&mut line, &frame, 3_000).await;
-        line
+        line.write_all(&framed(HANGUP, &[])).await.unwrap();
     });
 
     closed(connect(&house, Uuid::now_v7()).await).await;
@@ -148,8 +148,7 @@ async fn whoever_was_not_announced_is_refused_and_disturbs_nobody() {
         assert!(end.is_ok(), "{what}: left open");
     }
 
-    let line = line.await.unwrap();
-    drop(line);
+    line.await.unwrap();
     let id = house.listed("sealed", 1).await.remove(0);
     let heard = stretches(&house.play(&id).await[0]);
     assert!(heard.len() == 1 && (heard[0].1 - heard[0].0).abs_diff(3_000) <= 20, "disturbed: {heard:?}");

@@ -13,7 +13,7 @@ pub(crate) const CLIENT_SECRET: &str = "TXlTdXBlclNlY3JldEtleVRlbGxOby0xITJAMyM0
 
 const CONFIG: &str = r#"
 [limits.calls]
-late_window_ms = 500
+late_window_ms = 2000
 
 [limits.media]
 first_message_ms = 1500

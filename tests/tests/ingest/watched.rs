@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use caveat_audio::wav;
-use caveat_tests::{people::loudness, watch::until};
+use caveat_tests::watch::until;
 use reqwest::{
     Client,
     multipart::{Form, Part},
@@ -76,8 +76,9 @@ async fn a_long_recording_is_taken_in_fast_and_ruled_on_in_its_own_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_is_emptied_into_recordings() {
     let house = house().await;
-    let sidecar =
-        json!({"call": call("F1", "TX"), "events": [{"at": 500, "happening": {"held": 1}}]}).to_string();
+    let events = json!([{"at": 500, "happening": {"pause-asked": "person"}},
+        {"at": 1_000, "happening": {"resume-asked": "person"}}]);
+    let sidecar = json!({"call": call("F1", "TX"), "events": events}).to_string();
     let audio = sound(3);
     // Audio without a sidecar waits; a name that begins with a dot is not whole.
     fs::write(house.path("inbox/lonely.wav"), &audio).unwrap();
@@ -86,7 +87,7 @@ async fn a_folder_is_emptied_into_recordings() {
     assert_eq!(house.file("inbox/done/one.wav").await, audio);
     house.file("inbox/done/one.json").await;
     let id = house.listed("sealed", 1).await.remove(0);
-    assert!(loudness(&house.play(&id).await[1], 0, 3_000) > 4_000);
+    assert_eq!(stretches(&house.play(&id).await[1]), [(0, 500), (1_000, 3_000)]);
 
     // The same again is not another recording.
     house.put("inbox", "again", &sidecar, &audio);

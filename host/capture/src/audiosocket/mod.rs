@@ -8,7 +8,7 @@
 //! refused.
 //!
 //! Asterisk sends while there is audio, and the protocol has no time: a frame lies where the one before it ended, or
-//! later, where it came more than [`JUMP_MS`] late. Rates above 8,000 Hz are resampled.
+//! where it came, if nothing had come for [`JUMP_MS`]. Rates above 8,000 Hz are resampled.
 //!
 //! The host sends nothing back, so that on a dialplan's `AudioSocket()` the caller hears nothing: use it on a snooped or
 //! mixed channel.
@@ -37,7 +37,7 @@ use uuid::Uuid;
 use crate::{Limits, Rooms, error::CaptureError};
 use frame::{HEADER_BYTES, Message};
 
-/// Audio that comes this much after the end of what came before is later, and not just jittered.
+/// When nothing comes for so long, nobody spoke; less is jitter.
 const JUMP_MS: u64 = 200;
 /// How long a key is taken to have been held: AudioSocket tells neither its beginning nor its length.
 const KEY_MS: Offset = 200;
@@ -84,7 +84,7 @@ async fn take_in(mut socket: TcpStream, rooms: &Rooms, calls: &Calls) -> Result<
         Some(Message::Id(id)) => id,
         Some(_) => return Err(CaptureError::OutOfOrder { event: "a message", wanted: "the id comes first" }),
     };
-    let mut stream = calls.join(rooms, id).await?;
+    let mut stream = calls.join(rooms, id, Instant::now()).await?;
     let outcome = stream.listen(&mut socket, rooms.limits.idle_ms).await;
     let reason = if let Ok(()) = outcome { SealReason::Ended } else { SealReason::Interrupted };
     calls.leave(stream, reason).await?;
@@ -118,7 +118,7 @@ struct Running {
 
 impl Calls {
     /// The stream's call: one that its other streams have begun, or a new one.
-    async fn join(&self, rooms: &Rooms, id: Uuid) -> Result<Stream, CaptureError> {
+    async fn join(&self, rooms: &Rooms, id: Uuid, came: Instant) -> Result<Stream, CaptureError> {
         let (client, call, leg) = match (rooms.recorder.announced().take(id), &rooms.sources.audiosocket) {
             (Some(announced), _) => announced,
             (None, Some(source)) => {
@@ -128,39 +128,38 @@ impl Calls {
             (None, None) => return Err(CaptureError::NotAnnounced),
         };
         let key = (client.clone(), call.external_id.clone());
-        if let Some(stream) = self.joined(&key, leg, &rooms.limits) {
+        if let Some(stream) = self.joined(&key, leg, came, &rooms.limits) {
             return Ok(stream);
         }
-        let began = Instant::now();
         match rooms.recorder.open(&client, call).await {
             Ok((call, _)) => {
-                let running = Running { call: call.clone(), began, streams: 1 };
+                let running = Running { call: call.clone(), began: came, streams: 1 };
                 self.table().insert(key, running);
-                Ok(Stream::new(call, leg, began, &rooms.limits))
+                Ok(Stream::new(call, leg, (came, came), &rooms.limits))
             }
             // Another stream of the call came at the same time: it has the table soon.
             Err(error @ RecorderError::CallExists { .. }) => {
                 let patience = Duration::from_millis(rooms.limits.first_message_ms);
-                timeout(patience, self.comes(&key, leg, &rooms.limits)).await.map_err(|_| error.into())
+                timeout(patience, self.comes(&key, leg, came, &rooms.limits)).await.map_err(|_| error.into())
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn comes(&self, key: &(ClientId, String), leg: u8, limits: &Limits) -> Stream {
+    async fn comes(&self, key: &(ClientId, String), leg: u8, came: Instant, limits: &Limits) -> Stream {
         loop {
-            if let Some(stream) = self.joined(key, leg, limits) {
+            if let Some(stream) = self.joined(key, leg, came, limits) {
                 return stream;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    fn joined(&self, key: &(ClientId, String), leg: u8, limits: &Limits) -> Option<Stream> {
+    fn joined(&self, key: &(ClientId, String), leg: u8, came: Instant, limits: &Limits) -> Option<Stream> {
         let mut table = self.table();
         let running = table.get_mut(key)?;
         running.streams += 1;
-        Some(Stream::new(running.call.clone(), leg, running.began, limits))
+        Some(Stream::new(running.call.clone(), leg, (running.began, came), limits))
     }
 
     /// The stream has gone; with the last one, the call ends.
@@ -204,8 +203,8 @@ struct Stream {
     call: Call,
     leg: u8,
     began: Instant,
-    /// Where the audio heard so far ends, in samples since the call began; none: nothing was heard.
-    heard: Option<u64>,
+    /// Where the audio heard so far ends, in samples since the call began; at first, when the stream began.
+    heard: u64,
     resampler: Option<(u32, BoxedResampler)>,
     /// How far ahead of the time that has passed audio may be, in samples.
     ahead_max: u64,
@@ -214,16 +213,20 @@ struct Stream {
 }
 
 impl Stream {
-    fn new(call: Call, leg: u8, began: Instant, limits: &Limits) -> Self {
+    /// Of a call that began at one time, in a stream that came at another.
+    fn new(call: Call, leg: u8, (began, came): (Instant, Instant), limits: &Limits) -> Self {
         let ahead_max = u64::from(limits.ahead_max_ms) * u64::from(SAMPLES_PER_MS);
-        Self { call, leg, began, heard: None, resampler: None, ahead_max, lost: 0 }
+        let came = u64::try_from(came.duration_since(began).as_millis()).unwrap_or(0);
+        let heard = came.saturating_mul(SAMPLES_PER_MS.into());
+        Self { call, leg, began, heard, resampler: None, ahead_max, lost: 0 }
     }
 
     async fn listen(&mut self, socket: &mut TcpStream, idle_ms: u64) -> Result<(), CaptureError> {
         let call = self.call.clone();
         let (mut reading, _) = socket.split();
         loop {
-            let idle = Instant::now() + Duration::from_millis(idle_ms);
+            let asked = Instant::now();
+            let idle = asked + Duration::from_millis(idle_ms);
             let message = tokio::select! {
                 message = timeout_at(idle, next(&mut reading)) => {
                     message.map_err(|_| CaptureError::TooLate { what: "message", ms: idle_ms })??
@@ -232,9 +235,9 @@ impl Stream {
             };
             match message {
                 None | Some(Message::Hangup) => return Ok(()),
-                Some(Message::Audio { rate_hz, samples }) => self.hear(rate_hz, &samples)?,
+                Some(Message::Audio { rate_hz, samples }) => self.hear(rate_hz, &samples, asked.elapsed())?,
                 Some(Message::Dtmf(symbol)) => {
-                    let end = self.heard.unwrap_or(0) / u64::from(SAMPLES_PER_MS);
+                    let end = self.heard / u64::from(SAMPLES_PER_MS);
                     let end = Offset::try_from(end).unwrap_or(Offset::MAX);
                     let key = Key { leg: self.leg, start: end.saturating_sub(KEY_MS), end, symbol };
                     self.call.happened(Happening::Key(key)).await?;
@@ -255,23 +258,21 @@ impl Stream {
         }
     }
 
-    fn hear(&mut self, rate_hz: u32, samples: &[i16]) -> Result<(), CaptureError> {
+    fn hear(&mut self, rate_hz: u32, samples: &[i16], waited: Duration) -> Result<(), CaptureError> {
         let samples = self.at_our_rate(rate_hz, samples)?;
         let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let now = now.saturating_mul(SAMPLES_PER_MS.into());
-        let jump = JUMP_MS * u64::from(SAMPLES_PER_MS);
         let length = samples.len() as u64;
-        // It was spoken before it came.
-        let spoken = now.saturating_sub(length);
-        let at = match self.heard {
-            Some(end) if spoken <= end.saturating_add(jump) => end,
-            _ => spoken,
+        // It was spoken before it came. What waited while we were busy is not late.
+        let at = match waited >= Duration::from_millis(JUMP_MS) {
+            true => self.heard.max(now.saturating_sub(length)),
+            false => self.heard,
         };
         if at > now.saturating_add(self.ahead_max) {
             self.lost += 1;
             return Ok(());
         }
-        self.heard = Some(at.saturating_add(length));
+        self.heard = at.saturating_add(length);
         let taken = self.call.hear(Frame { leg: self.leg, at, samples });
         self.lost += u64::from(!taken);
         Ok(())

@@ -238,13 +238,14 @@ impl Stream {
     async fn play(&mut self, socket: &mut WebSocket, playing: Playing) -> Result<(), CaptureError> {
         const PIECE_MS: Offset = 20;
         let at = Offset::try_from(self.began.elapsed().as_millis()).unwrap_or(Offset::MAX);
+        let at = self.line.from.saturating_add(at);
         if let Some(player) = &mut self.player {
             player.begins(&playing, at);
         }
         let pieces = playing.sound.chunks(PIECE_MS as usize * 8);
         for (start, piece) in (at..).step_by(PIECE_MS as usize).zip(pieces) {
             let frame = caveat_recorder::Frame::at_ms(Track::Outbound.leg(), start, piece.to_vec());
-            self.lost += u64::from(!self.call.hear(frame));
+            self.lost += u64::from(!self.line.call().hear(frame));
         }
         for message in playing.messages {
             self.send(socket, message).await?;

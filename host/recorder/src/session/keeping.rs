@@ -105,7 +105,7 @@ impl Session {
         self.house.catalog.put(client, id, state_of_seal(seal.end), seal.duration_ms, facts).await?;
         let broke_off = seal.end == SealReason::Interrupted;
         let state = if broke_off { CapturedState::Interrupted } else { CapturedState::Sealed };
-        self.note_capture(state, seal.duration_ms).await;
+        self.note_capture(state, self.tape.ended().map_or(seal.duration_ms, u64::from)).await;
         tracing::info!(%client, recording = %id, frames = seal.frames, "sealed");
         Ok(())
     }
