@@ -59,6 +59,14 @@ async fn a_session_is_recorded_with_its_pauses_and_losses() {
     session.expect("pong").await.unwrap();
     session.say(6_000, 3_000, 1_000).await.unwrap();
     let end = session.position_ms();
+
+    // Something got lost that they do not tell of, but their position does.
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    session.catch_up(began);
+    session.send("ping", json!({})).await.unwrap();
+    session.expect("pong").await.unwrap();
+    let fifth = session.position_ms();
+    session.say(6_000, 3_000, 400).await.unwrap();
     session.send("close", json!({"reason": "end"})).await.unwrap();
     session.expect("closed").await.unwrap();
 
@@ -67,10 +75,10 @@ async fn a_session_is_recorded_with_its_pauses_and_losses() {
     assert!(loudest(&sound[0]).abs_diff(3_000) < 150 && loudest(&sound[1]).abs_diff(6_000) < 300);
     for leg in &sound {
         let heard = stretches(leg);
-        assert_eq!(heard.len(), 4, "{heard:?}");
+        assert_eq!(heard.len(), 5, "{heard:?}");
         // Where their positions say, to the millisecond; only what a pause cuts off depends on when it took effect.
-        let places = (heard[0], heard[1].0, heard[2].0, heard[3].1);
-        assert_eq!(places, ((0, 1_000), second, third, end), "{heard:?}");
+        let places = (heard[0], heard[1].0, heard[2].0, heard[3].1, heard[4]);
+        assert_eq!(places, ((0, 1_000), second, third, end, (fifth, fifth + 400)), "{heard:?}");
     }
     let entries = house.host.audit("acme", "bundle").unwrap();
     for event in ["pause-asked", "resume-asked", "keys"] {

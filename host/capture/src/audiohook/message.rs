@@ -15,6 +15,8 @@ pub(super) struct Received {
     pub(super) seq: u64,
     /// The last of ours that it has seen.
     pub(super) serverseq: u64,
+    /// Where its stream is, in samples at 8,000 Hz; none if it says nothing that can be read.
+    pub(super) position: Option<u64>,
     pub(super) message: Message,
 }
 
@@ -167,7 +169,8 @@ pub(super) fn parse(text: &str) -> Result<Received, CaptureError> {
         }
         _ => Message::Other { kind: wire.kind },
     };
-    Ok(Received { id: wire.id, seq: wire.seq, serverseq: wire.serverseq, message })
+    let position = wire.position.as_str().and_then(duration);
+    Ok(Received { id: wire.id, seq: wire.seq, serverseq: wire.serverseq, position, message })
 }
 
 #[derive(Deserialize)]
@@ -178,6 +181,8 @@ struct Wire {
     kind: String,
     seq: u64,
     serverseq: u64,
+    #[serde(default)]
+    position: Value,
     #[serde(default)]
     parameters: Value,
 }
@@ -296,6 +301,7 @@ mod tests {
             "media": [media("PCMU", &["external", "internal"]), media("PCMU", &["external"])], "language": "en-US",
             "customConfig": {"theirs": 1, "caveat": {"direction": "inbound", "purposes": ["quality"]}}});
         let received = parse(&message("open", &open)).unwrap();
+        assert_eq!(received.position, Some(0));
         let Message::Open(open) = received.message else { panic!("it is an open") };
         assert_eq!(open.custom_config.caveat.unwrap().purposes.len(), 1);
         assert_eq!((open.participant.ani.as_str(), open.language.as_str()), ("+14045550102", "en-US"));

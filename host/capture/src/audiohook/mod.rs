@@ -5,8 +5,8 @@
 //! which says whose calls they are: `[[client.audiohook]]`. A request that is not, or was seen before, is answered 401.
 //!
 //! The channel `internal` is leg 0 and carries party 0, the agent; `external` is leg 1 and carries party 1, the customer.
-//! The call has the id of the conversation, or `CONVERSATION/SESSION` where one of that id runs already. Positions are
-//! the stream's own time: what the other side says it discarded is a loss of that length.
+//! The call has the id of the conversation, or `CONVERSATION:SESSION` where one of that id runs already. Positions are
+//! the stream's own time: what the other side says it discarded, or has passed over, is a loss of that length.
 //!
 //! Of the `customConfig` of the integration, an object `caveat` holds facts of the call, as the part `call` of an upload
 //! does (`direction`, `purposes`, `notices`, `attributes`, `traits`, `parties`); the numbers of the parties come from

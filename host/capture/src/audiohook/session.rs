@@ -31,10 +31,12 @@ use crate::{
 const CLOSE: Duration = Duration::from_secs(5);
 /// How long a key is taken to have been held: AudioHook tells neither its beginning nor its length.
 const KEY_MS: Offset = 200;
+/// A stream that says it is this many samples further than its audio has missed some of it; less is rounding.
+const JUMP: u64 = 100 * SAMPLES_PER_MS as u64;
 
 /// Takes a session in until it ends, one way or another, and closes its socket.
 pub(super) async fn serve(socket: WebSocket, rooms: Rooms, lines: Lines, caller: Caller) {
-    let mut session = Session { socket, seq: 0, clientseq: 0, id: caller.session.clone() };
+    let mut session = Session { socket, seq: 0, clientseq: 0, position: 0, id: caller.session.clone() };
     let closing = match session.take_in(&rooms, &lines, &caller).await {
         Ok(()) => None,
         Err(error) => {
@@ -60,6 +62,8 @@ struct Session {
     seq: u64,
     /// Of their last message.
     clientseq: u64,
+    /// Where they said their stream is, in samples since it began.
+    position: u64,
 }
 
 /// What comes in.
@@ -184,6 +188,9 @@ impl Session {
             };
             heard = Instant::now();
             stream.line.heard();
+            if matches!(incoming, Some(Incoming::Message(_))) {
+                stream.reach(self.position);
+            }
             match incoming {
                 None => return Ok(End::Dropped),
                 Some(Incoming::Audio(bytes)) => stream.hear(&bytes)?,
@@ -209,7 +216,7 @@ impl Session {
             Some(Content::Text(text)) => text,
         };
         let bad = |why: &str| Err(CaptureError::BadMessage { why: why.to_owned() });
-        let Received { id, seq, serverseq, message } = message::parse(&text)?;
+        let Received { id, seq, serverseq, position, message } = message::parse(&text)?;
         if id != self.id {
             return bad("its id is not the session's");
         }
@@ -220,6 +227,7 @@ impl Session {
             return bad("its serverseq is one that was never sent");
         }
         self.clientseq = seq;
+        self.position = position.unwrap_or(0);
         Ok(Some(Incoming::Message(message)))
     }
 
@@ -366,6 +374,13 @@ impl Stream {
             Message::Paused | Message::Ping | Message::Update { .. } => {}
         }
         Ok(None)
+    }
+
+    /// Goes on where the other side says it is, if that is further than what it has sent.
+    fn reach(&mut self, position: u64) {
+        if position > self.position.saturating_add(JUMP) && position <= self.latest() {
+            self.position = position;
+        }
     }
 
     /// Goes on behind what was not sent.

@@ -169,8 +169,9 @@ impl Calls {
         tracing::info!(%client, call, leg, ?reason, lost, "a stream ended");
         let last = match self.table().entry(key) {
             Entry::Occupied(mut entry) => {
-                entry.get_mut().streams -= 1;
-                (entry.get().streams == 0).then(|| entry.remove()).is_some()
+                let streams = entry.get().streams.saturating_sub(1);
+                entry.get_mut().streams = streams;
+                (streams == 0).then(|| entry.remove()).is_some()
             }
             Entry::Vacant(_) => true,
         };

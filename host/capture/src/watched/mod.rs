@@ -80,6 +80,9 @@ struct Watcher {
     seen: HashMap<String, (Shape, Instant)>,
 }
 
+/// After what went wrong for a while, files are tried again.
+const AGAIN: Duration = Duration::from_secs(10);
+
 /// What comes of a pair of files.
 enum Outcome {
     /// It is sealed.
@@ -99,7 +102,9 @@ impl Watcher {
         loop {
             due.tick().await;
             for pair in self.whole().await {
-                self.take(&pair).await;
+                if !self.take(&pair).await {
+                    self.seen.insert(pair.name, (pair.shape, Instant::now() + AGAIN));
+                }
             }
         }
     }
@@ -126,23 +131,24 @@ impl Watcher {
         found.into_iter().filter(settled).collect()
     }
 
-    async fn take(&self, pair: &Pair) {
+    /// False: it is to be tried again, and not at once.
+    async fn take(&self, pair: &Pair) -> bool {
         let (client, folder, name) = (&self.folder.client, &self.folder.path, pair.name.as_str());
         let outcome = match self.take_in(pair).await {
             Ok(outcome) => outcome,
             Err(error) if error.is_the_hosts() || is_passing(&error) => {
                 tracing::warn!(%client, name, %error, "a file could not be taken in, and will be tried again");
-                return;
+                return false;
             }
             Err(error) => Outcome::Failed(error.to_string()),
         };
         let moved = match &outcome {
-            Outcome::Later => return,
+            Outcome::Later => return true,
             Outcome::Done if self.folder.remove_audio => files::remove_audio(folder, name).await,
             Outcome::Done => files::move_to(folder, "done", name, None).await,
             Outcome::Failed(reason) => files::move_to(folder, "failed", name, Some(reason)).await,
         };
-        match (&outcome, moved) {
+        match (&outcome, &moved) {
             (_, Err(error)) => {
                 tracing::error!(%client, folder = %folder.display(), name, %error, "a file cannot be moved");
             }
@@ -151,6 +157,7 @@ impl Watcher {
             }
             (_, Ok(())) => tracing::info!(%client, name, "a file was taken in"),
         }
+        moved.is_ok()
     }
 
     async fn take_in(&self, pair: &Pair) -> Result<Outcome, CaptureError> {
