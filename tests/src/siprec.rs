@@ -195,6 +195,13 @@ impl Scenario {
         self
     }
 
+    /// An UPDATE that holds metadata only, answered with 200.
+    pub fn updates(&mut self, metadata: &str) -> &mut Self {
+        self.send("UPDATE", "[peer_tag_param]", "Content-Type: application/rs-metadata+xml", metadata);
+        self.steps.push_str("  <recv response=\"200\"/>\n");
+        self
+    }
+
     /// Plays a capture; the scenario goes on meanwhile.
     pub fn plays(&mut self, capture: &Path) -> &mut Self {
         let file = capture.display();
@@ -245,7 +252,7 @@ impl Scenario {
         let sequence = self.sequence;
         let retransmits = if method == "ACK" { "" } else { " retrans=\"500\"" };
         let more = if method == "INVITE" {
-            "Require: siprec\nSupported: siprec\nAccept: application/sdp, application/rs-metadata-request\n\
+            "Require: siprec\nSupported: siprec\nAllow: INVITE, ACK, CANCEL, BYE\nAccept: application/sdp, application/rs-metadata-request\n\
              MIME-Version: 1.0\n"
         } else {
             ""

@@ -38,7 +38,8 @@ struct Recorder {
 }
 
 impl Recorder {
-    fn start(more: &str) -> Self {
+    /// With more keys of `[siprec]`, and of `[limits.siprec]`.
+    fn start(siprec: &str, limits: &str) -> Self {
         let (udp, tcp) = (free_port().unwrap(), free_port().unwrap());
         let (first, last) = media_ports();
         let config = format!(
@@ -48,6 +49,7 @@ late_window_ms = 500
 
 [limits.siprec]
 strangers_per_s = 1000
+{limits}
 
 [media]
 address = "127.0.0.1"
@@ -57,7 +59,7 @@ port-max = {last}
 [siprec]
 listen-udp = "127.0.0.1:{udp}"
 listen-tcp = "127.0.0.1:{tcp}"
-{more}
+{siprec}
 
 [[siprec.trunk]]
 name = "sbc"
@@ -102,9 +104,13 @@ file = "PACKS/state-consent-0.1.0.wasm"
         assert_eq!(answer.status(), StatusCode::OK);
     }
 
-    async fn sealed(&self) -> Vec<Vec<i16>> {
+    async fn supervisor(&self) -> Person {
         let code = code(&self.secret, 0).unwrap();
-        let kim = Person::sign_in(&self.host.url, "acme", "kim", &code).await.unwrap();
+        Person::sign_in(&self.host.url, "acme", "kim", &code).await.unwrap()
+    }
+
+    async fn sealed(&self) -> Vec<Vec<i16>> {
+        let kim = self.supervisor().await;
         let id = until("a sealed recording", async || {
             let listed = kim.recordings("quality").await?;
             Ok(listed.into_iter().find(|(_, state)| state == "sealed").map(|(id, _)| id))
@@ -131,7 +137,7 @@ fn about(measured: u32, loud: i16) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_recorded_with_its_pause_whatever_its_client_goes_on_sending() {
-    let mut recorder = Recorder::start("");
+    let mut recorder = Recorder::start("", "");
     let mut live = recorder.live().await;
     let mut scenario = Scenario::new(metadata(ONE_PARTY));
     scenario
@@ -170,7 +176,7 @@ async fn a_call_is_recorded_with_its_pause_whatever_its_client_goes_on_sending()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_that_an_agent_asks_for_reaches_the_client() {
-    let mut recorder = Recorder::start("");
+    let mut recorder = Recorder::start("", "");
     let mut live = recorder.live().await;
     let mut scenario = Scenario::new(metadata(ONE_PARTY));
     scenario.begins("sendonly").is_asked("inactive", "inactive").is_asked("recvonly", "sendonly").ends();
@@ -185,7 +191,7 @@ async fn a_pause_that_an_agent_asks_for_reaches_the_client() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_not_be_recorded_is_taken_in_silence_until_it_may() {
-    let mut recorder = Recorder::start("");
+    let mut recorder = Recorder::start("", "");
     let mut live = recorder.live().await;
     let mut scenario = Scenario::new(metadata(ALL_PARTY));
     scenario.begins("sendonly").is_asked("recvonly", "sendonly").ends();
@@ -218,7 +224,7 @@ async fn a_host_that_stops_says_goodbye_by_tls() {
     let tls = free_port().unwrap();
     let more =
         format!("listen-tls = \"127.0.0.1:{tls}\"\ntls-certificate = {certificate:?}\ntls-key = {key:?}\n");
-    let mut recorder = Recorder::start(&more);
+    let mut recorder = Recorder::start(&more, "");
     let mut live = recorder.live().await;
     let (certificate, key) = certified(dir.path(), "sbc.example");
     let theirs = Transport::Tls { certificate, key };
@@ -230,6 +236,62 @@ async fn a_host_that_stops_says_goodbye_by_tls() {
     until("the call runs", async || Ok((recorder.calls().await.len() == 1).then_some(()))).await.unwrap();
     assert_eq!(recorder.host.stop().unwrap(), 0);
     sipp.finish().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parties_come_go_and_are_held_by_metadata_alone() {
+    let mut recorder = Recorder::start("", "");
+    let mut live = recorder.live().await;
+    let mut scenario = Scenario::new(metadata(ONE_PARTY));
+    let joins = r#"<recording xmlns="urn:ietf:params:xml:ns:recording:1"><datamode>partial</datamode>
+  <participant participant_id="second"><nameID aor="tel:+13055550101"/></participant>
+  <participantstreamassoc participant_id="second"><send>second</send></participantstreamassoc>
+</recording>"#;
+    scenario
+        .begins("sendonly")
+        .updates(&heard(true, false))
+        .updates(&heard(true, true))
+        .updates(joins)
+        .updates("<recording><this is no XML")
+        .waits(300)
+        .ends();
+    let sipp = scenario.start(recorder.host.dir(), recorder.udp, &Transport::Udp).unwrap();
+    for (event, state) in [
+        ("offered", "recording"),
+        ("held", "recording"),
+        ("unheld", "recording"),
+        // From a state where everybody has to consent.
+        ("party-joined", "not-recorded"),
+    ] {
+        assert_eq!(live.next_on(event).await.unwrap()["state"], state, "{event}");
+    }
+    live.next_on("ended").await.unwrap();
+    sipp.finish().await.unwrap();
+    assert_eq!(recorder.host.stop().unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_gives_no_sign_of_life_is_gone() {
+    let mut recorder = Recorder::start("", "session_expires_s = 4\nsession_expires_min_s = 2");
+    let mut raw = Raw::new(recorder.udp).await;
+    let call = raw.call();
+    let body = with_metadata(&metadata(ONE_PARTY));
+    let (status, answer) = raw.answered(&raw.request("INVITE", "srs", &call, "", MIXED, &body)).await;
+    assert_eq!(status, 200, "{answer}");
+    assert!(answer.contains("Session-Expires: 4;refresher=uas"), "{answer}");
+    raw.send(raw.request("ACK", "srs", &call, &tag_of(&answer), "", "").as_bytes()).await;
+    // It is asked whether it is there, and then told goodbye.
+    for wanted in ["INVITE ", "BYE "] {
+        while !raw.next().await.1.starts_with(wanted) {}
+    }
+    let kim = recorder.supervisor().await;
+    until("the recording is interrupted", async || {
+        let listed = kim.recordings("quality").await?;
+        Ok(listed.iter().any(|(_, state)| state == "interrupted").then_some(()))
+    })
+    .await
+    .unwrap();
+    assert_eq!(recorder.host.stop().unwrap(), 0);
 }
 
 /// A client that speaks bytes.
@@ -311,7 +373,7 @@ fn tag_of(response: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_means_harm_is_told_no_and_costs_nobody_anything() {
-    let mut recorder = Recorder::start("");
+    let mut recorder = Recorder::start("", "");
     let mut raw = Raw::new(recorder.udp).await;
 
     // What is no SIP is not answered.

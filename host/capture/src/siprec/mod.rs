@@ -20,18 +20,18 @@
 //! timers and CANCEL are the SIP stack's. Never answers before it has ruled, never ends a phone call: only the session that
 //! records it.
 
-mod body;
+pub(crate) mod body;
 mod desk;
 mod dialog;
 mod limits;
 mod listen;
 mod media;
-mod metadata;
+pub(crate) mod metadata;
 mod opening;
 mod parties;
 mod peer;
 mod replies;
-mod sdp;
+pub(crate) mod sdp;
 mod settings;
 mod timer;
 
