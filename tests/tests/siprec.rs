@@ -55,6 +55,7 @@ strangers_per_s = 1000
 address = "127.0.0.1"
 port-min = {first}
 port-max = {last}
+streams-max = 20
 
 [siprec]
 listen-udp = "127.0.0.1:{udp}"

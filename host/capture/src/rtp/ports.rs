@@ -102,7 +102,8 @@ impl Ports {
             return Err(CaptureError::TooMany { what: "media streams", limit });
         }
         // Ports that somebody else on this machine has are passed over, up to once around.
-        for _ in 0..self.pool.pairs().taken.len() {
+        let all = self.pool.pairs().taken.len();
+        for _ in 0..all {
             let row = self.pool.take(streams)?;
             match row.into_iter().map(|lease| self.bind(lease)).collect() {
                 Ok(reserved) => return Ok(reserved),
