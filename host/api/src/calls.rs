@@ -9,9 +9,7 @@ use axum::{
     response::sse::{Event, KeepAlive, Sse},
 };
 use caveat_access::{Action, Scope};
-use caveat_recorder::{
-    Alert, AnnouncedStream, Answer, Happening, NewCall, News, Numbered, RunningCall, Who,
-};
+use caveat_recorder::{Alert, AnnouncedStream, Answer, Happening, NewCall, News, Numbered, RunningCall, Who};
 use futures::{Stream, StreamExt};
 use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
