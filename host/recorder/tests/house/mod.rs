@@ -18,7 +18,7 @@ use serde_json::Value;
 /// The rooms of a host, and what is left of an earlier one.
 pub(crate) struct House {
     pub(crate) dir: tempfile::TempDir,
-    store: Arc<dyn ObjectStore>,
+    pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
     pub(crate) client: ClientId,
