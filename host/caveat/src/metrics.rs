@@ -5,19 +5,21 @@
 
 use std::{future::ready, time::Duration};
 
-use ::metrics::{Unit, describe_counter, describe_histogram};
+use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use anyhow::Context;
 use axum::{Router, http::header::CONTENT_TYPE, routing::get};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 enum Kind {
     Counter,
+    /// A number that rises and falls.
+    Gauge,
     /// Of seconds.
     Histogram,
 }
 
 /// Every metric: its name, its kind, and what it counts by which labels.
-const METRICS: [(&str, Kind, &str); 16] = [
+const METRICS: [(&str, Kind, &str); 21] = [
     (
         "caveat_assurance_flaws_total",
         Kind::Counter,
@@ -78,6 +80,19 @@ const METRICS: [(&str, Kind, &str); 16] = [
         Kind::Counter,
         "Packets and connections from no trunk's address beyond `strangers_per_s`, dropped unread.",
     ),
+    ("caveat_rtp_streams", Kind::Gauge, "Media lines that are received now."),
+    (
+        "caveat_rtp_packets_total",
+        Kind::Counter,
+        "RTP packets, by what became of them: `taken`, `lost`, `late`, `duplicate`, `reordered`, `inactive`, `bad`, `stray`.",
+    ),
+    ("caveat_rtp_bytes_total", Kind::Counter, "Bytes of the RTP packets that were taken."),
+    (
+        "caveat_rtp_frames_unheard_total",
+        Kind::Counter,
+        "Frames of sound that a call had no room for; they are gaps.",
+    ),
+    ("caveat_rtp_keys_total", Kind::Counter, "Keys that came as telephone events (RFC 4733)."),
 ];
 
 /// Upper bounds of the buckets of every [`Kind::Histogram`], in seconds: from a small pack's ruling to a slow swap.
@@ -94,6 +109,7 @@ pub(crate) fn install() -> anyhow::Result<Router> {
     for (name, kind, what) in METRICS {
         match kind {
             Kind::Counter => describe_counter!(name, what),
+            Kind::Gauge => describe_gauge!(name, what),
             Kind::Histogram => describe_histogram!(name, Unit::Seconds, what),
         }
     }

@@ -3,15 +3,15 @@
 //!     rtp-load --sip 127.0.0.1:5060 --url http://127.0.0.1:8480 --pid PID --calls 500 --seconds 60
 //!
 //! Every session has two legs of G.711. The host needs a `[[siprec.trunk]]` that takes sessions from here, and room for
-//! them in its limits.
+//! them in its limits. With `--ports` sound is sent to ports that somebody else opened: that is how a peer is measured.
 
-use std::{net::SocketAddr, thread, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, thread, time::Duration};
 
 use anyhow::Context;
 use caveat_tests::load::{
-    media,
+    media::{self, Sent},
     meter::{Counters, Use, percentile},
-    sip::Client,
+    sip::{Client, Session},
 };
 use clap::Parser;
 
@@ -19,10 +19,10 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 struct Options {
     /// Where it takes recording sessions, by UDP.
-    #[arg(long)]
+    #[arg(long, default_value = "127.0.0.1:5060")]
     sip: SocketAddr,
     /// Its web address, for what it counts.
-    #[arg(long)]
+    #[arg(long, default_value = "http://127.0.0.1:8480")]
     url: String,
     /// Its process.
     #[arg(long)]
@@ -36,73 +36,109 @@ struct Options {
     /// For how long sound is sent to all of them, in seconds.
     #[arg(long, default_value_t = 30.0)]
     seconds: f64,
+    /// A file of ports on 127.0.0.1, two a session, that sound is sent to instead.
+    #[arg(long)]
+    ports: Option<PathBuf>,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
+    if let Some(ports) = &options.ports {
+        let legs = std::fs::read_to_string(ports)?;
+        let legs: Vec<SocketAddr> = legs
+            .split_whitespace()
+            .map(|port| format!("127.0.0.1:{port}").parse())
+            .collect::<Result<_, _>>()?;
+        let empty = Use::of(options.pid)?;
+        let load = Load::run(&options, legs).await?;
+        load.print(&options, &empty);
+        return Ok(());
+    }
     let (empty, counted) = (Use::of(options.pid)?, Counters::of(&options.url).await?);
     let client = Client::new(options.sip)?;
-    let sessions = client.begin(options.calls, options.per_second)?;
-    let mut answers: Vec<Duration> = sessions.iter().map(|s| s.answered_after).collect();
-    let (median, most) = (percentile(&mut answers, 0.5), percentile(&mut answers, 0.99));
-    let begun = Use::of(options.pid)?;
-    println!(
-        "{} sessions, {} a second: answered after {median:?} (half), {most:?} (99 %), {:?} (all); {:?} of processor each",
-        sessions.len(),
-        options.per_second,
-        answers.last().copied().unwrap_or_default(),
-        (begun.cpu - empty.cpu) / options.calls.max(1) as u32,
-    );
-    let legs: Vec<SocketAddr> = sessions.iter().flat_map(|s| s.legs.clone()).collect();
-    let seconds = options.seconds;
-    let sender = thread::spawn(move || media::send(&legs, seconds));
-    // The window in memory fills first; what comes after is the steady state.
-    let settle = Duration::from_secs_f64((seconds / 3.0).min(15.0));
-    tokio::time::sleep(settle).await;
-    let (from, own) = (Use::of(options.pid)?, Use::of(std::process::id())?);
-    let packets =
-        async || -> anyhow::Result<f64> { Ok(taken(&Counters::of(&options.url).await?) - taken(&counted)) };
-    let before = packets().await?;
-    let measured = Duration::from_secs_f64(seconds) - settle - Duration::from_secs(2);
-    tokio::time::sleep(measured).await;
-    let (to, own_to) = (Use::of(options.pid)?, Use::of(std::process::id())?);
-    let during = packets().await? - before;
-    let sent = sender.join().ok().context("the sender failed")??;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    let sessions = begin(&client, &options, &empty)?;
+    let load = Load::run(&options, sessions.iter().flat_map(|s| s.legs.clone()).collect()).await?;
     let after = Counters::of(&options.url).await?;
     let grown = |name: &str| after.get(name) - counted.get(name);
-    let (took, lost) = (grown(TAKEN), sent.packets as f64 - grown(TAKEN));
-    let cpu = (to.cpu - from.cpu).as_secs_f64();
+    let packets = |what: &str| grown(&format!("caveat_rtp_packets_total{{what=\"{what}\"}}"));
     println!(
-        "{} packets sent, {took} taken, {lost} missing, {} frames without room, {} bad, {} stray; sender late by {:?} at most",
-        sent.packets,
+        "{} packets sent, {} taken, {} missing, {} lost by their numbers, {} bad, {} stray, {} frames without room",
+        load.sent.packets,
+        packets("taken"),
+        load.sent.packets as f64 - packets("taken"),
+        packets("lost"),
+        packets("bad"),
+        packets("stray"),
         grown("caveat_rtp_frames_unheard_total"),
-        grown("caveat_rtp_packets_total{what=\"bad\"}"),
-        grown("caveat_rtp_packets_total{what=\"stray\"}"),
-        sent.late_max,
     );
-    let share = cpu / measured.as_secs_f64();
-    println!(
-        "host: {:.2} us of processor a packet ({during} packets), {:.1} % of one core, {:.0} sessions a core; sender: {:.1} % of one core",
-        cpu * 1e6 / during,
-        share * 100.0,
-        options.calls as f64 / share,
-        (own_to.cpu - own.cpu).as_secs_f64() / measured.as_secs_f64() * 100.0,
-    );
-    println!(
-        "memory: {:.1} MB before, {:.1} MB at the end, {:.0} KB a session",
-        empty.resident as f64 / 1e6,
-        to.resident as f64 / 1e6,
-        (to.resident.saturating_sub(empty.resident)) as f64 / 1e3 / options.calls as f64,
-    );
-    let unended = client.end(&sessions, options.per_second)?;
-    println!("{unended} sessions did not end in time");
+    load.print(&options, &empty);
+    println!("{} sessions did not end in time", client.end(&sessions, options.per_second)?);
     Ok(())
 }
 
-const TAKEN: &str = "caveat_rtp_packets_total{what=\"taken\"}";
+fn begin(client: &Client, options: &Options, empty: &Use) -> anyhow::Result<Vec<Session>> {
+    let sessions = client.begin(options.calls, options.per_second)?;
+    let mut answers: Vec<Duration> = sessions.iter().map(|s| s.answered_after).collect();
+    let (half, most) = (percentile(&mut answers, 0.5), percentile(&mut answers, 0.99));
+    let cpu = (Use::of(options.pid)?.cpu - empty.cpu) / options.calls.max(1) as u32;
+    println!(
+        "{} sessions, {} a second: answered after {half:?} (half), {most:?} (99 %), {:?} (all); {cpu:?} of processor each",
+        sessions.len(),
+        options.per_second,
+        answers.last().copied().unwrap_or_default(),
+    );
+    Ok(sessions)
+}
 
-fn taken(counters: &Counters) -> f64 {
-    counters.get(TAKEN)
+/// What a load cost.
+struct Load {
+    sent: Sent,
+    legs: usize,
+    /// For how long it was measured, and what was used in this time by the host and by this process.
+    measured: Duration,
+    host: Duration,
+    own: Duration,
+    resident: u64,
+}
+
+impl Load {
+    async fn run(options: &Options, legs: Vec<SocketAddr>) -> anyhow::Result<Self> {
+        let (seconds, count) = (options.seconds, legs.len());
+        let sender = thread::spawn(move || media::send(&legs, seconds));
+        // The window in memory fills first; what comes after is the steady state.
+        let first = Duration::from_secs_f64((seconds / 3.0).min(15.0));
+        let measured = Duration::from_secs_f64(seconds).saturating_sub(first + Duration::from_secs(2));
+        tokio::time::sleep(first).await;
+        let (host, own) = (Use::of(options.pid)?, Use::of(std::process::id())?);
+        tokio::time::sleep(measured).await;
+        let (host_to, own_to) = (Use::of(options.pid)?, Use::of(std::process::id())?);
+        let sent = sender.join().ok().context("the sender failed")??;
+        // What is on its way is counted within a second.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let (host, own) = (host_to.cpu - host.cpu, own_to.cpu - own.cpu);
+        Ok(Self { sent, legs: count, measured, host, own, resident: host_to.resident })
+    }
+
+    fn print(&self, options: &Options, empty: &Use) {
+        let seconds = self.measured.as_secs_f64();
+        let share = self.host.as_secs_f64() / seconds;
+        let packets = self.legs as f64 * 50.0 * seconds;
+        let sessions = self.legs as f64 / 2.0;
+        println!(
+            "processor: {:.2} us a packet, {:.1} % of one core, {:.0} sessions a core; sender: {:.1} % of one core, late by {:?} at most",
+            self.host.as_secs_f64() * 1e6 / packets,
+            share * 100.0,
+            sessions / share,
+            self.own.as_secs_f64() / seconds * 100.0,
+            self.sent.late_max,
+        );
+        println!(
+            "memory: {:.1} MB before, {:.1} MB at the end, {:.0} KB a session; {} seconds",
+            empty.resident as f64 / 1e6,
+            self.resident as f64 / 1e6,
+            self.resident.saturating_sub(empty.resident) as f64 / 1e3 / sessions,
+            options.seconds,
+        );
+    }
 }
