@@ -22,7 +22,7 @@ pub struct Limits {
     pub ahead_max_ms: u32,
     /// A call whose stream broke off is held for so long, for another stream to go on with it, in milliseconds.
     pub reconnect_ms: u64,
-    /// A stream that has sent nothing for so long may be replaced by another one of the same call, in milliseconds.
+    /// A Twilio stream that has sent nothing for so long may be replaced by another one of its call, in milliseconds.
     pub stale_ms: u64,
     /// A signed request of AudioHook is good for so long after it was signed, in seconds.
     pub signature_age_max_s: u64,

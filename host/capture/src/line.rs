@@ -56,13 +56,15 @@ pub(crate) struct Line {
 }
 
 impl Lines {
-    /// Opens a call, or goes on with one whose stream broke off. A stream that still sends is not replaced.
+    /// Opens a call, or goes on with one whose stream broke off. A stream that has sent something in the last `stale_ms` is
+    /// not replaced.
     pub(crate) async fn open(
         &self,
         recorder: &Recorder,
         client: &ClientId,
         call: NewCall,
         limits: &Limits,
+        stale_ms: u64,
     ) -> Result<Line, RecorderError> {
         let key = (client.clone(), call.external_id.clone());
         let began = Instant::now();
@@ -80,18 +82,18 @@ impl Lines {
                 Ok(self.line(held, 0, 0, limits))
             }
             Err(RecorderError::CallExists { id }) => {
-                self.go_on(&key, limits).ok_or(RecorderError::CallExists { id })
+                self.go_on(&key, limits, stale_ms).ok_or(RecorderError::CallExists { id })
             }
             Err(error) => Err(error),
         }
     }
 
-    fn go_on(&self, key: &Key, limits: &Limits) -> Option<Line> {
+    fn go_on(&self, key: &Key, limits: &Limits, stale_ms: u64) -> Option<Line> {
         let table = self.table();
         let held = table.get(key)?.clone();
         let now = held.now();
         let heard = held.heard.load(Ordering::Relaxed);
-        if heard != GONE && now < heard.saturating_add(limits.stale_ms) {
+        if heard != GONE && now < heard.saturating_add(stale_ms) {
             return None;
         }
         held.heard.store(now, Ordering::Relaxed);

@@ -260,10 +260,12 @@ impl Session {
 /// The call's line. A second session of a running conversation is a call of its own.
 async fn line(rooms: &Rooms, lines: &Lines, caller: &Caller, call: NewCall) -> Result<Line, CaptureError> {
     let (recorder, client, limits) = (&rooms.recorder, &caller.key.client, &rooms.limits);
-    match lines.open(recorder, client, call.clone(), limits).await {
+    // A session that is paused sends little, and is not gone for that.
+    let stale_ms = limits.idle_ms;
+    match lines.open(recorder, client, call.clone(), limits, stale_ms).await {
         Err(RecorderError::CallExists { id }) => {
             let call = NewCall { external_id: format!("{id}:{}", caller.session), ..call };
-            Ok(lines.open(recorder, client, call, limits).await?)
+            Ok(lines.open(recorder, client, call, limits, stale_ms).await?)
         }
         line => Ok(line?),
     }

@@ -122,12 +122,12 @@ impl Stream {
         lines: &Lines,
         caller: &Caller,
     ) -> Result<Self, CaptureError> {
-        let &Limits { parameters_max, idle_ms, ahead_max_ms, .. } = &*rooms.limits;
+        let &Limits { parameters_max, idle_ms, stale_ms, ahead_max_ms, .. } = &*rooms.limits;
         let (began, id, account) = (Instant::now(), start.stream.clone(), start.account.clone());
         let Offered { token, marks, plays_to_all, call } = parameters::read(start, parameters_max)?;
         let client = whose(&token, account.as_deref(), rooms, caller).await?;
         let watch = marks.then(|| rooms.recorder.watch().watch());
-        let line = lines.open(&rooms.recorder, &client, call, &rooms.limits).await?;
+        let line = lines.open(&rooms.recorder, &client, call, &rooms.limits, stale_ms).await?;
         let player = match marks {
             true => Some(Player::new(line.call().cues().await?, plays_to_all)),
             false => None,
