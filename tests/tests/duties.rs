@@ -35,6 +35,7 @@ announce_within_ms = 1200
 
 [limits.webhooks]
 back_off_ms = 50
+attempts_max = 4
 
 [[client]]
 id = "acme"
@@ -131,9 +132,15 @@ fn checks(signature: &str, body: &str, secret: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_is_held_until_the_notice_is_confirmed_and_the_integrator_is_told() {
     let (receiver, hook) = Receiver::listen().await;
-    let rest = format!(
-        "[[client.webhook]]\nurl = \"{hook}\"\nsecret-file = \"secret\"\nevents = [\"state\", \"duty\", \"alert\"]\n"
+    // Another receiver is down.
+    let down = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let lost = format!(
+        "[[client.webhook]]\nurl = \"http://{down}/\"\nsecret-file = \"secret\"\nevents = [\"state\"]\n"
     );
+    let rest = lost
+        + &format!(
+            "[[client.webhook]]\nurl = \"{hook}\"\nsecret-file = \"secret\"\nevents = [\"state\", \"duty\", \"alert\"]\n"
+        );
     let mut host = Host::prepare(&config(&rest)).unwrap();
     std::fs::write(host.dir().join("secret"), format!("{SECRET}\n")).unwrap();
     let token = host.token("acme").unwrap();
@@ -201,6 +208,16 @@ async fn a_recording_is_held_until_the_notice_is_confirmed_and_the_integrator_is
         assert!(!checks(signature, body, "another") && !checks(signature, &format!("{body} "), SECRET));
         assert!(!body.contains("2065550104"), "{body}");
     }
+
+    // Whoever has to see to it is told that the other receiver misses something.
+    let http = reqwest::Client::new();
+    until("an alert about lost news", async || {
+        let answer = http.get(format!("{}/v1/alerts", host.url)).bearer_auth(&token).send().await?;
+        let alerts: Vec<Value> = answer.json().await?;
+        Ok(alerts.iter().any(|a| a["kind"] == "webhook-lost").then_some(()))
+    })
+    .await
+    .unwrap();
 
     // And the recording has a gap there, of the length that it took.
     let kim = Person::sign_in(&host.url, "acme", "kim", &code(&secret, 0).unwrap()).await.unwrap();

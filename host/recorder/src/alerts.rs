@@ -56,7 +56,7 @@ impl Alerts {
         Ok(Self { db, watch })
     }
 
-    /// Raises one. The same about the same recording is raised once.
+    /// Raises one. The same about the same recording, or about none, is raised once until somebody confirms it.
     pub(crate) async fn raise(
         &self,
         client: &ClientId,
@@ -71,7 +71,7 @@ impl Alerts {
             "INSERT INTO alert (client, id, at_ms, recording, kind, rule, citation, message)
              SELECT $1, COALESCE((SELECT MAX(id) FROM alert WHERE client = $1), 0) + 1, $2, $3, $4, $5, $6, $7
              WHERE NOT EXISTS (SELECT 1 FROM alert WHERE client = $1 AND kind = $4 AND rule = $5 AND message = $7
-               AND recording = $3 AND confirmed_by IS NULL) RETURNING id",
+               AND COALESCE(recording, '') = COALESCE($3, '') AND confirmed_by IS NULL) RETURNING id",
         )
         .bind(client.as_str())
         .bind(at.as_millis() as i64)
