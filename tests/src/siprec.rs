@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU16, Ordering},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
@@ -18,6 +19,8 @@ use crate::host::free_port;
 
 /// Samples of a frame: 20 ms at 8,000 Hz.
 const FRAME: usize = 160;
+/// Longer than any scenario takes on a busy machine. sipp does not always keep to its own `-timeout`.
+const PATIENCE: Duration = Duration::from_secs(70);
 /// The payload type of keyed digits.
 const DIGITS: u8 = 101;
 const MU_LAW: u8 = 0;
@@ -284,19 +287,8 @@ impl Scenario {
         let mut command = Command::new("sipp");
         command
             .arg(format!("127.0.0.1:{port}"))
-            .args([
-                "-i",
-                "127.0.0.1",
-                "-mi",
-                "127.0.0.1",
-                "-m",
-                "1",
-                "-nostdin",
-                "-timeout",
-                "60",
-                "-timeout_error",
-            ])
-            .args(["-p", &free_port()?.to_string(), "-min_rtp_port", "16384"])
+            .args("-i 127.0.0.1 -mi 127.0.0.1 -m 1 -nostdin -timeout 60 -timeout_error".split(' '))
+            .args(["-p", &free_port()?.to_string(), "-mp", &free_port()?.to_string()])
             .args(["-trace_err", "-error_file"])
             .arg(&errors)
             .arg("-sf")
@@ -345,16 +337,17 @@ impl Sipp {
     /// # Errors
     /// Something did not come as the scenario has it; with what sipp says of it.
     pub async fn finish(mut self) -> anyhow::Result<()> {
-        let status = loop {
-            if let Some(status) = self.child.try_wait()? {
-                break status;
+        let said =
+            |how: String| format!("sipp {how}\n{}", fs::read_to_string(&self.errors).unwrap_or_default());
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            match self.child.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => bail!(said(format!("ended: {status}"))),
+                None => tokio::time::sleep(Duration::from_millis(50)).await,
             }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        };
-        if !status.success() {
-            bail!("sipp: {status}\n{}", fs::read_to_string(&self.errors).unwrap_or_default());
         }
-        Ok(())
+        bail!(said(format!("is not done after {} s", PATIENCE.as_secs())))
     }
 }
 
