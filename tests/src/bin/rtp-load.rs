@@ -5,11 +5,20 @@
 //! Every session has two legs of G.711. The host needs a `[[siprec.trunk]]` that takes sessions from here, and room for
 //! them in its limits. With `--ports` sound is sent to ports that somebody else opened: that is how a peer is measured.
 
-use std::{net::SocketAddr, path::PathBuf, thread, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use anyhow::Context;
 use caveat_tests::load::{
-    media::{self, Sent},
+    media,
     meter::{Counters, Use, percentile},
     sip::{Client, Session},
 };
@@ -64,9 +73,9 @@ async fn main() -> anyhow::Result<()> {
     let packets = |what: &str| grown(&format!("caveat_rtp_packets_total{{what=\"{what}\"}}"));
     println!(
         "{} packets sent, {} taken, {} missing, {} lost by their numbers, {} bad, {} stray, {} frames without room",
-        load.sent.packets,
+        load.sent,
         packets("taken"),
-        load.sent.packets as f64 - packets("taken"),
+        load.sent as f64 - packets("taken"),
         packets("lost"),
         packets("bad"),
         packets("stray"),
@@ -93,10 +102,12 @@ fn begin(client: &Client, options: &Options, empty: &Use) -> anyhow::Result<Vec<
 
 /// What a load cost.
 struct Load {
-    sent: Sent,
+    sent: u64,
+    late_max: Duration,
     legs: usize,
-    /// For how long it was measured, and what was used in this time by the host and by this process.
+    /// For how long it was measured, what was sent in this time, and what was used by the host and by this process.
     measured: Duration,
+    packets: u64,
     host: Duration,
     own: Duration,
     resident: u64,
@@ -105,33 +116,37 @@ struct Load {
 impl Load {
     async fn run(options: &Options, legs: Vec<SocketAddr>) -> anyhow::Result<Self> {
         let (seconds, count) = (options.seconds, legs.len());
-        let sender = thread::spawn(move || media::send(&legs, seconds));
+        let sent = Arc::<AtomicU64>::default();
+        let counted = sent.clone();
+        let sender = thread::spawn(move || media::send(&legs, seconds, &counted));
         // The window in memory fills first; what comes after is the steady state.
         let first = Duration::from_secs_f64((seconds / 3.0).min(15.0));
         let measured = Duration::from_secs_f64(seconds).saturating_sub(first + Duration::from_secs(2));
         tokio::time::sleep(first).await;
         let (host, own) = (Use::of(options.pid)?, Use::of(std::process::id())?);
+        let before = sent.load(Ordering::Relaxed);
         tokio::time::sleep(measured).await;
         let (host_to, own_to) = (Use::of(options.pid)?, Use::of(std::process::id())?);
-        let sent = sender.join().ok().context("the sender failed")??;
+        let packets = sent.load(Ordering::Relaxed) - before;
+        let late_max = sender.join().ok().context("the sender failed")??;
         // What is on its way is counted within a second.
         tokio::time::sleep(Duration::from_secs(2)).await;
         let (host, own) = (host_to.cpu - host.cpu, own_to.cpu - own.cpu);
-        Ok(Self { sent, legs: count, measured, host, own, resident: host_to.resident })
+        let (sent, resident) = (sent.load(Ordering::Relaxed), host_to.resident);
+        Ok(Self { sent, late_max, legs: count, measured, packets, host, own, resident })
     }
 
     fn print(&self, options: &Options, empty: &Use) {
         let seconds = self.measured.as_secs_f64();
-        let share = self.host.as_secs_f64() / seconds;
-        let packets = self.legs as f64 * 50.0 * seconds;
+        let each = self.host.as_secs_f64() * 1e6 / self.packets as f64;
         let sessions = self.legs as f64 / 2.0;
         println!(
-            "processor: {:.2} us a packet, {:.1} % of one core, {:.0} sessions a core; sender: {:.1} % of one core, late by {:?} at most",
-            self.host.as_secs_f64() * 1e6 / packets,
-            share * 100.0,
-            sessions / share,
+            "processor: {each:.2} us a packet ({:.0} a second), {:.1} % of one core; a core carries {:.0} sessions of 100 packets a second; sender: {:.1} % of one core, late by {:?} at most",
+            self.packets as f64 / seconds,
+            self.host.as_secs_f64() / seconds * 100.0,
+            1e4 / each,
             self.own.as_secs_f64() / seconds * 100.0,
-            self.sent.late_max,
+            self.late_max,
         );
         println!(
             "memory: {:.1} MB before, {:.1} MB at the end, {:.0} KB a session; {} seconds",

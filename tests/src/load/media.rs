@@ -4,6 +4,7 @@ use std::{
     io::IoSlice,
     net::{SocketAddr, UdpSocket},
     os::fd::AsRawFd,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -17,30 +18,22 @@ const GROUPS: usize = 20;
 const HEADER: usize = 12;
 const PAYLOAD: usize = 160;
 
-/// What was sent.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Sent {
-    /// Packets.
-    pub packets: u64,
-    /// The furthest that the sender was behind its own schedule.
-    pub late_max: Duration,
-}
-
-/// Sends to every leg for this long.
-pub fn send(legs: &[SocketAddr], seconds: f64) -> anyhow::Result<Sent> {
+/// Sends to every leg for this long, and counts packets in `sent` meanwhile. Gives back the furthest that it was behind its
+/// own schedule: on a machine that has not the power for this load, that grows.
+pub fn send(legs: &[SocketAddr], seconds: f64, sent: &AtomicU64) -> anyhow::Result<Duration> {
     let from = legs.first().context("nobody to send to")?;
     let socket = UdpSocket::bind((from.ip(), 0))?;
     let sound = sound();
     let addresses: Vec<Option<SockaddrStorage>> =
         legs.iter().map(|leg| Some(SockaddrStorage::from(*leg))).collect();
     let mut headers: MultiHeaders<SockaddrStorage> = MultiHeaders::preallocate(BATCH, None);
-    let mut sent = Sent::default();
+    let mut late_max = Duration::ZERO;
     let began = Instant::now();
     for tick in 0..(seconds * 1_000.0) as u32 {
         let due = began + Duration::from_millis(tick.into());
         match due.checked_duration_since(Instant::now()) {
             Some(early) => std::thread::sleep(early),
-            None => sent.late_max = sent.late_max.max(due.elapsed()),
+            None => late_max = late_max.max(due.elapsed()),
         }
         let (group, round) = (tick as usize % GROUPS, tick / GROUPS as u32);
         let members: Vec<usize> = (group..legs.len()).step_by(GROUPS).collect();
@@ -57,10 +50,10 @@ pub fn send(legs: &[SocketAddr], seconds: f64) -> anyhow::Result<Sent> {
                 .collect();
             let to: Vec<Option<SockaddrStorage>> = batch.iter().map(|leg| addresses[*leg]).collect();
             let gone = sendmmsg(socket.as_raw_fd(), &mut headers, &slices, to, [], MsgFlags::empty())?;
-            sent.packets += gone.count() as u64;
+            sent.fetch_add(gone.count() as u64, Ordering::Relaxed);
         }
     }
-    Ok(sent)
+    Ok(late_max)
 }
 
 /// RFC 3550 5.1: PCMU, a source of its own for each leg.
