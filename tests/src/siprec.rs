@@ -9,11 +9,23 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU16, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{
+        ClientConfig, RootCertStore,
+        crypto::ring,
+        pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    },
+};
 
 use crate::host::free_port;
 
@@ -280,7 +292,7 @@ impl Scenario {
     }
 
     /// sipp plays it once, towards a host at `port` of this machine.
-    pub fn start(&self, dir: &Path, port: u16, transport: &Transport) -> anyhow::Result<Sipp> {
+    pub fn start(&self, dir: &Path, port: u16, transport: Transport) -> anyhow::Result<Sipp> {
         let file = dir.join(format!("scenario-{port}.xml"));
         fs::write(&file, self.text())?;
         let errors = file.with_extension("errors");
@@ -293,13 +305,7 @@ impl Scenario {
             .arg(&errors)
             .arg("-sf")
             .arg(&file);
-        match transport {
-            Transport::Udp => command.args(["-t", "u1"]),
-            Transport::Tcp => command.args(["-t", "t1"]),
-            Transport::Tls { certificate, key } => {
-                command.args(["-t", "l1", "-tls_cert"]).arg(certificate).arg("-tls_key").arg(key)
-            }
-        };
+        command.args(["-t", if transport == Transport::Udp { "u1" } else { "t1" }]);
         let child = command
             .current_dir(dir)
             .stdout(Stdio::null())
@@ -311,18 +317,40 @@ impl Scenario {
 }
 
 /// By which way sipp comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
     /// Packets.
     Udp,
     /// A connection.
     Tcp,
-    /// A connection under TLS, with a certificate of its own.
-    Tls {
-        /// As PEM.
-        certificate: PathBuf,
-        /// As PEM.
-        key: PathBuf,
-    },
+}
+
+/// Debian's sipp has no TLS: whoever connects to the port that this gives back is led to `port` under TLS. `certificate`
+/// and `key` (PEM) are shown to the host, which has to be `name` by the certificate in `host`.
+pub async fn tunnel(
+    port: u16,
+    name: &str,
+    host: &Path,
+    certificate: &Path,
+    key: &Path,
+) -> anyhow::Result<u16> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(host)?)?;
+    let chain = vec![CertificateDer::from_pem_file(certificate)?];
+    let key = PrivateKeyDer::from_pem_file(key)?;
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, key)?;
+    let (connector, name) = (TlsConnector::from(Arc::new(config)), ServerName::try_from(name.to_owned())?);
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let here = listener.local_addr()?.port();
+    tokio::spawn(async move {
+        let (mut near, _) = listener.accept().await?;
+        let mut far = connector.connect(name, TcpStream::connect(("127.0.0.1", port)).await?).await?;
+        tokio::io::copy_bidirectional(&mut near, &mut far).await
+    });
+    Ok(here)
 }
 
 /// A running sipp. It is ended when dropped.

@@ -11,7 +11,7 @@ use caveat_audio::g711;
 use caveat_tests::{
     host::{Host, free_port},
     people::{Heard, Person, code, loudness},
-    siprec::{Leg, Scenario, Transport, capture, heard, media_ports, metadata},
+    siprec::{Leg, Scenario, Transport, capture, heard, media_ports, metadata, tunnel},
     watch::{Live, until},
 };
 use reqwest::{Client, StatusCode};
@@ -38,8 +38,8 @@ struct Recorder {
 }
 
 impl Recorder {
-    /// With more keys of `[siprec]`, and of `[limits.siprec]`.
-    fn start(siprec: &str, limits: &str) -> Self {
+    /// With more keys of `[siprec]`, of `[limits.siprec]`, and of the trunk.
+    fn start(siprec: &str, limits: &str, trunk: &str) -> Self {
         let (udp, tcp) = (free_port().unwrap(), free_port().unwrap());
         let (first, last) = media_ports();
         let config = format!(
@@ -70,6 +70,7 @@ user = "srs"
 direction = "inbound"
 agents = ["*@example.bank"]
 agents-region = "GA"
+{trunk}
 
 [[client]]
 id = "acme"
@@ -138,7 +139,7 @@ fn about(measured: u32, loud: i16) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_recorded_with_its_pause_whatever_its_client_goes_on_sending() {
-    let mut recorder = Recorder::start("", "");
+    let mut recorder = Recorder::start("", "", "");
     let mut live = recorder.live().await;
     let mut scenario = Scenario::new(metadata(ONE_PARTY));
     scenario
@@ -150,7 +151,7 @@ async fn a_call_is_recorded_with_its_pause_whatever_its_client_goes_on_sending()
         .changes("sendonly", &heard(true, true))
         .waits(2_500)
         .ends();
-    let sipp = scenario.start(recorder.host.dir(), recorder.udp, &Transport::Udp).unwrap();
+    let sipp = scenario.start(recorder.host.dir(), recorder.udp, Transport::Udp).unwrap();
     let state = async |live: &mut Live, event: &str| {
         let verdict = live.next_on(event).await.unwrap();
         verdict["state"].as_str().unwrap_or_default().to_owned()
@@ -177,11 +178,11 @@ async fn a_call_is_recorded_with_its_pause_whatever_its_client_goes_on_sending()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_that_an_agent_asks_for_reaches_the_client() {
-    let mut recorder = Recorder::start("", "");
+    let mut recorder = Recorder::start("", "", "");
     let mut live = recorder.live().await;
     let mut scenario = Scenario::new(metadata(ONE_PARTY));
     scenario.begins("sendonly").is_asked("inactive", "inactive").is_asked("recvonly", "sendonly").ends();
-    let sipp = scenario.start(recorder.host.dir(), recorder.tcp, &Transport::Tcp).unwrap();
+    let sipp = scenario.start(recorder.host.dir(), recorder.tcp, Transport::Tcp).unwrap();
     assert_eq!(live.next_on("offered").await.unwrap()["state"], "recording");
     recorder.tell(json!({"pause-asked": "person"})).await;
     recorder.tell(json!({"resume-asked": "person"})).await;
@@ -192,11 +193,11 @@ async fn a_pause_that_an_agent_asks_for_reaches_the_client() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_not_be_recorded_is_taken_in_silence_until_it_may() {
-    let mut recorder = Recorder::start("", "");
+    let mut recorder = Recorder::start("", "", "");
     let mut live = recorder.live().await;
     let mut scenario = Scenario::new(metadata(ALL_PARTY));
     scenario.begins("sendonly").is_asked("recvonly", "sendonly").ends();
-    let sipp = scenario.start(recorder.host.dir(), recorder.udp, &Transport::Udp).unwrap();
+    let sipp = scenario.start(recorder.host.dir(), recorder.udp, Transport::Udp).unwrap();
     assert_eq!(live.next_on("offered").await.unwrap()["state"], "not-recorded");
     recorder.tell(json!({"notice-played": {"kind": "spoken"}})).await;
     assert_eq!(live.next_on("notice-played").await.unwrap()["state"], "recording");
@@ -212,7 +213,13 @@ fn certified(dir: &Path, name: &str) -> (PathBuf, PathBuf) {
     openssl.args([
         "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test", "-addext",
     ]);
-    openssl.arg(format!("subjectAltName=DNS:{name}")).arg("-out").arg(&certificate).arg("-keyout").arg(&key);
+    openssl
+        .arg(format!("subjectAltName=DNS:{name}"))
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .arg("-out")
+        .arg(&certificate)
+        .arg("-keyout")
+        .arg(&key);
     let made = openssl.stderr(Stdio::null()).status().expect("openssl is needed: apt-get install openssl");
     assert!(made.success());
     (certificate, key)
@@ -221,19 +228,20 @@ fn certified(dir: &Path, name: &str) -> (PathBuf, PathBuf) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_stops_says_goodbye_by_tls() {
     let dir = tempfile::tempdir().unwrap();
-    let (certificate, key) = certified(dir.path(), "recorder.example");
+    let (ours, our_key) = certified(dir.path(), "recorder.example");
+    let (theirs, their_key) = certified(dir.path(), "sbc.example");
     let tls = free_port().unwrap();
-    let more =
-        format!("listen-tls = \"127.0.0.1:{tls}\"\ntls-certificate = {certificate:?}\ntls-key = {key:?}\n");
-    let mut recorder = Recorder::start(&more, "");
+    let siprec = format!(
+        "listen-tls = \"127.0.0.1:{tls}\"\ntls-certificate = {ours:?}\ntls-key = {our_key:?}\ntls-client-ca = {theirs:?}\n"
+    );
+    let mut recorder = Recorder::start(&siprec, "", "certificate = \"sbc.example\"");
     let mut live = recorder.live().await;
-    let (certificate, key) = certified(dir.path(), "sbc.example");
-    let theirs = Transport::Tls { certificate, key };
     let mut scenario = Scenario::new(metadata(ONE_PARTY));
     scenario.begins("sendonly").is_ended();
-    let sipp = scenario.start(recorder.host.dir(), tls, &theirs).unwrap();
+    let port = tunnel(tls, "recorder.example", &ours, &theirs, &their_key).await.unwrap();
+    let sipp = scenario.start(recorder.host.dir(), port, Transport::Tcp).unwrap();
     assert_eq!(live.next_on("offered").await.unwrap()["state"], "recording");
-    // Its answer has to be acknowledged before it is said goodbye to; a call that is listed has been answered soon after.
+    // A call that is listed has been answered soon after.
     until("the call runs", async || Ok((recorder.calls().await.len() == 1).then_some(()))).await.unwrap();
     assert_eq!(recorder.host.stop().unwrap(), 0);
     sipp.finish().await.unwrap();
@@ -241,7 +249,7 @@ async fn a_host_that_stops_says_goodbye_by_tls() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parties_come_go_and_are_held_by_metadata_alone() {
-    let mut recorder = Recorder::start("", "");
+    let mut recorder = Recorder::start("", "", "pause-at-client = false");
     let mut live = recorder.live().await;
     let mut scenario = Scenario::new(metadata(ONE_PARTY));
     let joins = r#"<recording xmlns="urn:ietf:params:xml:ns:recording:1"><datamode>partial</datamode>
@@ -256,10 +264,10 @@ async fn parties_come_go_and_are_held_by_metadata_alone() {
         .updates("<recording><this is no XML")
         .waits(300)
         .ends();
-    let sipp = scenario.start(recorder.host.dir(), recorder.udp, &Transport::Udp).unwrap();
+    let sipp = scenario.start(recorder.host.dir(), recorder.udp, Transport::Udp).unwrap();
     for (event, state) in [
         ("offered", "recording"),
-        ("held", "recording"),
+        ("held", "suspended"),
         ("unheld", "recording"),
         // From a state where everybody has to consent.
         ("party-joined", "not-recorded"),
@@ -273,7 +281,7 @@ async fn parties_come_go_and_are_held_by_metadata_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_gives_no_sign_of_life_is_gone() {
-    let mut recorder = Recorder::start("", "session_expires_s = 4\nsession_expires_min_s = 2");
+    let mut recorder = Recorder::start("", "session_expires_s = 4\nsession_expires_min_s = 2", "");
     let mut raw = Raw::new(recorder.udp).await;
     let call = raw.call();
     let body = with_metadata(&metadata(ONE_PARTY));
@@ -320,6 +328,16 @@ impl Raw {
             let text = String::from_utf8_lossy(&bytes[..n]).into_owned();
             let status = text.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
             if status != 100 {
+                return (status, text);
+            }
+        }
+    }
+
+    /// The next response of a call: those of earlier ones may come once more.
+    async fn next_of(&self, call: &str) -> (u16, String) {
+        loop {
+            let (status, text) = self.next().await;
+            if text.contains(&format!("Call-ID: {call}\r\n")) {
                 return (status, text);
             }
         }
@@ -374,7 +392,7 @@ fn tag_of(response: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_means_harm_is_told_no_and_costs_nobody_anything() {
-    let mut recorder = Recorder::start("", "");
+    let mut recorder = Recorder::start("", "", "");
     let mut raw = Raw::new(recorder.udp).await;
 
     // What is no SIP is not answered.
@@ -428,7 +446,7 @@ async fn whoever_means_harm_is_told_no_and_costs_nobody_anything() {
         let invite = raw.request("INVITE", "srs", &call, "", kind, &body);
         raw.send(invite.as_bytes()).await;
         raw.send(invite.as_bytes()).await;
-        let (status, answer) = raw.next().await;
+        let (status, answer) = raw.next_of(&call).await;
         assert_eq!(status, 200, "{answer}");
         assert!(answer.contains("+sip.srs") && answer.contains("a=label:1"), "{answer}");
         assert_eq!(recorder.calls().await, [call.as_str()]);
@@ -453,7 +471,7 @@ async fn whoever_means_harm_is_told_no_and_costs_nobody_anything() {
         raw.send(raw.request("CANCEL", "srs", &call, "", "", "").as_bytes()).await;
         let (mut cancelled, mut begun) = (None, None);
         while cancelled.is_none() || begun.is_none() {
-            let (status, text) = raw.next().await;
+            let (status, text) = raw.next_of(&call).await;
             let is_for = |method: &str| text.contains(&format!("CSeq: 1 {method}"));
             if is_for("CANCEL") {
                 cancelled = Some(status);
