@@ -270,7 +270,7 @@ async fn parties_come_go_and_are_held_by_metadata_alone() {
         ("held", "suspended"),
         ("unheld", "recording"),
         // From a state where everybody has to consent.
-        ("party-joined", "not-recorded"),
+        ("party-joined", "suspended"),
     ] {
         assert_eq!(live.next_on(event).await.unwrap()["state"], state, "{event}");
     }
