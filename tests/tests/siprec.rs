@@ -124,6 +124,14 @@ file = "PACKS/state-consent-0.1.0.wasm"
     }
 }
 
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.host.log());
+        }
+    }
+}
+
 /// Both legs, each of its own loudness; the customer keys digits.
 fn sounds(dir: &Path, ms: usize, keyed: Option<(u32, &'static str)>) -> PathBuf {
     let file = dir.join("call.pcap");
