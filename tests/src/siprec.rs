@@ -300,7 +300,8 @@ impl Scenario {
         command
             .arg(format!("127.0.0.1:{port}"))
             .args("-i 127.0.0.1 -mi 127.0.0.1 -m 1 -nostdin -timeout 60 -timeout_error".split(' '))
-            .args(["-p", &free_port()?.to_string(), "-mp", &free_port()?.to_string()])
+            // It takes the media port that it is given, and the second one after it.
+            .args(["-p", &free_port()?.to_string(), "-mp", &media_ports().0.to_string()])
             .args(["-trace_err", "-error_file"])
             .arg(&errors)
             .arg("-sf")
@@ -390,8 +391,8 @@ impl Drop for Sipp {
 /// A range of media ports that no other test has: the first and the last.
 pub fn media_ports() -> (u16, u16) {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    const EACH: u16 = 40;
+    const EACH: u16 = 20;
     let first = 28_200 + (std::process::id() % 11) as u16 * 400;
-    let first = first + NEXT.fetch_add(1, Ordering::Relaxed) % 10 * EACH;
+    let first = first + NEXT.fetch_add(1, Ordering::Relaxed) % 20 * EACH;
     (first, first + EACH - 1)
 }

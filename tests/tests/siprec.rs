@@ -55,7 +55,7 @@ strangers_per_s = 1000
 address = "127.0.0.1"
 port-min = {first}
 port-max = {last}
-streams-max = 20
+streams-max = 10
 
 [siprec]
 listen-udp = "127.0.0.1:{udp}"
