@@ -84,7 +84,12 @@ impl<'a> Known<'a> {
             for (at, _) in literals.match_indices(stem) {
                 let run = run(&literals[at..]);
                 let in_word = literals[..at].ends_with(['/', '.', '-', '_']);
-                if !in_word && is_id(stem, run) && !words.iter().any(|word| run.starts_with(word)) {
+                if in_word || !is_id(stem, run) {
+                    continue;
+                }
+                // `pci.` may be a literal too, with a known word behind it.
+                let behind = &run[stem.len() + 1..];
+                if !words.iter().any(|word| run.starts_with(word) || behind.starts_with(word)) {
                     odd.push(run);
                 }
             }
@@ -139,5 +144,6 @@ type = "flag"
         let bare = |text: &str, wanted: &[&str]| assert_eq!(known.bare(text), wanted, "{text}");
         bare("xhouse.disclosurehouse.known-callerManual 3", &[]);
         bare("house.greetingManual 3, src/house.rs", &["house.greeting"]);
+        bare("house.house.disclosureManual 3", &[]);
     }
 }
