@@ -1,4 +1,5 @@
 //! Small packs written by hand in WebAssembly text, encoded against the contract in `wit/`.
+#![allow(dead_code, reason = "each test that includes this uses a part of it")]
 
 use std::path::Path;
 
