@@ -23,10 +23,15 @@ fn caveat(args: &[&str]) -> Output {
     command.current_dir(env!("CARGO_TARGET_TMPDIR")).output().unwrap()
 }
 
+/// Where what is built from a folder lies. Packs begun in different languages have the same name.
+fn packs_of(dir: &Path) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("packs").join(dir.file_name().unwrap())
+}
+
 /// Builds the pack and gives the report on its cases and on some random events. An interpreter takes its time: it is put
 /// fewer.
 fn tested(dir: &Path) -> Value {
-    let packs = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packs");
+    let packs = packs_of(dir);
     let events = if dir.join("Cargo.toml").exists() { "3000" } else { "200" };
     let run = caveat(&[
         "pack",
@@ -50,7 +55,7 @@ fn tested(dir: &Path) -> Value {
 
 /// Nothing is wrong with what was just built, not even a little.
 fn assert_checks_out(dir: &Path) {
-    let packs = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packs");
+    let packs = packs_of(dir);
     let packs = packs.to_str().unwrap();
     let run =
         caveat(&["pack", "check", "--no-build", "--deny-warnings", "--packs", packs, dir.to_str().unwrap()]);
