@@ -104,18 +104,21 @@ impl Timeline {
         let Some(leg) = self.legs.get_mut(&leg) else { return };
         let first = u64::from(self.next) * SEGMENT_SAMPLES as u64;
         let ahead = u64::from(self.window_ms) * 2 * u64::from(SAMPLES_PER_MS) + 10 * SEGMENT_SAMPLES as u64;
-        for (i, sample) in samples.iter().enumerate() {
-            let Some(place) = at.saturating_add(i as u64).checked_sub(first) else { continue };
-            if place >= ahead {
-                return;
-            }
+        let too_late = first.saturating_sub(at).min(samples.len() as u64);
+        let (mut place, mut rest) = (at.max(first) - first, &samples[too_late as usize..]);
+        // A second at a time: what falls into it is copied as a whole.
+        while place < ahead && !rest.is_empty() {
             let (second, within) = (place as usize / SEGMENT_SAMPLES, place as usize % SEGMENT_SAMPLES);
             if leg.seconds.len() <= second {
                 leg.seconds.resize_with(second + 1, Second::default);
             }
-            leg.arrived_to = leg.arrived_to.max(at + i as u64 + 1);
-            leg.seconds[second].samples[within] = *sample;
-            leg.seconds[second].arrived[within] = true;
+            let room = (SEGMENT_SAMPLES - within).min((ahead - place) as usize);
+            let (now, later) = rest.split_at(room.min(rest.len()));
+            leg.seconds[second].samples[within..within + now.len()].copy_from_slice(now);
+            leg.seconds[second].arrived[within..within + now.len()].fill(true);
+            place += now.len() as u64;
+            leg.arrived_to = leg.arrived_to.max(first + place);
+            rest = later;
         }
     }
 
@@ -252,34 +255,34 @@ impl Timeline {
     fn segment(&self, leg: u8, keyed: Vec<std::ops::Range<usize>>) -> Segment {
         let kept = self.legs.get(&leg).and_then(|l| l.seconds.front()).cloned().unwrap_or_default();
         let Second { mut samples, arrived } = kept;
-        let mut why: Vec<Option<usize>> = vec![None; SEGMENT_SAMPLES];
+        // 0 where nothing stands against it, or the number of the last reason that does.
+        let mut why = vec![0u32; SEGMENT_SAMPLES];
         let mut reasons: Vec<(GapKind, &str)> = vec![(GapKind::Loss, ""), (GapKind::Hold, "")];
         let held = self.holds.iter().filter(|(l, ..)| *l == leg);
         let held: Vec<_> = held.map(|(_, from, until)| self.within(*from, *until)).collect();
         for (i, _) in arrived.iter().enumerate().filter(|(_, arrived)| !**arrived) {
-            why[i] = Some(usize::from(held.iter().any(|held| held.contains(&i))));
+            why[i] = if held.iter().any(|held| held.contains(&i)) { 2 } else { 1 };
         }
         reasons.push((GapKind::KeysMasked, "mask-keys"));
         for stretch in keyed {
-            why[stretch].fill(Some(reasons.len() - 1));
+            why[stretch].fill(reasons.len() as u32);
         }
         for (i, (at, keep)) in self.changes.iter().enumerate() {
             let until = self.changes.get(i + 1).map_or(Offset::MAX, |(next, _)| *next);
             if let Keep::No(kind, rule) = keep {
                 reasons.push((*kind, rule));
-                why[self.within(*at, until)].fill(Some(reasons.len() - 1));
+                why[self.within(*at, until)].fill(reasons.len() as u32);
             }
         }
         for (span, rule) in self.purges.iter().filter(|(span, _)| span.leg.is_none_or(|l| l == leg)) {
             reasons.push((GapKind::Purged, rule));
-            why[self.within(span.start, span.end)].fill(Some(reasons.len() - 1));
+            why[self.within(span.start, span.end)].fill(reasons.len() as u32);
         }
-        for (sample, why) in samples.iter_mut().zip(&why) {
-            if why.is_some() {
-                *sample = 0;
-            }
+        let gaps = gaps(&why, &reasons);
+        for gap in &gaps {
+            samples[usize::from(gap.start)..usize::from(gap.end)].fill(0);
         }
-        Segment { gaps: gaps(&why, &reasons), samples }
+        Segment { gaps, samples }
     }
 
     /// Which samples of the next second lie between two offsets.
@@ -293,13 +296,18 @@ impl Timeline {
     }
 }
 
-fn gaps(why: &[Option<usize>], reasons: &[(GapKind, &str)]) -> Vec<Gap> {
+/// Runs of the same reason; 0 is none.
+fn gaps(why: &[u32], reasons: &[(GapKind, &str)]) -> Vec<Gap> {
     let mut gaps: Vec<Gap> = Vec::new();
-    for (i, why) in why.iter().enumerate() {
-        let Some((kind, rule)) = why.and_then(|w| reasons.get(w)) else { continue };
+    let mut end = 0;
+    for run in why.chunk_by(|a, b| a == b) {
+        let start = end;
+        end += run.len() as u16;
+        let reason = (run[0] as usize).checked_sub(1).and_then(|number| reasons.get(number));
+        let Some((kind, rule)) = reason else { continue };
         match gaps.last_mut() {
-            Some(gap) if usize::from(gap.end) == i && gap.kind == *kind && gap.rule == *rule => gap.end += 1,
-            _ => gaps.push(Gap { kind: *kind, start: i as u16, end: i as u16 + 1, rule: (*rule).to_owned() }),
+            Some(gap) if gap.end == start && gap.kind == *kind && gap.rule == *rule => gap.end = end,
+            _ => gaps.push(Gap { kind: *kind, start, end, rule: (*rule).to_owned() }),
         }
     }
     gaps
