@@ -11,17 +11,11 @@ use std::{
 };
 
 use caveat_model::{ClientId, Offset};
-use caveat_recorder::{Call, Live, NewCall, Recorder, RecorderError, RecordingState};
+use caveat_recorder::{Call, NewCall, Recorder, RecorderError};
 use caveat_vault::SealReason;
-use tokio::{
-    sync::{
-        Notify,
-        broadcast::{self, error::RecvError},
-    },
-    time::Instant,
-};
+use tokio::{sync::Notify, time::Instant};
 
-use crate::Limits;
+use crate::{Limits, running};
 
 /// The lines of a host; cheap to clone.
 #[derive(Clone, Default)]
@@ -39,7 +33,6 @@ struct Held {
     /// When the last message came, in milliseconds since the call began; [`GONE`] if its stream is gone.
     heard: AtomicU64,
     replaced: Notify,
-    state: Mutex<RecordingState>,
 }
 
 const GONE: u64 = u64::MAX;
@@ -69,14 +62,13 @@ impl Lines {
         let key = (client.clone(), call.external_id.clone());
         let began = Instant::now();
         match recorder.open(client, call).await {
-            Ok((call, answer)) => {
+            Ok((call, _)) => {
                 let held = Arc::new(Held {
                     call,
                     began,
                     streams: AtomicU64::new(0),
                     heard: AtomicU64::new(0),
                     replaced: Notify::new(),
-                    state: Mutex::new(answer.state),
                 });
                 self.table().insert(key, held.clone());
                 Ok(self.line(held, 0, 0, limits))
@@ -140,15 +132,6 @@ impl Line {
         }
     }
 
-    /// What is being done with the call's audio, as far as its streams were told.
-    pub(crate) fn state(&self) -> RecordingState {
-        *self.held.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn learn(&self, state: RecordingState) {
-        *self.held.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
-    }
-
     /// Waits until another stream goes on with the call.
     pub(crate) async fn replaced(&self) {
         loop {
@@ -167,11 +150,7 @@ impl Line {
             return Ok(());
         }
         self.lines.forget(&self.held);
-        match self.held.call.end(reason).await {
-            // Somebody else ended it first.
-            Ok(()) | Err(RecorderError::CallOver) => Ok(()),
-            Err(error) => Err(error),
-        }
+        running::end(&self.held.call, reason).await
     }
 
     fn is_last(&self) -> bool {
@@ -208,22 +187,5 @@ impl Drop for Line {
                 let _ = held.call.end(SealReason::Interrupted).await;
             }
         });
-    }
-}
-
-/// The state of `call` after the next verdict on it; never, if nobody watches.
-pub(crate) async fn changed(watch: &mut Option<broadcast::Receiver<Live>>, call: &Call) -> RecordingState {
-    let Some(watch) = watch else { return std::future::pending().await };
-    loop {
-        match watch.recv().await {
-            Ok(Live { client, call: id, state: Some(state), .. })
-                if client == *call.client() && id == call.id() =>
-            {
-                return state;
-            }
-            // What was missed is made up for by the next verdict on the call.
-            Ok(_) | Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => return std::future::pending().await,
-        }
     }
 }

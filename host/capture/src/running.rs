@@ -28,19 +28,36 @@ impl Running {
         Ok((Self { states: call.states(), call }, answer))
     }
 
-    /// The state after it has changed, or is not known yet. Never, once the call is over.
+    /// As [`changed`].
     pub(crate) async fn changed(&mut self) -> RecordingState {
-        if self.states.changed().await.is_err() {
-            return pending().await;
-        }
-        *self.states.borrow_and_update()
+        changed(&mut self.states).await
     }
 
-    /// The call is over, unless somebody else ended it first.
+    /// As [`end`].
     pub(crate) async fn end(&self, reason: SealReason) -> Result<(), CaptureError> {
-        match self.call.end(reason).await {
-            Ok(()) | Err(RecorderError::CallOver) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        Ok(end(&self.call, reason).await?)
+    }
+}
+
+/// What is being done with the audio of a call. The first [`changed`] gives what it is by now.
+pub(crate) fn states(call: &Call) -> watch::Receiver<RecordingState> {
+    let mut states = call.states();
+    states.mark_changed();
+    states
+}
+
+/// The state after it has changed, or is not known yet. Never, once the call is over.
+pub(crate) async fn changed(states: &mut watch::Receiver<RecordingState>) -> RecordingState {
+    if states.changed().await.is_err() {
+        return pending().await;
+    }
+    *states.borrow_and_update()
+}
+
+/// The call is over, unless somebody else ended it first.
+pub(crate) async fn end(call: &Call, reason: SealReason) -> Result<(), RecorderError> {
+    match call.end(reason).await {
+        Ok(()) | Err(RecorderError::CallOver) => Ok(()),
+        Err(error) => Err(error),
     }
 }

@@ -8,13 +8,10 @@ use axum::{
 };
 use caveat_audio::{SAMPLES_PER_MS, g711};
 use caveat_model::{Asker, Direction, Key, Offset, PartyRole};
-use caveat_recorder::{Call, Happening, Live, NewCall, NewParty, RecorderError, RecordingState};
+use caveat_recorder::{Call, Happening, NewCall, NewParty, RecorderError, RecordingState};
 use caveat_vault::SealReason;
 use serde_json::{Value, json};
-use tokio::{
-    sync::broadcast,
-    time::{Instant, timeout, timeout_at},
-};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     Caller,
@@ -23,7 +20,8 @@ use super::{
 use crate::{
     Rooms,
     error::CaptureError,
-    line::{Line, Lines, changed},
+    line::{Line, Lines},
+    running,
     socket::{self, Content},
 };
 
@@ -90,7 +88,6 @@ impl Session {
         let began = Instant::now();
         let chosen = message::choose(&open.media).ok_or(CaptureError::NoMedia)?.clone();
         let call = facts(&open, &chosen.channels);
-        let watch = rooms.recorder.watch().watch();
         let line = line(rooms, lines, caller, call).await?;
         self.send("opened", &json!({ "media": [&chosen], "startPaused": false })).await?;
         let mut stream = Stream {
@@ -103,7 +100,7 @@ impl Session {
             dropped: 0,
             ahead_max_ms: rooms.limits.ahead_max_ms,
         };
-        let outcome = self.listen(&mut stream, watch, rooms.limits.idle_ms).await;
+        let outcome = self.listen(&mut stream, rooms.limits.idle_ms).await;
         let (client, call, dropped) = (stream.line.call().client(), stream.line.call().id(), stream.dropped);
         let ended = outcome.as_ref().ok().copied();
         tracing::info!(%client, call, ?ended, dropped, "a session ended");
@@ -159,15 +156,10 @@ impl Session {
         }
     }
 
-    async fn listen(
-        &mut self,
-        stream: &mut Stream,
-        watch: broadcast::Receiver<Live>,
-        idle_ms: u64,
-    ) -> Result<End, CaptureError> {
+    async fn listen(&mut self, stream: &mut Stream, idle_ms: u64) -> Result<End, CaptureError> {
         let call: Call = stream.line.call().clone();
         let mut over = pin!(call.sealed());
-        let mut watch = Some(watch);
+        let mut states = running::states(&call);
         let mut heard = Instant::now();
         loop {
             let idle = heard + Duration::from_millis(idle_ms);
@@ -176,8 +168,7 @@ impl Session {
                     Ok(incoming) => incoming?,
                     Err(_) => return Ok(End::Dropped),
                 },
-                state = changed(&mut watch, &call) => {
-                    stream.line.learn(state);
+                state = running::changed(&mut states) => {
                     if let Some(kind) = stream.follow(state) {
                         self.send(kind, &json!({})).await?;
                     }

@@ -5,11 +5,11 @@ use std::{pin::pin, time::Duration};
 use axum::extract::ws::{CloseFrame, Message as Frame, Utf8Bytes, WebSocket};
 use caveat_access::Scope;
 use caveat_model::{ClientId, Key, Offset};
-use caveat_recorder::{Happening, Live, RecordingState, Who};
+use caveat_recorder::{Happening, RecordingState, Who};
 use caveat_vault::SealReason;
 use serde_json::json;
 use tokio::{
-    sync::broadcast,
+    sync::watch,
     time::{Instant, timeout, timeout_at},
 };
 
@@ -23,7 +23,8 @@ use super::{
 use crate::{
     Limits, Rooms,
     error::CaptureError,
-    line::{Line, Lines, changed},
+    line::{Line, Lines},
+    running,
     socket::{self, Content},
 };
 
@@ -105,8 +106,8 @@ struct Stream {
     lost: u64,
     /// Marks of ours that came back.
     echoes: u64,
-    /// What happens on the host, if marks are wanted.
-    watch: Option<broadcast::Receiver<Live>>,
+    /// What is being done with the call's audio, if marks are wanted.
+    states: Option<watch::Receiver<RecordingState>>,
     told: Option<RecordingState>,
     /// What is to be played, if the stream takes sound.
     player: Option<Player>,
@@ -126,8 +127,8 @@ impl Stream {
         let (began, id, account) = (Instant::now(), start.stream.clone(), start.account.clone());
         let Offered { token, marks, plays_to_all, call } = parameters::read(start, parameters_max)?;
         let client = whose(&token, account.as_deref(), rooms, caller).await?;
-        let watch = marks.then(|| rooms.recorder.watch().watch());
         let line = lines.open(&rooms.recorder, &client, call, &rooms.limits, stale_ms).await?;
+        let states = marks.then(|| running::states(line.call()));
         let player = match marks {
             true => Some(Player::new(line.call().cues().await?, plays_to_all)),
             false => None,
@@ -141,7 +142,7 @@ impl Stream {
             began,
             lost: 0,
             echoes: 0,
-            watch,
+            states,
             told: None,
             player,
             idle_ms,
@@ -150,7 +151,6 @@ impl Stream {
     }
 
     async fn listen(&mut self, socket: &mut WebSocket) -> Result<End, CaptureError> {
-        self.tell(socket, self.line.state()).await?;
         let call = self.line.call().clone();
         let mut over = pin!(call.sealed());
         let mut heard = Instant::now();
@@ -162,8 +162,7 @@ impl Stream {
                     // A line that is dead may come back, like one that breaks off.
                     Err(_) => return Ok(End::Dropped),
                 },
-                state = changed(&mut self.watch, &call) => {
-                    self.line.learn(state);
+                state = followed(&mut self.states) => {
                     self.tell(socket, state).await?;
                     continue;
                 }
@@ -214,7 +213,7 @@ impl Stream {
                 let (start, end) = self.order.key_span(track);
                 let (start, end) = (self.line.from.saturating_add(start), self.line.from.saturating_add(end));
                 let key = Key { leg: track.leg(), start, end, symbol };
-                // What changed is told by the watch, like every other change.
+                // What changed is told like every other change.
                 self.line.call().happened(Happening::Key(key)).await?;
             }
             Message::Stop => return Ok(Some(End::Stopped)),
@@ -253,9 +252,9 @@ impl Stream {
         Ok(())
     }
 
-    /// Sends a mark, if marks are wanted and this one says something new.
+    /// Sends a mark, if it says something new.
     async fn tell(&mut self, socket: &mut WebSocket, state: RecordingState) -> Result<(), CaptureError> {
-        if self.watch.is_none() || self.told == Some(state) {
+        if self.told == Some(state) {
             return Ok(());
         }
         self.told = Some(state);
@@ -294,6 +293,14 @@ impl Stream {
             Ok(End::Stopped) => Ok(self.line.end(SealReason::Ended).await?),
             Err(_) => Ok(self.line.end(SealReason::Interrupted).await?),
         }
+    }
+}
+
+/// The state after it has changed, or is not known yet; never, if no marks are wanted.
+async fn followed(states: &mut Option<watch::Receiver<RecordingState>>) -> RecordingState {
+    match states {
+        Some(states) => running::changed(states).await,
+        None => std::future::pending().await,
     }
 }
 
