@@ -55,7 +55,7 @@ fn demo(args: &[String]) -> Result<(), String> {
     machine::can_build_packs()?;
     machine::can_speak()?;
     step("building the host and the demonstration");
-    cargo(&["build", "--package", "caveat", "--package", "caveat-tests", "--bins"])?;
+    cargo(&["build", "--workspace", "--bin", "caveat", "--bin", "demo"])?;
     packs()?;
     step("starting");
     run(Command::new(built("demo")).args(args))
@@ -121,7 +121,7 @@ fn lint() -> Result<(), String> {
 
 fn host() -> Result<(), String> {
     step("building the host");
-    cargo(&["build", "--package", "caveat"])
+    cargo(&["build", "--workspace", "--bin", "caveat"])
 }
 
 fn packs() -> Result<(), String> {
