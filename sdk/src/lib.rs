@@ -38,11 +38,13 @@ mod asking;
 pub mod bindings;
 pub mod dates;
 pub mod detect;
+mod log;
 mod ruling;
 
 pub use bindings::base::caveat::policy::facts;
 pub use bindings::base::caveat::policy::facts::Facts;
 pub use bindings::base::exports::caveat::policy::settings;
+pub use log::{Level, log};
 pub use ruling::Rule;
 
 /// May this be recorded? Types of `wit/capture.wit`.
@@ -83,16 +85,6 @@ pub trait AccessRules: Pack {
     /// Whether this person may have it, and in which form.
     fn access(&self, request: &access::Request, facts: &Facts) -> access::Ruling;
 }
-
-/// Tells the host's log something. Never write personal data.
-pub fn log(level: bindings::base::caveat::policy::log::Level, message: &str) {
-    #[cfg(target_arch = "wasm32")]
-    bindings::base::caveat::policy::log::write(level, message);
-    #[cfg(not(target_arch = "wasm32"))]
-    eprintln!("{level:?}: {message}");
-}
-
-pub use bindings::base::caveat::policy::log::Level;
 
 /// Makes a component of a pack: `pack!(Type: capture, storage, access)`, with the stages it rules on.
 #[macro_export]

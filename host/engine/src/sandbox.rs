@@ -102,6 +102,7 @@ pub(crate) fn store(
         occasion,
         lines_left: limits.log_lines_max,
         line_bytes_max: limits.log_line_bytes_max,
+        begun: Vec::new(),
         dropped: 0,
         last_warning: None,
     };
@@ -134,6 +135,8 @@ pub(crate) struct Log {
     occasion: Occasion,
     lines_left: u32,
     line_bytes_max: usize,
+    /// The pieces so far of a line that comes in pieces.
+    begun: Vec<u8>,
     dropped: u64,
     /// A pack's panic message arrives as its last warning, before the trap that says nothing.
     last_warning: Option<String>,
@@ -148,6 +151,18 @@ impl Log {
             false => self.dropped += 1,
         }
         wants
+    }
+
+    /// A piece of a line; the line is kept once it is whole. What is beyond its greatest length is not.
+    pub(crate) fn piece(&mut self, level: tracing::Level, piece: &[u8], more: bool) {
+        let room = self.line_bytes_max.saturating_sub(self.begun.len());
+        self.begun.extend(piece.iter().take(room));
+        if !more {
+            let line = std::mem::take(&mut self.begun);
+            if self.wants_line() {
+                self.line(level, String::from_utf8_lossy(&line).trim_end_matches('\0'));
+            }
+        }
     }
 
     pub(crate) fn line(&mut self, level: tracing::Level, message: &str) {

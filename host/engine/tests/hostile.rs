@@ -128,6 +128,9 @@ fn a_trap_says_what_the_pack_said_last_and_where() {
     assert!(message.contains("unreachable") && backtrace[0].contains("rule"), "{message} {backtrace:?}");
     let (message, _) = trapped("panic");
     assert!(message.starts_with("index 3 of 2 (wasm trap"), "{message}");
+    let (message, _) = trapped("panic-in-pieces");
+    let whole = format!("{}e end (wasm trap", ["a good b", &"y and th".repeat(7)].concat());
+    assert!(message.starts_with(&whole), "{message}");
 }
 
 #[test]
@@ -278,6 +281,7 @@ fn whatever_stops_a_pack_is_counted_under_its_name() {
         ("many-obligations", "result-size", Limits::default()),
         ("long-line", "result-size", Limits::default()),
         ("log-forever", "fuel", Limits::default()),
+        ("piece-forever", "fuel", Limits::default()),
         ("list-out-of-bounds", "invalid", Limits::default()),
         ("log-out-of-bounds", "invalid", Limits::default()),
         ("bulk-fill", "deadline", by_time()),

@@ -52,11 +52,13 @@ enum Level {
 /// All that a pack can call.
 pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
-    linker.instance(LOG)?.func_wrap("write", write_line)?;
+    let mut log = linker.instance(LOG)?;
+    log.func_wrap("write", write_line)?;
+    log.func_wrap("write-piece", write_piece)?;
     Ok(linker)
 }
 
-/// Fuel that one line costs beside the instructions around it, so that a flood of lines ends by fuel, on any machine at the
+/// Fuel that one line, or one piece of one, costs beside the instructions around it, so that a flood ends by fuel, on any machine at the
 /// same line, and not by the clock. About what the host does for it.
 const LINE_FUEL: u64 = 100;
 
@@ -64,19 +66,41 @@ fn write_line(
     mut store: StoreContextMut<'_, State>,
     (level, message): (Level, WasmStr),
 ) -> wasmtime::Result<()> {
-    let left = store.get_fuel()?;
-    store.set_fuel(left.saturating_sub(LINE_FUEL))?;
+    charge_line(&mut store)?;
     if !store.data_mut().log.wants_line() {
         return Ok(());
     }
     let message = message.to_str(&store)?.into_owned();
-    let level = match level {
-        Level::Debug => tracing::Level::DEBUG,
-        Level::Info => tracing::Level::INFO,
-        Level::Warn => tracing::Level::WARN,
-    };
-    store.data_mut().log.line(level, &message);
+    store.data_mut().log.line(level.into(), &message);
     Ok(())
+}
+
+/// 64 bytes of a line.
+type Piece = (u64, u64, u64, u64, u64, u64, u64, u64);
+
+fn write_piece(
+    mut store: StoreContextMut<'_, State>,
+    (level, (a, b, c, d, e, f, g, h), more): (Level, Piece, bool),
+) -> wasmtime::Result<()> {
+    charge_line(&mut store)?;
+    let piece = [a, b, c, d, e, f, g, h].map(u64::to_le_bytes);
+    store.data_mut().log.piece(level.into(), piece.as_flattened(), more);
+    Ok(())
+}
+
+fn charge_line(store: &mut StoreContextMut<'_, State>) -> wasmtime::Result<()> {
+    let left = store.get_fuel()?;
+    store.set_fuel(left.saturating_sub(LINE_FUEL))
+}
+
+impl From<Level> for tracing::Level {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Debug => Self::DEBUG,
+            Level::Info => Self::INFO,
+            Level::Warn => Self::WARN,
+        }
+    }
 }
 
 /// Where a pack's exports are, once their types have been checked.
