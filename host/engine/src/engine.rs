@@ -1,6 +1,6 @@
 //! The front door.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Instant};
 
 use caveat_model::{Digest, Event, Facts, Ruling, Stage};
 use wasmtime::{Store, component::Linker};
@@ -30,8 +30,12 @@ pub struct Pack {
     name: Arc<str>,
     loaded: Loaded,
     allowance: Allowance,
+    reads: Option<Reads>,
     meters: Meters,
 }
+
+/// Names of attributes.
+pub(crate) type Reads = HashSet<String>;
 
 /// An event with what is known at it, made ready once for all packs that are asked.
 pub struct Question<'a> {
@@ -97,7 +101,7 @@ impl Engine {
         };
         let loaded = loader.load(component, settings_json)?;
         let meters = Meters::register(&name, |stage| loaded.exports.answers(stage));
-        Ok(Pack { name, loaded, allowance, meters })
+        Ok(Pack { name, loaded, allowance, reads: None, meters })
     }
 
     /// Puts one event to one pack, in a fresh instance that ends with the call. It blocks for microseconds as a rule,
@@ -157,7 +161,8 @@ impl Engine {
         if let Err(failure) = load::configure_again(&pack.loaded, store, &instance)? {
             return Ok(Err(failure));
         }
-        v0_1::ask(&pack.loaded.exports, store, &instance, &question.lowered, &self.limits)
+        let reads = pack.reads.as_ref();
+        v0_1::ask(&pack.loaded.exports, store, &instance, &question.lowered, reads, &self.limits)
     }
 
     /// The limits it was started with.
@@ -167,6 +172,13 @@ impl Engine {
 }
 
 impl Pack {
+    /// From now on it is told no other attributes than these: what its manifest declares that it reads. What it has no
+    /// need for it does not get, and need not be copied to it.
+    pub fn reading(mut self, attributes: impl IntoIterator<Item = String>) -> Self {
+        self.reads = Some(attributes.into_iter().collect());
+        self
+    }
+
     /// As given to [`Engine::load`].
     pub fn name(&self) -> &str {
         &self.name

@@ -88,6 +88,17 @@ fn every_ruling_starts_afresh_and_comes_out_the_same() {
 }
 
 #[test]
+fn a_pack_is_told_the_attributes_that_it_declares_and_no_others() {
+    let engine = engine(Limits::default());
+    let load = || engine.load("attributes", &guest("attributes"), "{}", &Needs::default()).unwrap();
+    let told = |pack| engine.rule(&pack, &offered(), &facts()).unwrap().ruling.obligations[0].duty.clone();
+    assert_eq!(told(load()), Duty::Beep(1));
+    assert_eq!(told(load().reading([])), Duty::Beep(0));
+    assert_eq!(told(load().reading(["another".into()])), Duty::Beep(0));
+    assert_eq!(told(load().reading(["retention.provider".into()])), Duty::Beep(1));
+}
+
+#[test]
 fn a_pack_is_configured_once_where_it_can_be_snapshotted_and_each_time_where_not() {
     let settings = r#"{"region":"CA"}"#;
     let check = |name: &str, snapshotted: bool| {

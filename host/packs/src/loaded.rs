@@ -49,7 +49,8 @@ pub fn load(engine: &Engine, file: &PackFile, given: &Value) -> Result<LoadedPac
         .map_err(|problems| PackError::Settings { pack: name.to_owned(), problems })?;
     let pack = engine
         .load(name, file.bytes(), &settings::canonical(&settings), &manifest.needs)
-        .map_err(|error| refused(name, error))?;
+        .map_err(|error| refused(name, error))?
+        .reading(manifest.facts.iter().map(|fact| fact.name.clone()));
     let reference = PackRef {
         name: name.to_owned(),
         version: manifest.pack.version.to_string(),

@@ -86,8 +86,10 @@ impl Ours {
 impl Loaded {
     fn new(engine: &Engine, name: &str, dir: &Path, packs: &Path) -> anyhow::Result<Self> {
         let path = built(name, packs)?;
-        let pack = engine.load(name, &fs::read(&path)?, "{}", &Needs::default())?;
         let manifest = fs::read_to_string(dir.join("pack.toml"))?;
+        let facts = manifest.split("[[fact]]").skip(1).filter_map(|fact| fact.split('"').nth(1));
+        let pack = engine.load(name, &fs::read(&path)?, "{}", &Needs::default())?;
+        let pack = pack.reading(facts.map(str::to_owned));
         let ids = manifest.lines().filter_map(|line| line.strip_prefix("id = "));
         let rules = ids.map(|id| id.trim_matches('"').to_owned()).collect();
         let reference = PackRef {

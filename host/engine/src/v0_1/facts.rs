@@ -121,35 +121,70 @@ pub(super) struct Facts<'a> {
     traits: CallTraits,
     #[component(name = "recorder-region")]
     recorder_region: &'a str,
+    purposes: &'a [Purpose],
+    parties: &'a [Party<'a>],
+    notices: &'a [Notice<'a>],
+    consents: &'a [Consent],
+    labels: &'a [Label],
+    paused: Option<Pause>,
+    placements: &'a [Placement<'a>],
+    holds: &'a [Hold<'a>],
+    attributes: &'a [Attribute<'a>],
+}
+
+/// What is known, made ready once for all packs that are asked.
+pub(super) struct Known<'a> {
+    facts: &'a model::Facts,
     purposes: Vec<Purpose>,
     parties: Vec<Party<'a>>,
     notices: Vec<Notice<'a>>,
     consents: Vec<Consent>,
     labels: Vec<Label>,
-    paused: Option<Pause>,
     placements: Vec<Placement<'a>>,
     holds: Vec<Hold<'a>>,
     attributes: Vec<Attribute<'a>>,
 }
 
-impl<'a> From<&'a model::Facts> for Facts<'a> {
+impl<'a> From<&'a model::Facts> for Known<'a> {
     fn from(f: &'a model::Facts) -> Self {
         Self {
-            now: f.now.as_millis(),
-            began: f.began.as_millis(),
-            direction: f.direction.into(),
-            traits: f.traits.into(),
-            recorder_region: region(f.recorder_region.as_ref()),
+            facts: f,
             purposes: f.purposes.iter().map(|p| (*p).into()).collect(),
             parties: f.parties.iter().map(Into::into).collect(),
             notices: f.notices.iter().map(Into::into).collect(),
             consents: f.consents.iter().map(Into::into).collect(),
             labels: f.labels.iter().map(|l| (*l).into()).collect(),
-            paused: f.paused.map(|p| Pause { since: p.since, cause: p.cause.into() }),
             placements: f.placements.iter().map(Into::into).collect(),
             holds: f.holds.iter().map(Into::into).collect(),
             attributes: f.attributes.iter().map(Into::into).collect(),
         }
+    }
+}
+
+impl Known<'_> {
+    /// What one pack is told: everything, with `attributes` of [`Self::attributes`].
+    pub(super) fn tell<'q>(&'q self, attributes: &'q [Attribute<'q>]) -> Facts<'q> {
+        let f = self.facts;
+        Facts {
+            now: f.now.as_millis(),
+            began: f.began.as_millis(),
+            direction: f.direction.into(),
+            traits: f.traits.into(),
+            recorder_region: region(f.recorder_region.as_ref()),
+            purposes: &self.purposes,
+            parties: &self.parties,
+            notices: &self.notices,
+            consents: &self.consents,
+            labels: &self.labels,
+            paused: f.paused.map(|p| Pause { since: p.since, cause: p.cause.into() }),
+            placements: &self.placements,
+            holds: &self.holds,
+            attributes,
+        }
+    }
+
+    pub(super) fn attributes(&self) -> &[Attribute<'_>] {
+        &self.attributes
     }
 }
 
@@ -317,10 +352,10 @@ impl<'a> From<&'a model::Hold> for Hold<'a> {
     }
 }
 
-#[derive(ComponentType, Lower)]
+#[derive(Clone, Copy, ComponentType, Lower)]
 #[component(record)]
 pub(super) struct Attribute<'a> {
-    name: &'a str,
+    pub(super) name: &'a str,
     value: AttributeValue<'a>,
 }
 
@@ -336,7 +371,7 @@ impl<'a> From<&'a model::Attribute> for Attribute<'a> {
     }
 }
 
-#[derive(ComponentType, Lower)]
+#[derive(Clone, Copy, ComponentType, Lower)]
 #[component(variant)]
 pub(super) enum AttributeValue<'a> {
     #[component(name = "flag")]

@@ -16,7 +16,7 @@ use wasmtime::{
     },
 };
 
-use crate::{Failure, Limits, Problem, sandbox::State};
+use crate::{Failure, Limits, Problem, engine::Reads, sandbox::State};
 
 /// The version of the contract.
 pub(crate) const VERSION: &str = "0.1.0";
@@ -211,7 +211,7 @@ pub(crate) fn configure(
 /// An event with its facts, as views that borrow from the model. Made once for all packs that are asked about it.
 pub(crate) struct Question<'a> {
     event: Event<'a>,
-    facts: facts::Facts<'a>,
+    known: facts::Known<'a>,
 }
 
 enum Event<'a> {
@@ -227,19 +227,31 @@ impl<'a> Question<'a> {
             model::Event::Storage(event) => Event::Storage(event.into()),
             model::Event::Access(request) => Event::Access(request.into()),
         };
-        Self { event, facts: facts.into() }
+        Self { event, known: facts.into() }
     }
 }
 
-/// Asks an instance. The outer error is wasmtime's; the inner is a ruling that breaks a limit or means nothing.
+/// Asks an instance, and tells it no attributes but those in `reads`. The outer error is wasmtime's; the inner is a ruling
+/// that breaks a limit or means nothing.
 pub(crate) fn ask(
     exports: &Exports,
     store: &mut Store<State>,
     instance: &Instance,
     question: &Question<'_>,
+    reads: Option<&Reads>,
     limits: &Limits,
 ) -> wasmtime::Result<Result<model::Ruling, Failure>> {
-    let Question { event, facts } = question;
+    let Question { event, known } = question;
+    let read: Vec<_>;
+    let attributes = match reads {
+        None => known.attributes(),
+        Some(names) => {
+            let declared = known.attributes().iter().filter(|a| names.contains(a.name));
+            read = declared.copied().collect();
+            &read
+        }
+    };
+    let facts = &known.tell(attributes);
     Ok(match event {
         Event::Capture(event) => {
             let Some(func) = export(&exports.capture, store, instance)? else {
