@@ -3,15 +3,21 @@
 //! Opens, migrates, begins transactions; knows no table but its own list of migrations. Each room owns its tables and
 //! statements, gives its migrations to [`Db::migrate`], and writes SQL in the common subset: `$1` parameters, `BIGINT`,
 //! `TEXT`, `BYTEA`, `INSERT ... ON CONFLICT`, `RETURNING`, compare-and-swap by `UPDATE ... WHERE`; no `FOR UPDATE`.
+//! What happens on calls is written by [`Db::write`], where many writes share one commit.
 
-use std::{path::Path, time::Duration};
+mod group;
+mod write;
+
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
     Any, Transaction,
     any::{AnyConnectOptions, AnyPoolOptions},
 };
+use tokio::sync::{mpsc, oneshot};
 
 pub use sqlx::AnyPool;
+pub use write::{Arg, Statement, Written};
 
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]
@@ -42,14 +48,39 @@ pub enum StateError {
         #[source]
         source: sqlx::Error,
     },
+    /// Several writes shared a transaction, and the database failed all of it.
+    #[error("the database failed to {what}, with all that was to be committed with it: {source}")]
+    Group {
+        /// What was attempted.
+        what: &'static str,
+        /// Its answer.
+        #[source]
+        source: Arc<sqlx::Error>,
+    },
+    /// The thread that writes could not be started.
+    #[error("the thread that writes to the database could not be started: {0}")]
+    Thread(#[source] std::io::Error),
+    /// The database was closed.
+    #[error("the database was closed before it could {what}")]
+    Closed {
+        /// What was attempted.
+        what: &'static str,
+    },
 }
 
 /// A handle on the database; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Db {
     pool: AnyPool,
+    /// Whoever writes in a transaction; on SQLite one connection, so that writers wait in line and not for a lock.
+    writers: AnyPool,
+    /// The way to the thread that commits by groups; SQLite only.
+    group: Option<mpsc::Sender<group::Job>>,
     kind: Kind,
 }
+
+/// Pages of 4 KiB that SQLite's log may have before a commit puts them into the database.
+const CHECKPOINT: &str = "PRAGMA wal_autocheckpoint = 8000";
 
 /// Names the lock that migrations take on PostgreSQL; any number that nobody else uses.
 const MIGRATION_LOCK: i64 = 0x6361_7665_6174;
@@ -76,28 +107,42 @@ impl Db {
         }
         let options: AnyConnectOptions =
             full_url.parse().map_err(|_| StateError::Url { url: without_password(url) })?;
-        let pool = AnyPoolOptions::new()
-            .max_connections(max_connections)
-            .acquire_timeout(Duration::from_secs(10))
-            .after_connect(move |conn, _| {
-                Box::pin(async move {
-                    if kind == Kind::Sqlite {
-                        for pragma in [
-                            "PRAGMA busy_timeout = 10000",
-                            "PRAGMA journal_mode = WAL",
-                            "PRAGMA synchronous = FULL",
-                            "PRAGMA foreign_keys = ON",
-                        ] {
-                            sqlx::query(pragma).execute(&mut *conn).await?;
+        let connect = async |connections: u32| {
+            AnyPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(Duration::from_secs(10))
+                // A file does not go away; a server may.
+                .test_before_acquire(kind == Kind::Postgres)
+                .after_connect(move |conn, _| {
+                    Box::pin(async move {
+                        if kind == Kind::Sqlite {
+                            for pragma in [
+                                "PRAGMA busy_timeout = 10000",
+                                "PRAGMA journal_mode = WAL",
+                                "PRAGMA synchronous = FULL",
+                                "PRAGMA foreign_keys = ON",
+                                CHECKPOINT,
+                            ] {
+                                sqlx::query(pragma).execute(&mut *conn).await?;
+                            }
                         }
-                    }
-                    Ok(())
+                        Ok(())
+                    })
                 })
-            })
-            .connect_with(options)
-            .await
-            .map_err(sql("open"))?;
-        Ok(Self { pool, kind })
+                .connect_with(options.clone())
+                .await
+                .map_err(sql("open"))
+        };
+        let pool = connect(max_connections).await?;
+        let (writers, group) = match kind {
+            Kind::Sqlite => {
+                let writers = connect(1).await?;
+                let group = group::start(writers.clone()).map_err(StateError::Thread)?;
+                (writers, Some(group))
+            }
+            Kind::Postgres => (pool.clone(), None),
+        };
+        Ok(Self { pool, writers, group, kind })
     }
 
     /// Opens the SQLite file `path`.
@@ -110,13 +155,38 @@ impl Db {
         &self.pool
     }
 
-    /// Begins a transaction that may write. On SQLite it takes the write lock at once, so that it cannot fail later.
+    /// Begins a transaction that may write. On SQLite it takes the write lock at once, so that it cannot fail later, and
+    /// every other writer waits until it is over: it must not wait for one.
     pub async fn begin(&self) -> Result<Transaction<'static, Any>, StateError> {
         match self.kind {
-            Kind::Sqlite => self.pool.begin_with("BEGIN IMMEDIATE").await,
-            Kind::Postgres => self.pool.begin().await,
+            Kind::Sqlite => group::begin(&self.writers).await,
+            Kind::Postgres => self.writers.begin().await,
         }
         .map_err(sql("begin a transaction"))
+    }
+
+    /// Does statements together or not at all; when this returns, they are durable. On SQLite, writes that come at the
+    /// same time share one commit, in no order that anybody may rely on. A caller that stops waiting does not take its
+    /// write back.
+    ///
+    /// # Errors
+    /// The database failed: nothing was done, unless it failed to commit, which may or may not have been done then.
+    pub async fn write(&self, what: &'static str, statements: Vec<Statement>) -> Result<Written, StateError> {
+        let Some(group) = &self.group else {
+            return group::finish(self.begin().await?, &statements).await.map_err(sql(what));
+        };
+        let closed = || StateError::Closed { what };
+        let (reply, answer) = oneshot::channel();
+        group.send(group::Job { what, statements, reply }).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// [`Db::write`] of one statement.
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub async fn run(&self, what: &'static str, statement: Statement) -> Result<Written, StateError> {
+        self.write(what, vec![statement]).await
     }
 
     /// Brings the tables of `room` up to date: runs the steps that it has not had, in order, in one transaction. Steps
@@ -162,6 +232,7 @@ impl Db {
 
     /// Waits for open connections and closes.
     pub async fn close(&self) {
+        self.writers.close().await;
         self.pool.close().await;
     }
 }
@@ -223,6 +294,69 @@ mod tests {
         let broken = ["CREATE TABLE a (x BIGINT); CREATE NONSENSE"];
         assert!(db.migrate("room", &broken).await.is_err());
         db.migrate("room", &["CREATE TABLE a (x BIGINT)"]).await.unwrap();
+    }
+
+    fn put(key: &str, n: i64) -> Statement {
+        Statement::new("INSERT INTO t (k, n) VALUES ($1, $2)").bind(key).bind(n)
+    }
+
+    async fn table() -> (tempfile::TempDir, Db) {
+        let (dir, db) = fresh().await;
+        db.migrate("room", &["CREATE TABLE t (k TEXT PRIMARY KEY, n BIGINT)"]).await.unwrap();
+        (dir, db)
+    }
+
+    async fn rows(db: &Db) -> Vec<(String, i64)> {
+        sqlx::query_as("SELECT k, n FROM t ORDER BY k").fetch_all(db.pool()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn of_writes_that_come_together_only_those_fail_that_would_alone() {
+        let (_dir, db) = table().await;
+        db.run("put", put("taken", 0)).await.unwrap();
+        // Held up by a transaction, so that they are there together when it is over.
+        let tx = db.begin().await.unwrap();
+        let writes: Vec<_> = (0..300)
+            .map(|n| {
+                let db = db.clone();
+                tokio::spawn(async move {
+                    let key = if n % 100 == 7 { "taken".to_owned() } else { format!("k{n:03}") };
+                    // Its second statement fails on some, and then its first has not been either.
+                    db.write("put", vec![put(&format!("a{n:03}"), n), put(&key, n)]).await
+                })
+            })
+            .collect();
+        tx.commit().await.unwrap();
+        let mut failed = vec![];
+        for (n, write) in writes.into_iter().enumerate() {
+            match write.await.unwrap() {
+                Ok(written) => assert_eq!(written, Written::Done { rows: 2, given: None }),
+                Err(error) => {
+                    assert!(error.to_string().contains("UNIQUE"), "{error}");
+                    failed.push(n);
+                }
+            }
+        }
+        assert_eq!(failed, [7, 107, 207]);
+        let rows = rows(&db).await;
+        assert_eq!(rows.len(), 1 + 2 * 297);
+        assert!(!rows.iter().any(|(key, _)| key == "a107"), "half a write is there");
+    }
+
+    #[tokio::test]
+    async fn a_write_that_finds_nothing_to_do_is_undone_and_says_where() {
+        let (_dir, db) = table().await;
+        let raise = |key: &str| Statement::new("UPDATE t SET n = n + 1 WHERE k = $1").bind(key).or_nothing();
+        let missing = db.write("raise", vec![put("a", 1), raise("b"), put("c", 1)]);
+        let (missing, other) = tokio::join!(missing, db.write("put", vec![put("b", 1)]));
+        assert_eq!((missing.unwrap(), other.unwrap().rows()), (Written::Nothing { at: 1 }, 1));
+        assert_eq!(rows(&db).await, [("b".to_owned(), 1)]);
+        let given = Statement::new("UPDATE t SET n = n + 41 WHERE k = $1 RETURNING n").giving();
+        let found = db.run("raise", given.clone().bind("b")).await.unwrap();
+        assert_eq!(found, Written::Done { rows: 1, given: Some(42) });
+        assert_eq!(db.run("raise", given.bind("z")).await.unwrap(), Written::Done { rows: 0, given: None });
+        db.close().await;
+        assert!(db.run("put", put("late", 1)).await.is_err());
     }
 
     #[tokio::test]
