@@ -1,12 +1,15 @@
-//! The heads of the logs in SQL: the compare-and-swap that makes an append exclusive among hosts, and each host's own count.
+//! The heads of the logs in SQL: the compare-and-swap that makes an append exclusive among hosts, the entries of the batch
+//! that moved the head last, and each host's own count.
 
+use bytes::Bytes;
 use caveat_model::ClientId;
-use caveat_state::{Db, StateError, sql};
+use caveat_state::{Db, StateError, Statement, Written, sql};
 use tlog_tiles::{HASH_SIZE, Hash};
 
 use crate::{LedgerError, tree::Root};
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE ledger_head (
         client TEXT PRIMARY KEY,
         size BIGINT NOT NULL,
@@ -20,7 +23,9 @@ const MIGRATIONS: &[&str] = &["
         next BIGINT NOT NULL,
         PRIMARY KEY (client, host)
     );
-"];
+",
+    "ALTER TABLE ledger_head ADD COLUMN batch BYTEA",
+];
 
 /// What is committed, and what was before the last batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,6 +36,16 @@ pub(crate) struct Head {
 
 impl Head {
     pub(crate) const EMPTY: Self = Self { now: Root::EMPTY, base: Root::EMPTY };
+}
+
+/// A move of the head that is to be committed.
+pub(crate) struct Move<'a> {
+    pub(crate) client: &'a ClientId,
+    pub(crate) host: &'a str,
+    pub(crate) head: Head,
+    /// The entries that lead from `head.base` to `head.now`, as a bundle.
+    pub(crate) batch: Vec<u8>,
+    pub(crate) next_seq: u64,
 }
 
 /// The tables `ledger_head` and `ledger_seq`.
@@ -52,19 +67,26 @@ impl Heads {
                 .fetch_optional(self.db.pool())
                 .await
                 .map_err(sql("read the head of a log"))?;
-        let Some((size, root, base_size, base_root)) = row else { return Ok(Head::EMPTY) };
-        let part = |size: i64, hash: Vec<u8>| {
-            let hash = <[u8; HASH_SIZE]>::try_from(hash).ok()?;
-            Some(Root { size: u64::try_from(size).ok()?, hash: Hash(hash) })
-        };
-        match (part(size, root), part(base_size, base_root)) {
-            (Some(now), Some(base)) => Ok(Head { now, base }),
-            _ => Err(LedgerError::Damaged {
-                client: client.clone(),
-                path: "ledger_head".into(),
-                why: "the row holds no size and root".into(),
-            }),
-        }
+        row.map_or(Ok(Head::EMPTY), |(size, root, base_size, base_root)| {
+            head(client, (size, root), (base_size, base_root))
+        })
+    }
+
+    /// The head with the batch that led to it; none when the log is empty.
+    pub(crate) async fn last_batch(&self, client: &ClientId) -> Result<Option<(Head, Bytes)>, LedgerError> {
+        type Columns = (i64, Vec<u8>, i64, Vec<u8>, Option<Vec<u8>>);
+        let row: Option<Columns> = sqlx::query_as(
+            "SELECT size, root, base_size, base_root, batch FROM ledger_head WHERE client = $1",
+        )
+        .bind(client.as_str())
+        .fetch_optional(self.db.pool())
+        .await
+        .map_err(sql("read the last batch of a log"))?;
+        row.map(|(size, root, base_size, base_root, batch)| {
+            let head = head(client, (size, root), (base_size, base_root))?;
+            Ok((head, batch.unwrap_or_default().into()))
+        })
+        .transpose()
     }
 
     /// The next number in `host`'s own count; the first is 1.
@@ -79,55 +101,54 @@ impl Heads {
         Ok(next.map_or(1, |n| n.max(1) as u64))
     }
 
-    /// Moves the head from `base` to `now` and `host`'s count to `next_seq`, both or neither. False when the head was no
-    /// longer at `base`. After an error it may have moved or not.
-    pub(crate) async fn advance(
-        &self,
-        client: &ClientId,
-        host: &str,
-        base: Root,
-        now: Root,
-        next_seq: u64,
-    ) -> Result<bool, LedgerError> {
-        let mut tx = self.db.begin().await?;
+    /// Moves the head and `host`'s count, and does `beside` with it: all or nothing. False when the head was no longer at
+    /// its base. After an error it may have moved or not.
+    pub(crate) async fn advance(&self, to: Move<'_>, beside: Vec<Statement>) -> Result<bool, LedgerError> {
+        let Move { client, host, head: Head { base, now }, batch, next_seq } = to;
+        let mut statements = Vec::with_capacity(3 + beside.len());
         if base.size == 0 {
-            sqlx::query(
+            let begin = Statement::new(
                 "INSERT INTO ledger_head (client, size, root, base_size, base_root)
                  VALUES ($1, 0, $2, 0, $2) ON CONFLICT (client) DO NOTHING",
-            )
-            .bind(client.as_str())
-            .bind(base.hash.0.to_vec())
-            .execute(&mut *tx)
-            .await
-            .map_err(sql("begin a log"))?;
+            );
+            statements.push(begin.bind(client.as_str()).bind(&base.hash.0[..]));
         }
-        let moved = sqlx::query(
-            "UPDATE ledger_head SET size = $1, root = $2, base_size = $3, base_root = $4
-             WHERE client = $5 AND size = $3 AND root = $4",
-        )
-        .bind(now.size as i64)
-        .bind(now.hash.0.to_vec())
-        .bind(base.size as i64)
-        .bind(base.hash.0.to_vec())
-        .bind(client.as_str())
-        .execute(&mut *tx)
-        .await
-        .map_err(sql("move the head of a log"))?;
-        if moved.rows_affected() != 1 {
-            tx.rollback().await.map_err(sql("give way to another host"))?;
-            return Ok(false);
-        }
-        sqlx::query(
+        let swap = Statement::new(
+            "UPDATE ledger_head SET size = $1, root = $2, base_size = $3, base_root = $4, batch = $5
+             WHERE client = $6 AND size = $3 AND root = $4",
+        );
+        statements.push(
+            swap.bind(now.size as i64)
+                .bind(&now.hash.0[..])
+                .bind(base.size as i64)
+                .bind(&base.hash.0[..])
+                .bind(batch)
+                .bind(client.as_str())
+                .or_nothing(),
+        );
+        let count = Statement::new(
             "INSERT INTO ledger_seq (client, host, next) VALUES ($1, $2, $3)
              ON CONFLICT (client, host) DO UPDATE SET next = excluded.next",
-        )
-        .bind(client.as_str())
-        .bind(host)
-        .bind(next_seq as i64)
-        .execute(&mut *tx)
-        .await
-        .map_err(sql("note a host's own count"))?;
-        tx.commit().await.map_err(sql("commit to a log"))?;
-        Ok(true)
+        );
+        statements.push(count.bind(client.as_str()).bind(host).bind(next_seq as i64));
+        statements.extend(beside);
+        let written = self.db.write("move the head of a log", statements).await?;
+        Ok(matches!(written, Written::Done { .. }))
+    }
+}
+
+/// The columns of a row.
+fn head(client: &ClientId, now: (i64, Vec<u8>), base: (i64, Vec<u8>)) -> Result<Head, LedgerError> {
+    let part = |(size, hash): (i64, Vec<u8>)| {
+        let hash = <[u8; HASH_SIZE]>::try_from(hash).ok()?;
+        Some(Root { size: u64::try_from(size).ok()?, hash: Hash(hash) })
+    };
+    match (part(now), part(base)) {
+        (Some(now), Some(base)) => Ok(Head { now, base }),
+        _ => Err(LedgerError::Damaged {
+            client: client.clone(),
+            path: "ledger_head".into(),
+            why: "the row holds no size and root".into(),
+        }),
     }
 }

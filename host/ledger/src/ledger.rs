@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     Consistency, ENTRY_BYTES_MAX, Entry, EntryKind, Inclusion, LedgerError, LogSigner, Position, checkpoint,
+    details::{self, Details, Sealed},
     head::{Head, Heads},
     objects::{HEIGHT, Objects, WIDTH, path, split_bundle, tile_name},
     tree::Root,
@@ -87,9 +88,10 @@ impl Ledger {
             append_attempts: limits.append_attempts.max(1),
             read_entries: limits.read_entries.max(1),
         };
+        let details = Details::open(db.clone()).await?;
         let heads = Heads::open(db).await?;
         let objects = Objects::new(store);
-        let shared = Shared { heads, objects, clock, signer, host, limits };
+        let shared = Shared { heads, details, objects, clock, signer, host, limits };
         Ok(Self { shared: Arc::new(shared), queues: Arc::default() })
     }
 
@@ -100,16 +102,39 @@ impl Ledger {
     /// [`LedgerError::TooLarge`], [`LedgerError::NoDetail`]: nothing was written. [`LedgerError::Append`]: the entry is
     /// not acknowledged, and may or may not be in the log; the log itself stays whole, and appending again is safe.
     pub async fn append(&self, client: &ClientId, event: EntryKind) -> Result<Position, LedgerError> {
+        if let Some(digest) = event.detail() {
+            self.detail_is_durable(client, digest).await?;
+        }
+        self.send(client, event, None).await
+    }
+
+    /// Appends an entry and keeps the sealed blob that it speaks of, in one commit. When this returns, both are durable.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`]; where the entry is not acknowledged, the blob may or may not be there.
+    pub async fn append_with_detail(
+        &self,
+        client: &ClientId,
+        sealed: Bytes,
+        event: impl FnOnce(Digest) -> EntryKind,
+    ) -> Result<Position, LedgerError> {
+        let digest = details::digest(&sealed);
+        self.send(client, event(digest), Some((digest, sealed))).await
+    }
+
+    async fn send(
+        &self,
+        client: &ClientId,
+        event: EntryKind,
+        detail: Option<Sealed>,
+    ) -> Result<Position, LedgerError> {
         let widest = writer::encode(self.shared.clock.now(), &self.shared.host, u64::MAX, &event)?;
         if widest.len() > ENTRY_BYTES_MAX {
             return Err(LedgerError::TooLarge { bytes: widest.len(), max: ENTRY_BYTES_MAX });
         }
-        if let Some(digest) = event.detail() {
-            self.detail_is_durable(client, digest).await?;
-        }
         let (reply, answer) = oneshot::channel();
         let stopped = || LedgerError::Stopped { client: client.clone() };
-        self.queue(client).send(Job { event, reply }).await.map_err(|_| stopped())?;
+        self.queue(client).send(Job { event, detail, reply }).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?.map_err(LedgerError::Append)
     }
 

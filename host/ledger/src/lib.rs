@@ -2,7 +2,7 @@
 //!
 //! Appends, proves, exports, verifies. It never changes or removes an entry, never acknowledges one before it is durable,
 //! never computes a Merkle proof of its own (`tlog_tiles` does), and holds no personal data: what an entry is about lies
-//! sealed beside the log ([`Ledger::put_detail`]) and can be erased while every proof still holds. Start at [`Ledger`];
+//! sealed beside the log ([`Ledger::append_with_detail`]) and can be erased while every proof still holds. Start at [`Ledger`];
 //! an auditor starts at [`verify_bundle`], which needs a folder and a public key. How a write survives a crash: `writer`.
 
 mod checkpoint;

@@ -5,7 +5,6 @@
 //! | `tile/<L>/<N>[.p/<W>]` | hash tile of height 8 | never rewritten |
 //! | `tile/entries/<N>[.p/<W>]` | entry bundle: each entry after its length, 2 bytes big-endian | never rewritten |
 //! | `checkpoint` | signed; a copy for tile readers, the head row in SQL is what counts | overwritten |
-//! | `staging/<base>-<size>-<root>` | the entries of one batch, as a bundle, until its tiles are in place | deleted |
 //!
 //! Partial tiles of a completed tile are deleted, as the specification allows; whoever wants one reads the full tile.
 
@@ -112,14 +111,6 @@ impl Objects {
             Ok(found) => found.bytes().await.map(Some).map_err(failed("read", path)),
             Err(StoreError::NotFound { .. }) => Ok(None),
             Err(e) => Err(failed("read", path)(e)),
-        }
-    }
-
-    pub(crate) async fn exists(&self, path: &Path) -> Result<bool, LedgerError> {
-        match self.store.head(path).await {
-            Ok(_) => Ok(true),
-            Err(StoreError::NotFound { .. }) => Ok(false),
-            Err(e) => Err(failed("look for", path)(e)),
         }
     }
 

@@ -2,28 +2,26 @@
 //!
 //! | step | what | a crash after it leaves |
 //! |---|---|---|
-//! | 1 | stage the batch's entries as one object, named after the tree before and after | garbage, swept by a later start |
-//! | 2 | compare-and-swap of the head row: **the commit point**; callers are answered | tiles missing: made again from the staged batch |
-//! | 3 | put tiles, bundles and the checkpoint in place | the same |
-//! | 4 | delete the staged batch | a whole log |
+//! | 1 | compare-and-swap of the head row, which takes in the batch's entries, with the details they speak of, in one transaction: **the commit point**; callers are answered | tiles missing: made again from the batch in the row |
+//! | 2 | put tiles, bundles and the checkpoint in place | a whole log |
 //!
-//! Entries are in the object store before the head moves, but tiles get their final names only after: a host that lost the
-//! race, or died before step 2, has written no name that a committed tree will want, so no tile is ever rewritten and no
-//! two hosts can overwrite each other's (Sunlight stages for the same reason). Whoever takes up a log finishes steps 3
-//! and 4 of the last batch first; hence everything before the last batch is always in place.
+//! Entries are in SQL before any tile gets its name: a host that lost the race, or died before step 1, has written no name
+//! that a committed tree will want, so no tile is ever rewritten and no two hosts can overwrite each other's (Sunlight
+//! stages for the same reason). The row keeps the batch until the next one moves the head, and whoever takes up a log
+//! finishes step 2 of the last batch first; hence everything before the last batch is always in place.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use caveat_model::{ClientId, Clock, Digest, Moment};
 use futures::future::{join_all, try_join_all};
-use object_store::path::Path;
 use tlog_tiles::{HashReader, Tile, TileHashReader, record_hash, stored_hash_index};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     Entry, EntryKind, LedgerError, Limits, LogSigner, Position, VERSION, checkpoint,
-    head::{Head, Heads},
+    details::{self, Details, Sealed},
+    head::{Head, Heads, Move},
     objects::{Objects, WIDTH, path, push_entry, split_bundle, tile_name},
     tree::{Fetched, Root, Tree, Written},
 };
@@ -31,6 +29,7 @@ use crate::{
 /// What every client's writer and every reader share.
 pub(crate) struct Shared {
     pub(crate) heads: Heads,
+    pub(crate) details: Details,
     pub(crate) objects: Objects,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) signer: LogSigner,
@@ -41,6 +40,8 @@ pub(crate) struct Shared {
 /// One entry that waits to be written, and who waits for it.
 pub(crate) struct Job {
     pub(crate) event: EntryKind,
+    /// What the entry speaks of, where it becomes durable with it.
+    pub(crate) detail: Option<Sealed>,
     pub(crate) reply: oneshot::Sender<Result<Position, Arc<LedgerError>>>,
 }
 
@@ -65,8 +66,7 @@ pub(crate) async fn run(shared: Arc<Shared>, client: ClientId, mut queue: mpsc::
     let mut jobs = Vec::new();
     while queue.recv_many(&mut jobs, shared.limits.batch_entries).await > 0 {
         let batch = std::mem::take(&mut jobs);
-        let events: Vec<_> = batch.iter().map(|job| (shared.clock.now(), &job.event)).collect();
-        let done = shared.commit(&client, tip.take(), &events).await;
+        let done = shared.commit(&client, tip.take(), &batch).await;
         let committed = match done {
             Ok(committed) => committed,
             Err(e) => {
@@ -90,25 +90,28 @@ pub(crate) async fn run(shared: Arc<Shared>, client: ClientId, mut queue: mpsc::
 }
 
 impl Shared {
-    /// Steps 1 and 2.
+    /// Step 1.
     async fn commit(
         &self,
         client: &ClientId,
         mut known: Option<Tip>,
-        events: &[(Moment, &EntryKind)],
+        jobs: &[Job],
     ) -> Result<Committed, LedgerError> {
+        let events: Vec<_> = jobs.iter().map(|job| (self.clock.now(), &job.event)).collect();
         for _ in 0..self.limits.append_attempts {
             let tip = match known.take() {
                 Some(tip) => tip,
                 None => self.take_up(client).await?,
             };
-            let entries = self.encode(events, tip.next_seq)?;
+            let entries = self.encode(&events, tip.next_seq)?;
             let (tree, tiles) = tip.tree.grown(&entries)?;
             let head = Head { base: tip.tree.root(), now: tree.root() };
             let next_seq = tip.next_seq + entries.len() as u64;
-            self.stage(client, head, &entries).await?;
             let positions = positions(head.base.size, &entries);
-            let moved = self.heads.advance(client, &self.host, head.base, head.now, next_seq).await;
+            let batch = bundle(&entries)?;
+            let to = Move { client, host: &self.host, head, batch, next_seq };
+            let beside = details::insert(client, jobs.iter().filter_map(|job| job.detail.as_ref()));
+            let moved = self.heads.advance(to, beside).await;
             match moved {
                 Ok(true) => return Ok(Committed { positions, head, tip: Tip { tree, next_seq }, tiles }),
                 Ok(false) => tracing::debug!(client = client.as_str(), "another host was faster"),
@@ -130,12 +133,6 @@ impl Shared {
         (first_seq..).zip(events).map(encode).collect()
     }
 
-    async fn stage(&self, client: &ClientId, head: Head, entries: &[Bytes]) -> Result<(), LedgerError> {
-        let mut bundle = Vec::new();
-        entries.iter().try_for_each(|entry| push_entry(&mut bundle, entry))?;
-        self.objects.put_once(client, &staged_path(client, head), bundle.into()).await
-    }
-
     /// Whether these leaves are in the tree.
     async fn holds(&self, client: &ClientId, root: Root, leaves: &[Position]) -> Result<bool, LedgerError> {
         if leaves.iter().any(|leaf| leaf.index >= root.size) {
@@ -147,7 +144,7 @@ impl Shared {
         Ok(found.iter().zip(leaves).all(|(hash, leaf)| hash.0 == leaf.leaf_hash.0))
     }
 
-    /// Steps 3 and 4. Partial tiles of a tile that is complete now go too.
+    /// Step 2. Partial tiles of a tile that is complete now go too.
     async fn put_in_place(
         &self,
         client: &ClientId,
@@ -164,7 +161,6 @@ impl Shared {
         .await?;
         let note = checkpoint::sign(&self.signer, client, head.now.size, head.now.hash)?;
         self.objects.overwrite(&path(client, "checkpoint"), note.into()).await?;
-        self.objects.delete(&staged_path(client, head)).await?;
         for tile in complete {
             let partial = path(client, &format!("{}.p", tile_name(&tile)));
             let widths = self.objects.list(&partial).await?;
@@ -176,23 +172,21 @@ impl Shared {
 
     /// The committed tree, after finishing what the last batch left open.
     async fn take_up(&self, client: &ClientId) -> Result<Tip, LedgerError> {
-        let head = self.heads.get(client).await?;
         let next_seq = self.heads.next_seq(client, &self.host).await?;
-        let tree = match self.objects.get(&staged_path(client, head)).await? {
-            Some(bundle) => self.finish(client, head, &bundle).await?,
-            None => self.load(client, head.now).await?,
+        let tree = match self.heads.last_batch(client).await? {
+            Some((head, batch)) => self.finish(client, head, &batch).await?,
+            None => self.load(client, Root::EMPTY).await?,
         };
-        self.sweep(client, head).await?;
         Ok(Tip { tree, next_seq })
     }
 
-    async fn finish(&self, client: &ClientId, head: Head, bundle: &Bytes) -> Result<Tree, LedgerError> {
+    async fn finish(&self, client: &ClientId, head: Head, batch: &Bytes) -> Result<Tree, LedgerError> {
         let damaged = |why| LedgerError::Damaged {
             client: client.clone(),
-            path: staged_path(client, head).to_string(),
+            path: "the batch in ledger_head".into(),
             why,
         };
-        let entries = split_bundle(bundle).map_err(damaged)?;
+        let entries = split_bundle(batch).map_err(damaged)?;
         let (tree, tiles) = self.load(client, head.base).await?.grown(&entries)?;
         if tree.root() != head.now {
             return Err(damaged("it does not lead to the committed root".into()));
@@ -214,17 +208,6 @@ impl Shared {
             path: path(client, "tile").to_string(),
             why,
         })
-    }
-
-    /// Deletes staged batches that can never be committed: the head has passed them.
-    async fn sweep(&self, client: &ClientId, head: Head) -> Result<(), LedgerError> {
-        for staged in self.objects.list(&path(client, "staging")).await? {
-            let size = staged.filename().and_then(|name| name.split('-').nth(1)?.parse::<u64>().ok());
-            if size.is_some_and(|size| size <= head.now.size) {
-                self.objects.delete(&staged).await?;
-            }
-        }
-        Ok(())
     }
 
     /// A tile of the committed tree. When it is not in place, the last batch is finished first.
@@ -277,10 +260,10 @@ fn positions(first: u64, entries: &[Bytes]) -> Vec<Position> {
     (first..).zip(entries).map(position).collect()
 }
 
-fn staged_path(client: &ClientId, head: Head) -> Path {
-    let digest = Digest(head.now.hash.0).to_string();
-    let root = digest.strip_prefix("sha256:").unwrap_or(&digest);
-    path(client, &format!("staging/{}-{}-{root}", head.base.size, head.now.size))
+fn bundle(entries: &[Bytes]) -> Result<Vec<u8>, LedgerError> {
+    let mut bundle = Vec::with_capacity(entries.iter().map(|entry| 2 + entry.len()).sum());
+    entries.iter().try_for_each(|entry| push_entry(&mut bundle, entry))?;
+    Ok(bundle)
 }
 
 fn missing(client: &ClientId, name: &str) -> LedgerError {

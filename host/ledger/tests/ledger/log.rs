@@ -154,6 +154,11 @@ async fn a_detail_is_durable_before_its_entry_and_can_be_erased_after() {
     assert_eq!(ledger.get_detail(&acme, digest).await.unwrap(), Some(sealed));
     assert_eq!(ledger.get_detail(&client("bolt"), digest).await.unwrap(), None);
 
+    let both = ledger.append_with_detail(&acme, Bytes::from_static(b"with it"), verdict).await.unwrap();
+    let entry = ledger.entries(&acme, both.index..both.index + 1).await.unwrap()[0].1.event.clone();
+    let with_it = ledger.get_detail(&acme, entry.detail().unwrap()).await.unwrap();
+    assert_eq!(with_it.as_deref(), Some(&b"with it"[..]));
+
     ledger.erase_detail(&acme, digest).await.unwrap();
     ledger.erase_detail(&acme, digest).await.unwrap();
     assert_eq!(ledger.get_detail(&acme, digest).await.unwrap(), None);
