@@ -9,7 +9,7 @@ use std::{
 };
 
 use caveat_model::{ClientId, Clock};
-use caveat_state::{Db, sql};
+use caveat_state::{Db, Statement, Written, sql};
 use sqlx::{Any, Transaction};
 use zeroize::Zeroizing;
 
@@ -90,8 +90,8 @@ pub(crate) struct Pages {
     clock: Arc<dyn Clock>,
     /// How many recordings share a page.
     capacity: i64,
-    /// The page that a client's next recording goes to.
-    filling: Mutex<HashMap<ClientId, (String, Key)>>,
+    /// The page that a client's next recording goes to. Held while a page is looked for or made.
+    filling: tokio::sync::Mutex<HashMap<ClientId, (String, Key)>>,
     secrets: Mutex<HashMap<ClientId, Arc<ClientSecret>>>,
 }
 
@@ -117,17 +117,22 @@ impl Pages {
     ) -> Result<(), VaultError> {
         let (client, recording) = name;
         for _ in 0..TRIES {
-            let (page, key, fresh) = self.page_with_room(client).await?;
-            let mut tx = self.db.begin().await?;
-            match &fresh {
-                Some(wrapped) => insert_page(&mut tx, &page, client, wrapped, 1).await?,
-                None if !self.take_place(&mut tx, &page).await? => {
-                    locked(&self.filling).remove(client);
-                    continue;
+            let mut filling = self.filling.lock().await;
+            let (page, key, wrapped) = self.page_with_room(client, &filling).await?;
+            let place = match &wrapped {
+                Some(wrapped) => new_page(&page, client, wrapped, 1),
+                None => take_place(&page, self.capacity),
+            };
+            // A page that is yet to be made is made once: whoever comes meanwhile waits for it.
+            let making = match wrapped {
+                Some(_) => Some(filling),
+                None => {
+                    filling.insert(client.clone(), (page.clone(), key.clone()));
+                    drop(filling);
+                    None
                 }
-                None => {}
-            }
-            let inserted = sqlx::query(
+            };
+            let row = Statement::new(
                 "INSERT INTO vault_recording
                      (client, recording, state, changed_ms, log, header, page, cover, seal)
                  VALUES ($1, $2, 'open', $3, $4, $5, $6, $7, '') ON CONFLICT DO NOTHING",
@@ -139,15 +144,19 @@ impl Pages {
             .bind(header)
             .bind(page.as_str())
             .bind(keys.wrap(&key, client, *recording))
-            .execute(&mut *tx)
-            .await
-            .map_err(sql("enter a recording"))?;
-            if inserted.rows_affected() == 0 {
-                return Err(VaultError::Exists { client: client.clone(), recording: *recording });
+            .or_nothing();
+            match self.db.write("enter a recording", vec![place, row]).await? {
+                Written::Done { .. } => {
+                    if let Some(mut filling) = making {
+                        filling.insert(client.clone(), (page, key));
+                    }
+                    return Ok(());
+                }
+                Written::Nothing { at: 0 } => self.leave_page(client, &page).await,
+                Written::Nothing { .. } => {
+                    return Err(VaultError::Exists { client: client.clone(), recording: *recording });
+                }
             }
-            tx.commit().await.map_err(sql("enter a recording"))?;
-            locked(&self.filling).insert(client.clone(), (page, key));
-            return Ok(());
         }
         Err(VaultError::Contended { recording: *recording })
     }
@@ -188,18 +197,15 @@ impl Pages {
     /// Notes that a recording is sealed. False when it is no longer open.
     pub(crate) async fn note_sealed(&self, name: &Name, seal: &SealRecord) -> Result<bool, VaultError> {
         let text = serde_json::to_string(seal).unwrap_or_default();
-        let done = sqlx::query(
+        let sealed = Statement::new(
             "UPDATE vault_recording SET state = 'sealed', seal = $3, changed_ms = $4
              WHERE client = $1 AND recording = $2 AND state = 'open'",
         )
         .bind(name.0.as_str())
         .bind(name.1.to_string())
         .bind(text)
-        .bind(self.now_ms())
-        .execute(self.db.pool())
-        .await
-        .map_err(sql("note a seal"))?;
-        Ok(done.rows_affected() == 1)
+        .bind(self.now_ms());
+        Ok(self.db.run("note a seal", sealed).await?.rows() == 1)
     }
 
     /// Those that a log's host began and has not sealed.
@@ -273,7 +279,7 @@ impl Pages {
                 self.set_state(&mut tx, name, state).await?;
             }
             tx.commit().await.map_err(sql("change keys"))?;
-            locked(&self.filling).remove(client);
+            self.filling.lock().await.remove(client);
             return Ok(());
         }
         Err(VaultError::Contended { recording: *recording })
@@ -313,8 +319,12 @@ impl Pages {
     }
 
     /// A page's name and key; with its wrapped key when it is yet to be entered.
-    async fn page_with_room(&self, client: &ClientId) -> Result<(String, Key, Option<Vec<u8>>), VaultError> {
-        if let Some((page, key)) = locked(&self.filling).get(client) {
+    async fn page_with_room(
+        &self,
+        client: &ClientId,
+        filling: &HashMap<ClientId, (String, Key)>,
+    ) -> Result<(String, Key, Option<Vec<u8>>), VaultError> {
+        if let Some((page, key)) = filling.get(client) {
             return Ok((page.clone(), key.clone(), None));
         }
         let found: Option<(String, Vec<u8>)> = sqlx::query_as(
@@ -336,17 +346,12 @@ impl Pages {
         }
     }
 
-    /// False when the page is full or gone.
-    async fn take_place(&self, tx: &mut Transaction<'static, Any>, page: &str) -> Result<bool, VaultError> {
-        let taken = sqlx::query(
-            "UPDATE vault_page SET recordings = recordings + 1 WHERE page = $1 AND recordings < $2",
-        )
-        .bind(page)
-        .bind(self.capacity)
-        .execute(&mut **tx)
-        .await
-        .map_err(sql("take a place on a page"))?;
-        Ok(taken.rows_affected() == 1)
+    /// The page is full or gone.
+    async fn leave_page(&self, client: &ClientId, page: &str) {
+        let mut filling = self.filling.lock().await;
+        if filling.get(client).is_some_and(|(current, _)| current == page) {
+            filling.remove(client);
+        }
     }
 
     async fn set_state(
@@ -396,6 +401,22 @@ pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, VaultError> + Send + 'static,
 ) -> Result<T, VaultError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| VaultError::Closed)?
+}
+
+/// Also the lock: whoever moves what is on the page to another waits, or has dropped it before.
+fn take_place(page: &str, capacity: i64) -> Statement {
+    Statement::new("UPDATE vault_page SET recordings = recordings + 1 WHERE page = $1 AND recordings < $2")
+        .bind(page)
+        .bind(capacity)
+        .or_nothing()
+}
+
+fn new_page(page: &str, client: &ClientId, wrapped: &[u8], recordings: i64) -> Statement {
+    Statement::new("INSERT INTO vault_page (page, client, wrapped, recordings) VALUES ($1, $2, $3, $4)")
+        .bind(page)
+        .bind(client.as_str())
+        .bind(wrapped)
+        .bind(recordings)
 }
 
 async fn insert_page(
