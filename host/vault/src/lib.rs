@@ -67,6 +67,8 @@ pub struct Limits {
     pub log_batch_bytes: usize,
     /// Segments waiting for the log, a count; whoever comes later waits.
     pub log_queue_count: usize,
+    /// Recordings that are put into the store at the same time, a count; each is built in memory, and others wait.
+    pub seal_count: usize,
     /// Recordings that share a page key, a count.
     pub page_recording_count: u32,
     /// Plaintext of one detail beside the ledger, in bytes.
@@ -83,6 +85,7 @@ impl Default for Limits {
             log_file_bytes: 16 << 20,
             log_batch_bytes: 4 << 20,
             log_queue_count: 1024,
+            seal_count: 16,
             page_recording_count: 4096,
             detail_bytes: 1 << 20,
         }

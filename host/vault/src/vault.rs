@@ -14,6 +14,7 @@ use caveat_model::{
 };
 use caveat_state::Db;
 use object_store::{ObjectStore, ObjectStoreExt};
+use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -52,6 +53,8 @@ pub(crate) struct Inner {
     /// Names this log in the database.
     log: String,
     unsealed: Mutex<Vec<Pending>>,
+    /// Whoever seals has one of these.
+    seals: Semaphore,
     /// Held as long as the vault is open.
     _lock: File,
 }
@@ -79,7 +82,8 @@ impl Vault {
         })
         .await?;
         let unsealed = Mutex::new(unfinished(opener.pages(), &wal, &log, found).await?);
-        Ok(Self(Arc::new(Inner { dir, limits, opener, wal, log, unsealed, _lock: lock })))
+        let seals = Semaphore::new(limits.seal_count.clamp(1, Semaphore::MAX_PERMITS));
+        Ok(Self(Arc::new(Inner { dir, limits, opener, wal, log, unsealed, seals, _lock: lock })))
     }
 
     /// Begins a recording under fresh keys, which are durable when this returns.
@@ -205,7 +209,9 @@ impl Vault {
 impl Inner {
     /// Seals; keeps what could not be sealed for the next [`Vault::recover`], unless its keys are gone.
     pub(crate) async fn seal_or_keep(&self, pending: Pending) -> Result<SealRecord, VaultError> {
+        let turn = self.seals.acquire().await;
         let sealed = self.seal(&pending).await;
+        drop(turn);
         if !matches!(sealed, Ok(_) | Err(VaultError::Gone { .. })) {
             locked(&self.unsealed).push(pending);
         }
