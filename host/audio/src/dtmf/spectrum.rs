@@ -4,7 +4,7 @@
 //! phase, so that a window of any number of steps is their sum: what Goertzel's algorithm gives for that window, for the
 //! price of looking at each sample once.
 
-use std::f64::consts::TAU;
+use std::{f64::consts::TAU, sync::LazyLock};
 
 use super::HZ;
 use crate::SAMPLE_RATE_HZ;
@@ -29,24 +29,35 @@ pub(super) struct Window {
     pub(super) power: f32,
 }
 
-/// Cuts sound into steps; what is left at its end is filled up with silence.
-pub(super) fn steps(samples: &[i16]) -> Vec<Step> {
+/// The eight tones over a step, and how far each turns in it.
+struct Waves {
+    samples: [[(f32, f32); 8]; STEP],
+    turns: [(f64, f64); 8],
+}
+
+static WAVES: LazyLock<Waves> = LazyLock::new(|| {
     let wave = |t: usize, n: usize| {
         let angle = TAU * f64::from(HZ[t]) * n as f64 / f64::from(SAMPLE_RATE_HZ);
         (angle.cos(), angle.sin())
     };
-    let waves: [[(f32, f32); 8]; STEP] = std::array::from_fn(|n| {
-        std::array::from_fn(|t| {
-            let (cos, sin) = wave(t, n);
-            (cos as f32, sin as f32)
-        })
-    });
-    let turns: [(f64, f64); 8] = std::array::from_fn(|t| wave(t, STEP));
+    let sample = |n: usize, t: usize| {
+        let (cos, sin) = wave(t, n);
+        (cos as f32, sin as f32)
+    };
+    Waves {
+        samples: std::array::from_fn(|n| std::array::from_fn(|t| sample(n, t))),
+        turns: std::array::from_fn(|t| wave(t, STEP)),
+    }
+});
+
+/// Cuts sound into steps; what is left at its end is filled up with silence.
+pub(super) fn steps(samples: &[i16]) -> Vec<Step> {
+    let Waves { samples: waves, turns } = &*WAVES;
     // Where the phase of each tone stands at the beginning of the step.
     let mut phases = [(1.0, 0.0); 8];
     let mut step = |chunk: &[i16]| {
         let mut step = Step::default();
-        for (sample, waves) in chunk.iter().zip(&waves) {
+        for (sample, waves) in chunk.iter().zip(waves) {
             let x = f32::from(*sample);
             step.energy += x * x;
             for (t, (cos, sin)) in waves.iter().enumerate() {
@@ -54,7 +65,7 @@ pub(super) fn steps(samples: &[i16]) -> Vec<Step> {
                 step.im[t] += x * sin;
             }
         }
-        for (t, (phase, turn)) in phases.iter_mut().zip(&turns).enumerate() {
+        for (t, (phase, turn)) in phases.iter_mut().zip(turns).enumerate() {
             let (cos, sin) = (phase.0 as f32, phase.1 as f32);
             let (re, im) = (step.re[t], step.im[t]);
             (step.re[t], step.im[t]) = (re * cos - im * sin, re * sin + im * cos);

@@ -4,14 +4,19 @@
 //! verification code) still drops the samples; what leaves is final. A pause, a loss, a removal is a typed gap of its true
 //! length, so that legs stay aligned to the sample.
 
+mod arrived;
 mod keyed;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::Range,
+};
 
 use caveat_model::{Key, Offset, Span};
 
 use crate::{Gap, GapKind, SAMPLES_PER_MS, SEGMENT_SAMPLES, Segment};
 
+use arrived::Arrived;
 use keyed::Keyed;
 
 /// Whether audio from some point on is kept.
@@ -61,15 +66,18 @@ struct Leg {
     arrived_to: u64,
 }
 
-#[derive(Debug, Clone)]
+/// A stretch of a second, in samples of it, that is not kept: why, and by which rule.
+type Against<'a> = (Range<usize>, GapKind, &'a str);
+
+#[derive(Debug)]
 struct Second {
     samples: Vec<i16>,
-    arrived: Vec<bool>,
+    arrived: Arrived,
 }
 
 impl Default for Second {
     fn default() -> Self {
-        Self { samples: vec![0; SEGMENT_SAMPLES], arrived: vec![false; SEGMENT_SAMPLES] }
+        Self { samples: vec![0; SEGMENT_SAMPLES], arrived: Arrived::default() }
     }
 }
 
@@ -115,7 +123,7 @@ impl Timeline {
             let room = (SEGMENT_SAMPLES - within).min((ahead - place) as usize);
             let (now, later) = rest.split_at(room.min(rest.len()));
             leg.seconds[second].samples[within..within + now.len()].copy_from_slice(now);
-            leg.seconds[second].arrived[within..within + now.len()].fill(true);
+            leg.seconds[second].arrived.add(within..within + now.len());
             place += now.len() as u64;
             leg.arrived_to = leg.arrived_to.max(first + place);
             rest = later;
@@ -228,18 +236,23 @@ impl Timeline {
 
     fn take_second(&mut self) -> Vec<Ready> {
         let second = self.next;
-        let legs: Vec<u8> = self.legs().collect();
         let mut keyed = self.keyed.stretches(second, &self.legs);
-        let mut segment = |leg: u8| self.segment(leg, keyed.remove(&leg).unwrap_or_default());
-        let ready = legs.into_iter().map(|leg| Ready { leg, second, segment: segment(leg) }).collect();
         let masks = self.keyed.masks();
-        for leg in self.legs.values_mut() {
-            let left = leg.seconds.pop_front();
-            leg.tail = match left.filter(|_| masks) {
-                Some(left) => left.samples[SEGMENT_SAMPLES - keyed::CONTEXT..].to_vec(),
+        let mut left = Vec::with_capacity(self.legs.len());
+        for (number, leg) in &mut self.legs {
+            let second = leg.seconds.pop_front();
+            leg.tail = match second.as_ref().filter(|_| masks) {
+                Some(second) => second.samples[SEGMENT_SAMPLES - keyed::CONTEXT..].to_vec(),
                 None => vec![],
             };
+            left.push((*number, second.unwrap_or_default()));
         }
+        let mut segment =
+            |leg: u8, sound: Second| self.segment(leg, sound, keyed.remove(&leg).unwrap_or_default());
+        let ready = left
+            .into_iter()
+            .map(|(leg, sound)| Ready { leg, second, segment: segment(leg, sound) })
+            .collect();
         self.next += 1;
         let oldest = self.oldest();
         self.purges.retain(|(span, _)| span.end > oldest);
@@ -252,41 +265,41 @@ impl Timeline {
     }
 
     /// The next second of a leg, as it may be kept.
-    fn segment(&self, leg: u8, keyed: Vec<std::ops::Range<usize>>) -> Segment {
-        let kept = self.legs.get(&leg).and_then(|l| l.seconds.front()).cloned().unwrap_or_default();
-        let Second { mut samples, arrived } = kept;
-        // 0 where nothing stands against it, or the number of the last reason that does.
-        let mut why = vec![0u32; SEGMENT_SAMPLES];
-        let mut reasons: Vec<(GapKind, &str)> = vec![(GapKind::Loss, ""), (GapKind::Hold, "")];
-        let held = self.holds.iter().filter(|(l, ..)| *l == leg);
-        let held: Vec<_> = held.map(|(_, from, until)| self.within(*from, *until)).collect();
-        for (i, _) in arrived.iter().enumerate().filter(|(_, arrived)| !**arrived) {
-            why[i] = if held.iter().any(|held| held.contains(&i)) { 2 } else { 1 };
-        }
-        reasons.push((GapKind::KeysMasked, "mask-keys"));
-        for stretch in keyed {
-            why[stretch].fill(reasons.len() as u32);
-        }
-        for (i, (at, keep)) in self.changes.iter().enumerate() {
-            let until = self.changes.get(i + 1).map_or(Offset::MAX, |(next, _)| *next);
-            if let Keep::No(kind, rule) = keep {
-                reasons.push((*kind, rule));
-                why[self.within(*at, until)].fill(reasons.len() as u32);
-            }
-        }
-        for (span, rule) in self.purges.iter().filter(|(span, _)| span.leg.is_none_or(|l| l == leg)) {
-            reasons.push((GapKind::Purged, rule));
-            why[self.within(span.start, span.end)].fill(reasons.len() as u32);
-        }
-        let gaps = gaps(&why, &reasons);
+    fn segment(&self, leg: u8, sound: Second, keyed: Vec<Range<usize>>) -> Segment {
+        let Second { mut samples, arrived } = sound;
+        let gaps = gaps(&self.against(leg, &arrived, keyed));
         for gap in &gaps {
             samples[usize::from(gap.start)..usize::from(gap.end)].fill(0);
         }
         Segment { gaps, samples }
     }
 
+    /// What stands against keeping stretches of the next second; the last that covers a sample counts.
+    fn against<'a>(&'a self, leg: u8, arrived: &Arrived, keyed: Vec<Range<usize>>) -> Vec<Against<'a>> {
+        let mut against: Vec<Against<'a>> = Vec::new();
+        let held = self.holds.iter().filter(|(l, ..)| *l == leg);
+        let held: Vec<_> = held.map(|(_, from, until)| self.within(*from, *until)).collect();
+        for missing in arrived.missing(SEGMENT_SAMPLES) {
+            let on_hold = held.iter().map(|held| held.start.max(missing.start)..held.end.min(missing.end));
+            against.push((missing.clone(), GapKind::Loss, ""));
+            against.extend(on_hold.map(|stretch| (stretch, GapKind::Hold, "")));
+        }
+        against.extend(keyed.into_iter().map(|stretch| (stretch, GapKind::KeysMasked, "mask-keys")));
+        for (i, (at, keep)) in self.changes.iter().enumerate() {
+            let until = self.changes.get(i + 1).map_or(Offset::MAX, |(next, _)| *next);
+            if let Keep::No(kind, rule) = keep {
+                against.push((self.within(*at, until), *kind, rule));
+            }
+        }
+        for (span, rule) in self.purges.iter().filter(|(span, _)| span.leg.is_none_or(|l| l == leg)) {
+            against.push((self.within(span.start, span.end), GapKind::Purged, rule));
+        }
+        against.retain(|(stretch, ..)| !stretch.is_empty());
+        against
+    }
+
     /// Which samples of the next second lie between two offsets.
-    fn within(&self, from: Offset, until: Offset) -> std::ops::Range<usize> {
+    fn within(&self, from: Offset, until: Offset) -> Range<usize> {
         let first = u64::from(self.oldest());
         let place = |at: Offset| {
             let ms = u64::from(at).saturating_sub(first);
@@ -296,15 +309,24 @@ impl Timeline {
     }
 }
 
-/// Runs of the same reason; 0 is none.
-fn gaps(why: &[u32], reasons: &[(GapKind, &str)]) -> Vec<Gap> {
+/// Runs of the same reason.
+fn gaps(against: &[Against<'_>]) -> Vec<Gap> {
+    // Most seconds are whole, and nothing stands against any of it.
+    if against.is_empty() {
+        return vec![];
+    }
+    // 0 where nothing stands against a sample, or the number of the last reason that does.
+    let mut why = vec![0u32; SEGMENT_SAMPLES];
+    for (number, (stretch, ..)) in (1..).zip(against) {
+        why[stretch.clone()].fill(number);
+    }
     let mut gaps: Vec<Gap> = Vec::new();
     let mut end = 0;
     for run in why.chunk_by(|a, b| a == b) {
         let start = end;
         end += run.len() as u16;
-        let reason = (run[0] as usize).checked_sub(1).and_then(|number| reasons.get(number));
-        let Some((kind, rule)) = reason else { continue };
+        let reason = (run[0] as usize).checked_sub(1).and_then(|number| against.get(number));
+        let Some((_, kind, rule)) = reason else { continue };
         match gaps.last_mut() {
             Some(gap) if gap.end == start && gap.kind == *kind && gap.rule == *rule => gap.end = end,
             _ => gaps.push(Gap { kind: *kind, start, end, rule: (*rule).to_owned() }),
