@@ -1,7 +1,7 @@
 //! Telling somebody: what was not recorded and why, what has to be seen to. Open until a person confirms.
 
 use caveat_model::{ClientId, Moment, RecordingId};
-use caveat_state::{Db, StateError, sql};
+use caveat_state::{Db, StateError, Statement, Written, sql};
 use serde::Serialize;
 
 use crate::live::Watch;
@@ -67,7 +67,7 @@ impl Alerts {
     ) -> Result<(), StateError> {
         tracing::warn!(%client, kind, rule, citation, message, "alert");
         let text = recording.map(|r| r.to_string());
-        let raised: Option<i64> = sqlx::query_scalar(
+        let raise = Statement::new(
             "INSERT INTO alert (client, id, at_ms, recording, kind, rule, citation, message)
              SELECT $1, COALESCE((SELECT MAX(id) FROM alert WHERE client = $1), 0) + 1, $2, $3, $4, $5, $6, $7
              WHERE NOT EXISTS (SELECT 1 FROM alert WHERE client = $1 AND kind = $4 AND rule = $5 AND message = $7
@@ -80,11 +80,10 @@ impl Alerts {
         .bind(rule)
         .bind(citation)
         .bind(message)
-        .fetch_optional(self.db.pool())
-        .await
-        .map_err(sql("raise an alert"))?;
+        .giving();
+        let raised = self.db.run("raise an alert", raise).await?;
         let [kind, rule, citation, message] = [kind, rule, citation, message].map(str::to_owned);
-        if let Some(id) = raised {
+        if let Written::Done { given: Some(id), .. } = raised {
             self.watch.alert(client, Alert { id, at, recording: text, kind, rule, citation, message });
         }
         Ok(())

@@ -2,7 +2,7 @@
 //! for it.
 
 use caveat_model::{AccessRequest, Act, ClientId, Duty, Purpose, Reason, RecordingId, Role, Verdict};
-use caveat_state::{Db, StateError, sql};
+use caveat_state::{Db, StateError, Statement, sql};
 
 const MIGRATIONS: &[&str] = &["
 CREATE TABLE bound (
@@ -84,32 +84,18 @@ impl Bounds {
         Ok(Self { db })
     }
 
-    /// A bound holds from here on; none is ever lifted.
+    /// Bounds hold from here on; none is ever lifted.
     pub(crate) async fn set(
         &self,
         client: &ClientId,
         recording: RecordingId,
-        bound: &Bound,
+        bounds: &[Bound],
     ) -> Result<(), StateError> {
-        let (duty, purposes) = match &bound.what {
-            What::Purposes(purposes) => {
-                ("restrict-use", purposes.iter().map(word).collect::<Vec<_>>().join(","))
-            }
-            What::NoThirdParty => ("no-third-party", String::new()),
-        };
-        sqlx::query(
-            "INSERT INTO bound (client, recording, duty, rule, citation, purposes)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (client, recording, duty, rule, purposes) DO NOTHING",
-        )
-        .bind(client.as_str())
-        .bind(recording.to_string())
-        .bind(duty)
-        .bind(bound.rule.as_str())
-        .bind(bound.citation.as_str())
-        .bind(purposes)
-        .execute(self.db.pool())
-        .await
-        .map_err(sql("note what a recording may be used for"))?;
+        if bounds.is_empty() {
+            return Ok(());
+        }
+        let statements = bounds.iter().map(|bound| statement(client, recording, bound)).collect();
+        self.db.write("note what a recording may be used for", statements).await?;
         Ok(())
     }
 
@@ -137,4 +123,21 @@ impl Bounds {
         };
         Ok(rows.into_iter().map(bound).collect())
     }
+}
+
+fn statement(client: &ClientId, recording: RecordingId, bound: &Bound) -> Statement {
+    let (duty, purposes) = match &bound.what {
+        What::Purposes(purposes) => ("restrict-use", purposes.iter().map(word).collect::<Vec<_>>().join(",")),
+        What::NoThirdParty => ("no-third-party", String::new()),
+    };
+    Statement::new(
+        "INSERT INTO bound (client, recording, duty, rule, citation, purposes)
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (client, recording, duty, rule, purposes) DO NOTHING",
+    )
+    .bind(client.as_str())
+    .bind(recording.to_string())
+    .bind(duty)
+    .bind(bound.rule.as_str())
+    .bind(bound.citation.as_str())
+    .bind(purposes)
 }

@@ -1,7 +1,7 @@
 //! The list of recordings. What describes a call is sealed: the tables hold ids, dates and states.
 
 use caveat_model::{ClientId, Facts, Moment, RecordingId};
-use caveat_state::{Db, sql};
+use caveat_state::{Db, Statement, sql};
 use caveat_vault::Vault;
 use serde::Serialize;
 
@@ -59,7 +59,7 @@ impl Catalog {
     ) -> Result<(), RecorderError> {
         let plain = serde_json::to_vec(facts).map_err(|source| RecorderError::Facts { id, source })?;
         let sealed = self.vault.seal_detail(client, &context(id), &plain).await?;
-        sqlx::query(
+        let entry = Statement::new(
             "INSERT INTO recording (client, id, began_ms, duration_ms, state, facts)
              VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (client, id) DO UPDATE SET
@@ -70,10 +70,8 @@ impl Catalog {
         .bind(facts.began.as_millis() as i64)
         .bind(duration_ms as i64)
         .bind(state)
-        .bind(sealed)
-        .execute(self.db.pool())
-        .await
-        .map_err(sql("enter a recording"))?;
+        .bind(sealed);
+        self.db.run("enter a recording", entry).await?;
         Ok(())
     }
 

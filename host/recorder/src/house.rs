@@ -80,7 +80,7 @@ impl House {
         Ok(Verdict::merge(event, facts, set.ask(&self.engine, event, facts)))
     }
 
-    /// Makes a verdict durable: the sealed detail first, then the ledger entry. The commit point.
+    /// Makes a verdict durable, the sealed detail and the ledger entry together. The commit point.
     pub(crate) async fn log(
         &self,
         client: &ClientId,
@@ -98,13 +98,12 @@ impl House {
             source,
         })?;
         let sealed = self.vault.seal_detail(client, DETAIL, &plain).await?;
-        let digest = self.ledger.put_detail(client, sealed.into()).await?;
         let pseudonym = match recording {
             Some(id) => Some(self.pseudonym(client, id).await?),
             None => None,
         };
-        let entry = EntryKind::of_verdict(pseudonym, event.name(), &verdict, Some(digest));
-        let index = self.ledger.append(client, entry).await?.index;
+        let entry = |digest| EntryKind::of_verdict(pseudonym, event.name(), &verdict, Some(digest));
+        let index = self.ledger.append_with_detail(client, sealed.into(), entry).await?.index;
         self.monitor.compare(client, event, facts, &verdict, index);
         Ok(Logged { verdict, index })
     }

@@ -3,7 +3,7 @@
 
 use caveat_ledger::EntryKind;
 use caveat_model::{Basis, ClientId, Element, Offset, RecordingId, Span};
-use caveat_state::{Db, StateError, sql};
+use caveat_state::{Db, StateError, Statement, sql};
 use caveat_vault::VaultError;
 
 use crate::{RecorderError, house::House};
@@ -47,8 +47,11 @@ impl Late {
         recording: RecordingId,
         spans: &[Span],
     ) -> Result<(), StateError> {
-        for span in spans {
-            sqlx::query(
+        if spans.is_empty() {
+            return Ok(());
+        }
+        let note = |span: &Span| {
+            Statement::new(
                 "INSERT INTO late (client, recording, n, leg, start_ms, end_ms)
                  SELECT $1, $2, COALESCE((SELECT MAX(n) FROM late WHERE client = $1 AND recording = $2), 0) + 1, $3, $4, $5",
             )
@@ -57,10 +60,8 @@ impl Late {
             .bind(span.leg.map(i64::from))
             .bind(i64::from(span.start))
             .bind(i64::from(span.end))
-            .execute(self.db.pool())
-            .await
-            .map_err(sql("note what has to be destroyed"))?;
-        }
+        };
+        self.db.write("note what has to be destroyed", spans.iter().map(note).collect()).await?;
         Ok(())
     }
 

@@ -46,6 +46,7 @@ use caveat_packs::ActiveSets;
 use caveat_retention::Retention;
 use caveat_state::Db;
 use caveat_vault::{SealReason, Vault};
+use futures::future::join_all;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use alerts::Alert;
@@ -203,13 +204,9 @@ impl Recorder {
     pub async fn drain(&self) {
         let calls: Vec<Call> =
             self.running.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-        for call in &calls {
-            // A call that is over already cannot be ended again.
-            let _ = call.end(SealReason::Interrupted).await;
-        }
-        for call in calls {
-            call.orders.closed().await;
-        }
+        // A call that is over already cannot be ended again. All of them end, and none that is slow keeps another waiting.
+        join_all(calls.iter().map(|call| call.end(SealReason::Interrupted))).await;
+        join_all(calls.iter().map(|call| call.orders.closed())).await;
     }
 
     /// What happens, as it happens.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use caveat_ledger::{EntryKind, Ledger, LedgerError};
 use caveat_model::{ClientId, Clock, Disposal, Hold, Moment, RecordingId, Terms};
-use caveat_state::{Db, StateError, sql};
+use caveat_state::{Db, StateError, Statement, sql};
 use caveat_vault::{Vault, VaultError};
 
 /// What can go wrong with keeping and destroying.
@@ -110,7 +110,7 @@ impl Retention {
             return Ok(());
         }
         // MAX and MIN of two values have other names on PostgreSQL; CASE has not.
-        sqlx::query(
+        let note = Statement::new(
             "INSERT INTO retention_schedule (client, recording, retain_until_ms, destroy_by_ms)
              VALUES ($1, $2, $3, $4)
              ON CONFLICT (client, recording) DO UPDATE SET
@@ -122,10 +122,8 @@ impl Retention {
         .bind(client.as_str())
         .bind(recording.to_string())
         .bind(terms.retain_until.map_or(0, |m| m.as_millis() as i64))
-        .bind(terms.destroy_by.map_or(NEVER, |m| m.as_millis() as i64))
-        .execute(self.db.pool())
-        .await
-        .map_err(sql("note how long a recording is kept"))?;
+        .bind(terms.destroy_by.map_or(NEVER, |m| m.as_millis() as i64));
+        self.db.run("note how long a recording is kept", note).await?;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use caveat_model::{ClientId, Clock, Moment, RecordingId};
-use caveat_state::{Db, StateError, sql};
+use caveat_state::{Db, StateError, Statement, sql};
 use caveat_vault::Opener;
 
 use super::{AssuranceLimits, Captured, CapturedState, ExpectedCall, OfCall};
@@ -108,7 +108,7 @@ impl Assurance {
     pub(crate) async fn note(&self, of: OfCall<'_>, captured: &Captured) -> Result<(), RecorderError> {
         let levels =
             serde_json::to_string(&captured.levels).map_err(|e| RecorderError::Audio(e.to_string()))?;
-        sqlx::query(
+        let note = Statement::new(
             "INSERT INTO captured_call (client, recording, call, began_ms, duration_ms, state, legs, levels)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
              ON CONFLICT (client, recording) DO UPDATE SET duration_ms = excluded.duration_ms,
@@ -121,10 +121,8 @@ impl Assurance {
         .bind(captured.duration_ms as i64)
         .bind(word(captured.state))
         .bind(i64::from(captured.legs))
-        .bind(levels)
-        .execute(self.db.pool())
-        .await
-        .map_err(sql("note a captured call"))?;
+        .bind(levels);
+        self.db.run("note a captured call", note).await?;
         Ok(())
     }
 

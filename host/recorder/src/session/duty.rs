@@ -127,15 +127,11 @@ impl Session {
         self.cue();
     }
 
-    /// What a recording may be used for holds from the verdict on that says so.
-    pub(super) async fn bind(&mut self, verdict: &Verdict) -> Result<(), RecorderError> {
-        for bound in Bound::of(verdict) {
-            if !self.bounds.contains(&bound) {
-                self.house.bounds.set(&self.client.id, self.recording, &bound).await?;
-                self.bounds.push(bound);
-            }
-        }
-        Ok(())
+    /// What a recording may be used for, as far as a verdict says so first.
+    pub(super) fn new_bounds(&self, verdict: &Verdict) -> Vec<Bound> {
+        let mut new = Bound::of(verdict);
+        new.retain(|bound| !self.bounds.contains(bound));
+        new
     }
 
     fn cue(&self) {

@@ -1,7 +1,7 @@
 //! Where a running call is kept: the place asked for, the recording opened, discarded, sealed.
 
 use caveat_ledger::EntryKind;
-use caveat_model::{Offset, RecordingId};
+use caveat_model::{Offset, RecordingId, Verdict};
 use caveat_vault::{Header, SealReason};
 
 use super::Session;
@@ -29,9 +29,11 @@ impl Session {
                 self.tape.stop(from, &first_rule(&placed.logged.verdict), self.state);
                 return Ok(Some(placed));
             }
-            self.house.retention.note(&self.client.id, self.recording, &placed.logged.verdict.terms).await?;
-            self.bind(&placed.logged.verdict).await?;
-            self.open().await?;
+            self.known.captured(true);
+            if let Err(error) = self.open(&placed.logged.verdict).await {
+                self.known.captured(false);
+                return Err(error);
+            }
             self.begin_keeping(from);
             return Ok(Some(placed));
         }
@@ -60,13 +62,20 @@ impl Session {
     }
 
     /// Listed first, begun last: whatever the vault holds after a crash is then found in the list and in the ledger.
-    async fn open(&mut self) -> Result<(), RecorderError> {
+    async fn open(&mut self, verdict: &Verdict) -> Result<(), RecorderError> {
+        let bounds = self.new_bounds(verdict);
         let (client, id, facts) = (&self.client.id, self.recording, self.known.facts());
-        self.house.catalog.put(client, id, "recording", 0, facts).await?;
-        let recording = self.house.pseudonym(client, id).await?;
-        self.house.enter(client, EntryKind::RecordingOpened { recording }).await?;
+        let house = &self.house;
+        let kept = async { Ok::<_, RecorderError>(house.retention.note(client, id, &verdict.terms).await?) };
+        let listed = house.catalog.put(client, id, "recording", 0, facts);
+        let bound = async { Ok::<_, RecorderError>(house.bounds.set(client, id, &bounds).await?) };
+        tokio::try_join!(kept, bound, listed)?;
+        self.bounds.extend(bounds);
+        self.listed = Some(facts.clone());
+        let recording = house.pseudonym(client, id).await?;
+        house.enter(client, EntryKind::RecordingOpened { recording }).await?;
         let header = Header { began: facts.began, legs: self.tape.leg_infos() };
-        self.writer = Some(self.house.vault.begin(client, id, header).await?);
+        self.writer = Some(house.vault.begin(client, id, header).await?);
         Ok(())
     }
 
@@ -75,6 +84,7 @@ impl Session {
         self.tape.forget();
         self.found_late = false;
         self.bounds.clear();
+        self.listed = None;
         self.house.late.strike(&self.client.id, self.recording, None).await?;
         self.known.captured(false);
         let Some(writer) = self.writer.take() else { return Ok(()) };

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use caveat_ledger::EntryKind;
 use caveat_model::{
-    Asker, CaptureEvent, ClientId, Duty, Event, Moment, Offset, Outcome, PartyId, PartyRole, Reason,
+    Asker, CaptureEvent, ClientId, Duty, Event, Facts, Moment, Offset, Outcome, PartyId, PartyRole, Reason,
     RecordingId, Span, Verdict,
 };
 use caveat_vault::{SealReason, Writer};
@@ -72,6 +72,8 @@ pub(crate) struct Session {
     cues: watch::Sender<Vec<Cue>>,
     /// What the recording may be used for, as far as it is written down.
     bounds: Vec<Bound>,
+    /// The facts that it was listed with last.
+    listed: Option<Facts>,
     /// Something was removed after it was sealed: its keys are destroyed with the end of the call.
     found_late: bool,
     ending: Option<SealReason>,
@@ -100,6 +102,7 @@ impl Session {
             plays: false,
             cues: watch::Sender::default(),
             bounds: vec![],
+            listed: None,
             house,
             client,
             call,
@@ -305,11 +308,14 @@ impl Session {
     }
 
     /// Enters what is known so far: after a crash it is all there is to tell what has to be hidden in the recording.
-    async fn list(&self) -> Result<(), RecorderError> {
-        if self.writer.is_none() {
+    async fn list(&mut self) -> Result<(), RecorderError> {
+        let facts = self.known.facts();
+        if self.writer.is_none() || self.listed.as_ref() == Some(facts) {
             return Ok(());
         }
-        self.house.catalog.put(&self.client.id, self.recording, "recording", 0, self.known.facts()).await
+        self.house.catalog.put(&self.client.id, self.recording, "recording", 0, facts).await?;
+        self.listed = Some(facts.clone());
+        Ok(())
     }
 
     /// Purges and masks at once, before anything is awaited: time works against it. Gives back what is sealed already.
@@ -394,8 +400,13 @@ impl Session {
         if verdict.terms.asks(&Duty::DiscardCaptured) {
             self.discard(&first_rule(verdict)).await?;
         }
-        self.house.retention.note(&self.client.id, id, &verdict.terms).await?;
-        self.bind(verdict).await?;
+        let bounds = self.new_bounds(verdict);
+        let (house, client) = (&self.house, &self.client.id);
+        let kept = async { Ok::<_, RecorderError>(house.retention.note(client, id, &verdict.terms).await?) };
+        tokio::try_join!(kept, async {
+            Ok::<_, RecorderError>(house.bounds.set(client, id, &bounds).await?)
+        })?;
+        self.bounds.extend(bounds);
         self.tell_of_duties(duties).await?;
         self.tell(event, logged, Some(id), Some(who)).await?;
         if verdict.outcome == Outcome::Refuse
