@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 /// Rooms from left to right; a room sees those in columns before its own.
 const COLUMNS: [&[&str]; 7] = [
     &["model"],
-    &["audio", "engine", "notes", "state"],
+    &["audio", "engine", "notes", "state", "stores"],
     &["access", "vault", "ledger"],
     &["packs", "retention"],
     &["recorder"],

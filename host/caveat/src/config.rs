@@ -16,6 +16,7 @@ use caveat_model::{
 use caveat_notes::VerifierKey;
 use caveat_packs::Trust;
 use caveat_recorder::{Announcement, ClientProfile, Practice};
+use caveat_stores::{Address, Settings};
 use serde::Deserialize;
 
 use crate::ingest::{Ingest, OfClient, RawAudioHook, RawAudioSocket, RawFolder, RawTwilio};
@@ -29,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) host: Host,
     pub(crate) paths: Paths,
     pub(crate) limits: Limits,
+    /// How a remote store is reached.
+    pub(crate) store: Settings,
     pub(crate) media: caveat_capture::Media,
     pub(crate) siprec: caveat_capture::Siprec,
     pub(crate) clients: Vec<Client>,
@@ -48,7 +51,7 @@ pub(crate) struct Host {
     /// Origin of the ledgers' checkpoints: a name that is yours.
     pub(crate) ledger_origin: String,
     database: Option<String>,
-    store: Option<PathBuf>,
+    store: Option<String>,
     keyring: Option<PathBuf>,
     /// Environment variable that holds the passphrase of the keyring; none: the file's permissions guard it.
     pub(crate) keyring_passphrase_env: Option<String>,
@@ -73,11 +76,15 @@ impl Default for Host {
 #[derive(Debug)]
 pub(crate) struct Paths {
     pub(crate) database: String,
-    pub(crate) store: PathBuf,
+    pub(crate) store: Address,
+    /// What is on its way to a remote store.
+    pub(crate) spool: PathBuf,
     pub(crate) keyring: PathBuf,
     pub(crate) ledger_key: PathBuf,
     pub(crate) write_ahead: PathBuf,
     pub(crate) compiled: PathBuf,
+    /// Where relative paths start.
+    pub(crate) base: PathBuf,
     /// `caveat.lock` beside `caveat.toml`; it need not be there.
     pub(crate) lock: PathBuf,
 }
@@ -95,12 +102,15 @@ pub(crate) struct Limits {
     pub(crate) webhooks: WebhookLimits,
     pub(crate) assurance: caveat_recorder::AssuranceLimits,
     pub(crate) siprec: caveat_capture::SiprecLimits,
+    pub(crate) store: caveat_stores::Limits,
 }
 
 /// A client and its packs.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) profile: ClientProfile,
+    /// For how many days at least the store locks its recordings; none: it does not.
+    pub(crate) lock_days: Option<u32>,
     pub(crate) packs: Vec<PackChoice>,
     /// Where its systems are told what happens on its calls.
     pub(crate) webhooks: Vec<HookChoice>,
@@ -148,6 +158,8 @@ struct Raw {
     host: Host,
     #[serde(default)]
     limits: Limits,
+    #[serde(default)]
+    store: Settings,
     audiosocket: Option<RawAudioSocket>,
     #[serde(default)]
     media: caveat_capture::Media,
@@ -191,11 +203,12 @@ struct RawClient {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RawPlacement {
     region: Option<Region>,
     #[serde(default)]
     traits: PlacementTraits,
+    lock_days: Option<u32>,
 }
 
 impl Config {
@@ -241,23 +254,44 @@ impl Config {
                 "`lines_max` of [limits.siprec] is {lines}, but `legs_max` of [limits.calls] is {legs}: a line is a leg"
             );
         }
-        let clients = raw.client.into_iter().map(|c| c.checked(base)).collect::<anyhow::Result<_>>()?;
+        raw.limits.store.check().map_err(anyhow::Error::msg)?;
+        let clients: Vec<Client> =
+            raw.client.into_iter().map(|c| c.checked(base)).collect::<anyhow::Result<_>>()?;
         let data = base.join(&raw.host.data_dir);
+        let store = match &raw.host.store {
+            Some(text) => Address::parse(text, base)?,
+            None => Address::Folder(data.join("store")),
+        };
+        raw.store.check(&store)?;
+        for client in &clients {
+            client.check_lock(&store)?;
+        }
         let at = |given: &Option<PathBuf>, name: &str| {
             given.as_ref().map_or_else(|| data.join(name), |p| base.join(p))
         };
         let database = raw.host.database.clone();
         let paths = Paths {
             database: database.unwrap_or_else(|| format!("sqlite:{}", data.join("state.db").display())),
-            store: at(&raw.host.store, "store"),
+            store,
+            spool: data.join("spool"),
             keyring: at(&raw.host.keyring, "keys/keyring"),
             ledger_key: data.join("keys/ledger"),
             write_ahead: data.join("write-ahead"),
             compiled: data.join("compiled"),
+            base: base.to_owned(),
             lock,
         };
         let siprec = raw.siprec.located(base);
-        Ok(Self { host: raw.host, paths, limits: raw.limits, media: raw.media, siprec, clients, ingest })
+        Ok(Self {
+            host: raw.host,
+            paths,
+            limits: raw.limits,
+            store: raw.store,
+            media: raw.media,
+            siprec,
+            clients,
+            ingest,
+        })
     }
 }
 
@@ -307,6 +341,24 @@ impl AnnouncementChoice {
 }
 
 impl Client {
+    /// Only a store that can be asked to lock, and a client that says its recordings are immutable, go together.
+    fn check_lock(&self, store: &Address) -> anyhow::Result<()> {
+        let (id, immutable) = (&self.profile.id, self.profile.placement.traits.immutable);
+        match self.lock_days {
+            Some(0) => bail!("client `{id}`: `lock-days` is 0: give it 1 or more, or leave it out"),
+            Some(_) if !matches!(store, Address::S3 { .. }) => bail!(
+                "client `{id}`: `lock-days` needs a store that can be asked to lock, which only s3:// is; elsewhere, set the bucket's own retention and leave it out"
+            ),
+            Some(_) if !immutable => bail!(
+                "client `{id}`: `lock-days` makes its recordings immutable: say `immutable = true` in its `traits` too, which packs are told"
+            ),
+            None if immutable && matches!(store, Address::S3 { .. }) => bail!(
+                "client `{id}` says `immutable = true`, and nothing would lock its recordings: say for how many days with `lock-days`"
+            ),
+            _ => Ok(()),
+        }
+    }
+
     /// `trust` with what this client asks for.
     pub(crate) fn trust(&self, trust: Trust) -> Trust {
         match &self.trusted_pack_keys {
@@ -334,6 +386,7 @@ impl RawClient {
             Ok(Attribute { name, value })
         };
         let attributes = self.attributes.into_iter().map(attribute).collect::<anyhow::Result<_>>();
+        let lock_days = self.placement.lock_days;
         let practice = practice(self.pause_keys, self.resume_keys, &self.announcement, base);
         let profile = ClientProfile {
             practice: practice.with_context(|| format!("client `{}`", self.id))?,
@@ -360,7 +413,7 @@ impl RawClient {
         for hook in &webhooks {
             hook.checked().with_context(|| format!("client `{}`, webhook {}", profile.id, hook.url))?;
         }
-        Ok(Client { profile, packs, webhooks, trusted_pack_keys: self.trusted_pack_keys })
+        Ok(Client { profile, lock_days, packs, webhooks, trusted_pack_keys: self.trusted_pack_keys })
     }
 }
 
@@ -431,6 +484,17 @@ mod tests {
         check("[siprec]\nlisten-upd = \"127.0.0.1:5060\"\n", &["line 2", "`listen-udp`"]);
         check("[[siprec.trunk]]\nname = \"a\"\nclient = \"b\"\n", &["siprec trunk `a`", "no client `b`"]);
         check("[limits.siprec]\nlines_max = 9\n", &["`legs_max`"]);
+        check("[host]\nstore = \"ftp://x\"\n", &["ftp://x", "s3://BUCKET"]);
+        check("[store]\nregion = \"x\"\n", &["is a folder"]);
+        check("[store]\nsecret = \"x\"\n", &["line 2", "`secret-env`"]);
+        check("[limits.store]\nretry_ms = 0\n", &["`retry_ms`"]);
+        let locked = |placement: &str| {
+            let more = format!("placement = {{ {placement} }}");
+            format!("[host]\nstore = \"s3://calls\"\n{}", client(&more))
+        };
+        check(&locked("lock-days = 1"), &["client `a`", "`immutable = true`"]);
+        check(&locked("traits = { immutable = true }"), &["client `a`", "`lock-days`"]);
+        check(&client("placement = { lock-days = 1 }"), &["client `a`", "only s3://"]);
     }
 
     #[test]

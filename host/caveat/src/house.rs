@@ -1,6 +1,6 @@
 //! Wiring: opens the rooms in their order and hands each what it needs.
 
-use std::{fs, sync::Arc};
+use std::{collections::HashMap, fs, sync::Arc};
 
 use anyhow::Context;
 use caveat_access::{Access, SecretBox};
@@ -8,11 +8,12 @@ use caveat_engine::Engine;
 use caveat_ledger::{EntryKind, Ledger, LogSigner};
 use caveat_model::{ClientId, Clock, SystemClock};
 use caveat_packs::{Active, ActiveSet, ActiveSets, Archive, PackFile, Trust, load, settings_from_toml};
-use caveat_recorder::{Assurance, Clients, PackKeeper, Recorder, Rooms};
+use caveat_recorder::{Assurance, Clients, PackKeeper, Recorder, Rooms, Storage};
 use caveat_retention::Retention;
 use caveat_state::Db;
+use caveat_stores::{Address, Disk, Spool};
 use caveat_vault::{Keyring, Opener, Vault, VaultConfig};
-use object_store::{ObjectStore, local::LocalFileSystem};
+use object_store::ObjectStore;
 
 use crate::config::{Client, Config};
 
@@ -24,20 +25,21 @@ pub(crate) struct House {
     pub(crate) access: Access,
     pub(crate) archive: Archive,
     pub(crate) clock: Arc<dyn Clock>,
+    spool: Option<Spool>,
 }
 
 impl House {
     /// Opens what lies on disk; runs nothing. One process at a time: the vault's log is its own.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
         let paths = &config.paths;
-        let Log { ledger, db, store, clock } = Log::open(config).await?;
+        let Log { ledger, db, store, spool, clock } = Log::open(config, Brings::Yes).await?;
         let keys = Keyring::open(&paths.keyring, passphrase(config)?.as_deref())?;
         let vault_config = VaultConfig { dir: paths.write_ahead.clone(), limits: config.limits.vault };
         let archive = Archive::new(store.clone());
         let vault = Vault::open(vault_config, db.clone(), store, Arc::new(keys), clock.clone()).await?;
         let secrets: Arc<dyn SecretBox> = Arc::new(Sealed(vault.clone()));
         let access = Access::open(db.clone(), clock.clone(), secrets, config.limits.people.clone()).await?;
-        Ok(Self { db, vault, ledger, access, archive, clock })
+        Ok(Self { db, vault, ledger, access, archive, clock, spool })
     }
 
     /// Loads every client's packs and starts the recorder.
@@ -68,9 +70,27 @@ impl House {
         let retention = Retention::open(db.clone(), vault.clone(), ledger.clone(), clock.clone()).await?;
         let (opener, limits) = (vault.opener().clone(), config.limits.assurance.clone());
         let assurance = Assurance::open(db.clone(), opener, clock.clone(), limits).await?;
-        let rooms = Rooms { engine, packs, vault, ledger, retention, assurance, db, clock };
+        let storage = self.storage(config).await?;
+        let rooms = Rooms { engine, packs, vault, ledger, retention, assurance, storage, db, clock };
         let clients: Clients = config.clients.iter().map(|c| c.profile.clone()).collect();
         Ok((Recorder::start(rooms, clients, config.limits.calls.clone()).await?, keeper))
+    }
+
+    /// What stands behind the vault. A bucket that cannot lock what it is said to lock is refused here.
+    async fn storage(&self, config: &Config) -> anyhow::Result<Storage> {
+        let lock_days: HashMap<_, _> =
+            config.clients.iter().filter_map(|c| Some((c.profile.id.clone(), c.lock_days?))).collect();
+        if let (false, Some(spool)) = (lock_days.is_empty(), &self.spool) {
+            spool.check_lock().await.context("`lock-days` cannot be kept")?;
+        }
+        let paths = &config.paths;
+        let mut folders = vec![paths.write_ahead.clone()];
+        match &paths.store {
+            Address::Folder(folder) => folders.push(folder.clone()),
+            _ => folders.push(paths.spool.clone()),
+        }
+        let disk = Some(Disk::new(folders, &config.limits.store));
+        Ok(Storage { disk, spool: self.spool.clone(), lock_days })
     }
 }
 
@@ -79,26 +99,36 @@ pub(crate) struct Log {
     pub(crate) ledger: Ledger,
     db: Db,
     store: Arc<dyn ObjectStore>,
+    spool: Option<Spool>,
     clock: Arc<dyn Clock>,
 }
 
+/// Whether this process brings to a remote store what lies in the spool: the one that has the write-ahead log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Brings {
+    Yes,
+    No,
+}
+
 impl Log {
-    pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
+    /// For looking back.
+    pub(crate) async fn look(config: &Config) -> anyhow::Result<Self> {
+        Self::open(config, Brings::No).await
+    }
+
+    async fn open(config: &Config, brings: Brings) -> anyhow::Result<Self> {
         let paths = &config.paths;
-        let folders = [paths.keyring.parent(), paths.ledger_key.parent(), Some(paths.store.as_path())];
+        let folders = [paths.keyring.parent(), paths.ledger_key.parent()];
         for dir in folders.into_iter().flatten() {
             fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let store = LocalFileSystem::new_with_prefix(&paths.store)
-            .with_context(|| format!("cannot use the store {}", paths.store.display()))?;
-        // What the ledger and the vault take for durable has to be on the disk.
-        let store: Arc<dyn ObjectStore> = Arc::new(store.with_fsync(true));
+        let (store, spool) = open_store(config, brings).await.context("the store")?;
         let db = Db::open(&paths.database, 8).await.context("the state database")?;
         let signer = LogSigner::open(&paths.ledger_key, &config.host.ledger_origin)?;
         let host = config.host.name.clone();
         let ledger = Ledger::open(db.clone(), store.clone(), clock.clone(), signer, host).await?;
-        Ok(Self { ledger, db, store, clock })
+        Ok(Self { ledger, db, store, spool, clock })
     }
 }
 
@@ -111,7 +141,7 @@ pub(crate) struct Looking {
 
 impl Looking {
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
-        let log = Log::open(config).await?;
+        let log = Log::look(config).await?;
         let keys = Arc::new(Keyring::open(&config.paths.keyring, passphrase(config)?.as_deref())?);
         let (db, store, clock) = (log.db.clone(), log.store.clone(), log.clock.clone());
         let opener = Opener::open(config.limits.vault, db, store, keys, clock).await?;
@@ -124,6 +154,24 @@ impl Looking {
         let (db, clock) = (self.log.db.clone(), self.log.clock.clone());
         Ok(Assurance::open(db, self.opener.clone(), clock, config.limits.assurance.clone()).await?)
     }
+}
+
+/// The store that the configuration names; with a spool in front of it where it is a remote one.
+async fn open_store(
+    config: &Config,
+    brings: Brings,
+) -> anyhow::Result<(Arc<dyn ObjectStore>, Option<Spool>)> {
+    let (paths, limits) = (&config.paths, &config.limits.store);
+    let opened = config.store.open(&paths.store, &paths.base, limits)?;
+    if !paths.store.is_remote() {
+        return Ok((opened.store, None));
+    }
+    let dir = paths.spool.clone();
+    let spool = match brings {
+        Brings::Yes => Spool::open(dir, opened, limits.clone()).await?,
+        Brings::No => Spool::look(dir, opened, limits.clone()).await?,
+    };
+    Ok((Arc::new(spool.clone()), Some(spool)))
 }
 
 /// Admits, loads and configures the packs of one client.

@@ -19,7 +19,7 @@ enum Kind {
 }
 
 /// Every metric: its name, its kind, and what it counts by which labels.
-const METRICS: [(&str, Kind, &str); 21] = [
+const METRICS: [(&str, Kind, &str); 28] = [
     (
         "caveat_assurance_flaws_total",
         Kind::Counter,
@@ -92,6 +92,21 @@ const METRICS: [(&str, Kind, &str); 21] = [
         Kind::Counter,
         "Frames of sound that a call had no room for; they are gaps.",
     ),
+    (
+        "caveat_disk_free_bytes",
+        Kind::Gauge,
+        "What is left on the fullest of the disks that the host writes to.",
+    ),
+    (
+        "caveat_calls_without_room_total",
+        Kind::Counter,
+        "Times a call was not recorded because the disk is full, by client.",
+    ),
+    ("caveat_spool_objects", Kind::Gauge, "Objects that the remote store does not have for certain."),
+    ("caveat_spool_bytes", Kind::Gauge, "Their size."),
+    ("caveat_spool_failing", Kind::Gauge, "Objects whose last attempt to reach the store failed."),
+    ("caveat_spool_brought_total", Kind::Counter, "Objects that were brought to the store and read back."),
+    ("caveat_spool_failures_total", Kind::Counter, "Attempts that failed; each is made again."),
     ("caveat_rtp_keys_total", Kind::Counter, "Keys that came as telephone events (RFC 4733)."),
 ];
 

@@ -16,7 +16,10 @@ use bytes::Bytes;
 use caveat_model::{ClientId, Clock, Digest, Moment};
 use futures::future::{join_all, try_join_all};
 use tlog_tiles::{HashReader, Tile, TileHashReader, record_hash, stored_hash_index};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Duration, timeout},
+};
 
 use crate::{
     Entry, EntryKind, LedgerError, Limits, LogSigner, Position, VERSION, checkpoint,
@@ -25,6 +28,9 @@ use crate::{
     objects::{Objects, WIDTH, path, push_entry, split_bundle, tile_name},
     tree::{Fetched, Root, Tree, Written},
 };
+
+/// How long the deletion of a complete tile's partial ones may hold up the next batch.
+const PARTIALS: Duration = Duration::from_secs(1);
 
 /// What every client's writer and every reader share.
 pub(crate) struct Shared {
@@ -161,13 +167,21 @@ impl Shared {
         .await?;
         let note = checkpoint::sign(&self.signer, client, head.now.size, head.now.hash)?;
         self.objects.overwrite(&path(client, "checkpoint"), note.into()).await?;
+        // What cannot be deleted costs space and nothing else, so nobody waits long for a store that does not answer.
         for tile in complete {
-            let partial = path(client, &format!("{}.p", tile_name(&tile)));
-            let widths = self.objects.list(&partial).await?;
-            // What cannot be deleted costs space and nothing else.
-            join_all(widths.iter().map(|width| self.objects.delete(width))).await;
+            if timeout(PARTIALS, self.delete_partials(client, &tile)).await.is_err() {
+                tracing::debug!(client = client.as_str(), "partial tiles of a complete one are left");
+            }
         }
         Ok(())
+    }
+
+    async fn delete_partials(&self, client: &ClientId, tile: &Tile) {
+        let partial = path(client, &format!("{}.p", tile_name(tile)));
+        match self.objects.list(&partial).await {
+            Ok(widths) => drop(join_all(widths.iter().map(|width| self.objects.delete(width))).await),
+            Err(error) => tracing::debug!(client = client.as_str(), %error, "partial tiles are left"),
+        }
     }
 
     /// The committed tree, after finishing what the last batch left open.

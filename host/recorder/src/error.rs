@@ -130,6 +130,9 @@ pub enum RecorderError {
         /// The number asked for.
         to: Option<u64>,
     },
+    /// The store cannot be asked.
+    #[error(transparent)]
+    Store(#[from] caveat_stores::StoreError),
     /// A pack, or the archive of packs, cannot be used.
     #[error(transparent)]
     Pack(#[from] caveat_packs::PackError),
@@ -213,6 +216,7 @@ impl RecorderError {
             ) | Self::PackHistory { .. }
                 | Self::Task(_)
                 | Self::Vault(_)
+                | Self::Store(_)
                 | Self::Ledger(_)
                 | Self::State(_)
                 | Self::Retention(_)

@@ -12,7 +12,7 @@ use caveat_retention::Retention;
 use caveat_vault::Vault;
 
 use crate::{
-    Assurance, ClientProfile, Limits, Live, RecorderError, RecordingState, Watch, Who,
+    Assurance, ClientProfile, Limits, Live, RecorderError, RecordingState, Storage, Watch, Who,
     alerts::Alerts,
     bounds::Bounds,
     catalog::Catalog,
@@ -35,6 +35,7 @@ pub(crate) struct House {
     pub(crate) assurance: Assurance,
     pub(crate) watch: Watch,
     pub(crate) monitor: Monitor,
+    pub(crate) storage: Storage,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
 }

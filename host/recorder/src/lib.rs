@@ -30,6 +30,7 @@ mod playback;
 mod recovery;
 mod replay;
 mod session;
+mod storage;
 mod tape;
 mod why;
 
@@ -70,6 +71,7 @@ pub use packs::{Change, Member, Order as PackOrder, PackInForce, PackKeeper, Pac
 pub use pauses::{AskedPause, Who};
 pub use playback::Playback;
 pub use replay::{Mismatch, ReplayReport, replay};
+pub use storage::Storage;
 
 use call_clock::CallClock;
 use call_facts::CallFacts;
@@ -90,6 +92,8 @@ pub struct Rooms {
     pub retention: Retention,
     /// Compares calls with what was expected.
     pub assurance: Assurance,
+    /// Disks and stores behind the vault.
+    pub storage: Storage,
     /// Holds the lists.
     pub db: Db,
     /// The time.
@@ -119,7 +123,7 @@ pub struct Call {
 impl Recorder {
     /// Opens the recorder. Recordings that a crash cut short are sealed first, as interrupted.
     pub async fn start(rooms: Rooms, clients: Clients, limits: Limits) -> Result<Self, RecorderError> {
-        let Rooms { engine, packs, vault, ledger, retention, assurance, db, clock } = rooms;
+        let Rooms { engine, packs, vault, ledger, retention, assurance, storage, db, clock } = rooms;
         let catalog = catalog::Catalog::open(db.clone(), vault.clone()).await?;
         let watch = Watch::default();
         let alerts = alerts::Alerts::open(db.clone(), watch.clone()).await?;
@@ -138,6 +142,7 @@ impl Recorder {
             bounds,
             watch,
             monitor: monitor::Monitor::default(),
+            storage,
             clock,
             limits,
         };
@@ -146,6 +151,7 @@ impl Recorder {
         recorder.house.finish_what_was_left().await?;
         recorder.house.assurance.nothing_runs().await?;
         tokio::spawn(look_for_expected_calls(Arc::downgrade(&recorder.house)));
+        tokio::spawn(storage::look_after(Arc::downgrade(&recorder.house), recorder.clients.clone()));
         Ok(recorder)
     }
 

@@ -3,6 +3,8 @@
 //! A crash can come between any two steps of opening or closing a recording, and between any two steps here. So each step
 //! looks at what is there and does only what is missing; a start that finds nothing unfinished changes nothing.
 
+use std::collections::HashMap;
+
 use caveat_ledger::EntryKind;
 use caveat_model::{ClientId, Moment, RecordingId};
 use caveat_vault::{SealReason, SealRecord, VaultError};
@@ -38,6 +40,29 @@ impl House {
         self.destroy_what_was_left().await
     }
 
+    /// Tries again to seal what could not be sealed when its call was over.
+    pub(crate) async fn seal_what_was_kept(&self) -> Result<(), RecorderError> {
+        if self.vault.unsealed() == 0 {
+            return Ok(());
+        }
+        let mut sealed = HashMap::new();
+        for kept in self.vault.recover().await {
+            match kept.seal {
+                Ok(seal) => drop(sealed.insert((kept.client, kept.recording), seal)),
+                Err(error) => {
+                    tracing::error!(client = %kept.client, recording = %kept.recording, %error, "not sealed yet; it is kept and tried again");
+                }
+            }
+        }
+        for (client, id, began) in self.catalog.running().await? {
+            if let Some(seal) = sealed.get(&(client.clone(), id)) {
+                tracing::warn!(%client, recording = %id, "sealed at a later attempt");
+                self.finish(&client, id, began, seal).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn finish_what_is_listed(&self) -> Result<(), RecorderError> {
         for (client, id, began) in self.catalog.running().await? {
             match self.vault.reader(&client, id).await {
@@ -62,6 +87,7 @@ impl House {
         if self.told(client, id, began).await? != Told::Closed {
             self.enter_seal(client, id, seal).await?;
         }
+        self.lock_object(client, id, &seal.object).await?;
         // What was found late goes before anybody can listen.
         self.destroy_late(client, id).await?;
         self.catalog.sealed(client, id, state_of(seal.end), seal.duration_ms).await

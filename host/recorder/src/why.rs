@@ -40,6 +40,18 @@ pub(crate) fn failed() -> Reason {
     own("host.failure", "The host failed; see its log.".to_owned())
 }
 
+/// There is no room on the host's disk.
+pub(crate) fn full() -> Reason {
+    let message = "The host's disk is full (`disk_free_bytes_min` of [limits.store]): make room.";
+    own("host.disk", message.to_owned())
+}
+
+/// There will soon be none.
+pub(crate) fn low() -> Reason {
+    let message = "The host's disk is filling up (`disk_free_bytes_warn` of [limits.store]): make room.";
+    own("host.disk", message.to_owned())
+}
+
 fn own(rule: &str, message: String) -> Reason {
     Reason { rule: rule.into(), citation: String::new(), message }
 }

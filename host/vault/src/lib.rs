@@ -6,6 +6,8 @@
 //! Start at [`Vault`], then [`Writer`] and [`Reader`]; [`Opener`] reads beside a running host. The bytes are described in `FORMAT.md`; `tree` is the key tree,
 //! `once` the only use of the cipher, `container` the object, `wal` the write-ahead log, `pages` keys in SQL.
 
+#[doc(hidden)]
+pub mod bench;
 mod container;
 mod error;
 #[doc(hidden)]

@@ -114,6 +114,11 @@ impl Vault {
         recovered
     }
 
+    /// How many recordings wait for [`Vault::recover`].
+    pub fn unsealed(&self) -> usize {
+        locked(&self.0.unsealed).len()
+    }
+
     /// Opens a sealed recording.
     pub async fn reader(&self, client: &ClientId, recording: RecordingId) -> Result<Reader, VaultError> {
         self.0.opener.reader(client, recording).await

@@ -42,5 +42,5 @@ fn verify(dir: &Path, key: &str, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 async fn open(file: &ConfigFile) -> anyhow::Result<Log> {
-    Log::open(&Config::read(&file.config)?).await
+    Log::look(&Config::read(&file.config)?).await
 }

@@ -1,8 +1,9 @@
 //! Where a running call is kept: the place asked for, the recording opened, discarded, sealed.
 
+use caveat_audio::SAMPLE_RATE_HZ;
 use caveat_ledger::EntryKind;
 use caveat_model::{Offset, RecordingId, Verdict};
-use caveat_vault::{Header, SealReason};
+use caveat_vault::{Header, Kind, SealReason, Writer};
 
 use super::Session;
 use crate::{
@@ -10,6 +11,7 @@ use crate::{
     assurance::{Captured, CapturedState, OfCall},
     house::Placed,
     recovery::state_of as state_of_seal,
+    tape::Part,
     why::{first_rule, reasons},
 };
 
@@ -28,6 +30,12 @@ impl Session {
                 self.not_recording = reasons(&placed.logged.verdict);
                 self.tape.stop(from, &first_rule(&placed.logged.verdict), self.state);
                 return Ok(Some(placed));
+            }
+            if let Some(reason) = self.house.no_room(&self.client.id).await? {
+                self.state = RecordingState::NotRecorded;
+                self.tape.stop(from, &reason.rule, self.state);
+                self.not_recording = vec![reason];
+                return Ok(None);
             }
             self.known.captured(true);
             if let Err(error) = self.open(&placed.logged.verdict).await {
@@ -103,11 +111,11 @@ impl Session {
             self.note_capture(CapturedState::NotRecorded, 0).await;
             return Ok(());
         };
-        for segment in self.tape.take_all()? {
-            writer.append(segment.leg, segment.second, segment.kind, &segment.plain).await?;
-        }
+        let parts = self.tape.take_all()?;
+        let kept = self.write(&writer, parts).await;
         let seal = writer.seal(self.ending.unwrap_or(SealReason::Interrupted)).await?;
         self.house.enter_seal(&self.client.id, self.recording, &seal).await?;
+        self.house.lock_object(&self.client.id, self.recording, &seal.object).await?;
         if std::mem::take(&mut self.found_late) {
             self.house.destroy_late(&self.client.id, self.recording).await?;
         }
@@ -117,7 +125,24 @@ impl Session {
         let state = if broke_off { CapturedState::Interrupted } else { CapturedState::Sealed };
         self.note_capture(state, self.tape.ended().map_or(seal.duration_ms, u64::from)).await;
         tracing::info!(%client, recording = %id, frames = seal.frames, "sealed");
-        Ok(())
+        kept
+    }
+
+    /// Makes parts durable. One that fails takes none of the others with it.
+    pub(super) async fn write(&self, writer: &Writer, parts: Vec<Part>) -> Result<(), RecorderError> {
+        let mut kept = Ok(());
+        for Part { leg, second, kind, plain } in parts {
+            match writer.append(leg, second, kind, &plain).await {
+                Ok(()) if kind == Kind::Audio => {
+                    // For tests that kill hosts: what is said here has to be there after any crash.
+                    let (id, call, sounding) = (self.recording, &self.call, sounding_samples(&plain));
+                    tracing::trace!(target: "caveat::durable", recording = %id, call, leg, second, sounding, "durable");
+                }
+                Ok(()) => {}
+                Err(error) => kept = kept.and(Err(error.into())),
+            }
+        }
+        kept
     }
 
     /// Notes that the call was captured, and how. It is not recorded any less for a note that fails.
@@ -139,4 +164,12 @@ impl Session {
             tracing::error!(client = %self.client.id, recording = %self.recording, %error, "not noted as captured");
         }
     }
+}
+
+/// How many samples of a sealed second are not silent.
+fn sounding_samples(plain: &[u8]) -> usize {
+    const SECOND: usize = SAMPLE_RATE_HZ as usize;
+    const SILENCE: u8 = 0xff;
+    let samples = plain.len().checked_sub(SECOND).and_then(|at| plain.get(at..)).unwrap_or_default();
+    samples.iter().filter(|byte| **byte != SILENCE).count()
 }

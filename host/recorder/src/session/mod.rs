@@ -443,9 +443,8 @@ impl Session {
             self.tape.let_go(now);
             return Ok(());
         };
-        for segment in self.tape.take_ready(now)? {
-            writer.append(segment.leg, segment.second, segment.kind, &segment.plain).await?;
-        }
+        let parts = self.tape.take_ready(now)?;
+        self.write(writer, parts).await?;
         if now >= self.next_interim {
             self.next_interim = now.saturating_add(self.house.limits.interim_every_ms);
             let interim = writer.interim();

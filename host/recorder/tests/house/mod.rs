@@ -1,5 +1,8 @@
 //! A host's rooms, opened in a folder of their own, with packs written by hand.
 
+#[path = "../../../state/tests/database/mod.rs"]
+mod database;
+
 use std::sync::Arc;
 
 use caveat_engine::Engine;
@@ -10,7 +13,6 @@ use caveat_recorder::{
     Assurance, AssuranceLimits, ClientProfile, Clients, Limits, PackKeeper, Recorder, Rooms,
 };
 use caveat_retention::Retention;
-use caveat_state::Db;
 use caveat_vault::{Keyring, Vault, VaultConfig};
 use object_store::{ObjectStore, memory::InMemory};
 use serde_json::Value;
@@ -47,7 +49,7 @@ impl House {
     pub(crate) async fn open(&self, declared: &[&PackFile]) -> Open {
         let at = |name: &str| self.dir.path().join(name);
         let clock = self.clock.clone();
-        let db = Db::open_file(&at("state.db")).await.unwrap();
+        let db = database::open(&at("state.db")).await;
         let signer = LogSigner::open(&at("ledger-key"), "caveat.example").unwrap();
         let store = self.store.clone();
         let ledger =
@@ -72,7 +74,17 @@ impl House {
         let (o, limits) = (vault.opener().clone(), AssuranceLimits::default());
         let assurance = Assurance::open(db.clone(), o, clock.clone(), limits).await.unwrap();
         let (p, l) = (packs.clone(), ledger.clone());
-        let rooms = Rooms { engine, packs: p, vault, ledger: l, retention, assurance, db, clock };
+        let rooms = Rooms {
+            engine,
+            packs: p,
+            vault,
+            ledger: l,
+            retention,
+            assurance,
+            storage: Default::default(),
+            db,
+            clock,
+        };
         let clients: Clients = [profile(&self.client)].into_iter().collect();
         let recorder = Recorder::start(rooms, clients, self.limits.clone()).await.unwrap();
         Open { keeper, recorder, ledger, vault: opened, sets: packs }

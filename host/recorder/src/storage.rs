@@ -1,0 +1,89 @@
+//! What is behind the vault: whether there is room for another recording, which objects are locked, and what could not be
+//! sealed at once.
+
+use std::{collections::HashMap, sync::Weak, time::Duration};
+
+use caveat_model::{ClientId, Moment, Reason, RecordingId};
+use caveat_stores::{Disk, Room, Spool};
+
+use crate::{
+    Clients, RecorderError,
+    house::House,
+    why::{full, low},
+};
+
+/// How often room is looked for, and what could not be sealed is tried again.
+const EVERY: Duration = Duration::from_secs(2);
+const DAY_MS: u64 = 24 * 3_600_000;
+
+/// Disks and stores of a host, as far as recordings depend on them.
+#[derive(Debug, Clone, Default)]
+pub struct Storage {
+    /// The disks that the host writes to; none: they are not watched.
+    pub disk: Option<Disk>,
+    /// The spool in front of a remote store.
+    pub spool: Option<Spool>,
+    /// Clients whose objects are locked in the store, and for how many days at least.
+    pub lock_days: HashMap<ClientId, u32>,
+}
+
+impl House {
+    /// Why nothing more is recorded, where the disk is full. Whoever sees to the host is told.
+    pub(crate) async fn no_room(&self, client: &ClientId) -> Result<Option<Reason>, RecorderError> {
+        let Some(Room::Full { free }) = self.storage.disk.as_ref().map(Disk::room) else { return Ok(None) };
+        tracing::error!(%client, free, "not recording: the disk is full");
+        metrics::counter!("caveat_calls_without_room_total", "client" => client.to_string()).increment(1);
+        let reason = full();
+        self.tell_of_room(client, &reason).await?;
+        Ok(Some(reason))
+    }
+
+    async fn tell_of_room(&self, client: &ClientId, reason: &Reason) -> Result<(), RecorderError> {
+        let why = (reason.rule.as_str(), "", reason.message.as_str());
+        Ok(self.alerts.raise(client, self.clock.now(), None, "host", why).await?)
+    }
+
+    /// Has the store lock a sealed recording, where the client's recordings are immutable: until the latest date that a
+    /// ruling named, and for the days that the configuration names.
+    pub(crate) async fn lock_object(
+        &self,
+        client: &ClientId,
+        id: RecordingId,
+        object: &str,
+    ) -> Result<(), RecorderError> {
+        let (Some(spool), Some(days)) = (&self.storage.spool, self.storage.lock_days.get(client)) else {
+            return Ok(());
+        };
+        let days = self.clock.now().plus_millis(u64::from(*days) * DAY_MS);
+        let asked = self.retention.schedule(client, id).await?.retain_until;
+        let until = asked.map_or(days, |asked: Moment| asked.max(days));
+        Ok(spool.lock(object, until).await?)
+    }
+}
+
+/// Looks after disks and what is not sealed yet, as long as the house stands.
+pub(crate) async fn look_after(house: Weak<House>, clients: Clients) {
+    let mut told = None;
+    while let Some(house) = house.upgrade() {
+        let reason = match house.storage.disk.as_ref().map(Disk::room) {
+            Some(Room::Full { .. }) => Some(full()),
+            Some(Room::Low { .. }) => Some(low()),
+            _ => None,
+        };
+        if reason != told
+            && let Some(reason) = &reason
+        {
+            for client in clients.iter() {
+                if let Err(error) = house.tell_of_room(&client.id, reason).await {
+                    tracing::error!(%error, "nobody could be told that the disk is filling up");
+                }
+            }
+        }
+        told = reason;
+        if let Err(error) = house.seal_what_was_kept().await {
+            tracing::error!(%error, "what could not be sealed is tried again");
+        }
+        drop(house);
+        tokio::time::sleep(EVERY).await;
+    }
+}
