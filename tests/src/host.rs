@@ -16,6 +16,8 @@ pub struct Host {
     child: Option<Child>,
     dir: PathBuf,
     temporary: Option<tempfile::TempDir>,
+    /// What it logs, if not what it does by itself.
+    pub log_filter: Option<String>,
     /// `http://127.0.0.1:PORT`.
     pub url: String,
 }
@@ -48,16 +50,30 @@ pub fn free_port() -> anyhow::Result<u16> {
     bail!("no port is free above {first}")
 }
 
+/// A database of a host's own on the server that `CAVEAT_TEST_POSTGRES` names; none: it keeps an SQLite file.
+fn database(dir: &Path) -> anyhow::Result<Option<String>> {
+    let Ok(server) = std::env::var("CAVEAT_TEST_POSTGRES") else { return Ok(None) };
+    let name = dir.file_name().and_then(|n| n.to_str()).context("a folder with a name")?;
+    let schema: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    let schema = format!("host_{}", schema.to_lowercase());
+    let statement = format!("CREATE SCHEMA IF NOT EXISTS {schema}");
+    let done = Command::new("psql").args([&server, "--quiet", "--command", &statement]).status()?;
+    anyhow::ensure!(done.success(), "psql cannot create a schema at {server}");
+    Ok(Some(format!("{server}?options=-csearch_path%3D{schema}")))
+}
+
 impl Host {
     /// Writes a configuration into a new folder. `PACKS` in it stands for the folder of built packs.
     pub fn prepare(config: &str) -> anyhow::Result<Self> {
         let temporary = tempfile::tempdir()?;
         let dir = temporary.path().to_owned();
         let port = free_port()?;
-        let host = format!("[host]\nlisten = \"127.0.0.1:{port}\"\ndata-dir = \"data\"\n");
+        let database = database(&dir)?.map_or(String::new(), |url| format!("database = \"{url}\"\n"));
+        let host = format!("[host]\nlisten = \"127.0.0.1:{port}\"\ndata-dir = \"data\"\n{database}");
         let packs = packs()?.display().to_string();
         std::fs::write(dir.join("caveat.toml"), host + &config.replace("PACKS", &packs))?;
-        Ok(Self { child: None, dir, temporary: Some(temporary), url: format!("http://127.0.0.1:{port}") })
+        let (temporary, url) = (Some(temporary), format!("http://127.0.0.1:{port}"));
+        Ok(Self { child: None, dir, temporary, log_filter: None, url })
     }
 
     /// The folder that holds the configuration and everything the host writes.
@@ -74,18 +90,11 @@ impl Host {
 
     /// Starts it, and waits until it answers.
     pub fn start(&mut self) -> anyhow::Result<()> {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("host.log"))?;
-        let child = Command::new(program()?)
-            .args(["serve", "--config"])
-            .arg(self.dir.join("caveat.toml"))
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()?;
-        let child = self.child.insert(child);
+        self.spawn()?;
         let deadline = Instant::now() + Duration::from_secs(60);
         let address = self.url.trim_start_matches("http://").parse()?;
         while std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_err() {
-            if let Some(status) = child.try_wait()? {
+            if let Some(status) = self.child.as_mut().context("a child")?.try_wait()? {
                 bail!("the host ended at once ({status}):\n{}", self.log());
             }
             if Instant::now() > deadline {
@@ -93,6 +102,18 @@ impl Host {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+        Ok(())
+    }
+
+    /// Starts it.
+    pub fn spawn(&mut self) -> anyhow::Result<()> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("host.log"))?;
+        let mut command = Command::new(program()?);
+        command.args(["serve", "--config"]).arg(self.dir.join("caveat.toml"));
+        if let Some(filter) = &self.log_filter {
+            command.env("CAVEAT_LOG", filter);
+        }
+        self.child = Some(command.stdout(Stdio::null()).stderr(log).spawn()?);
         Ok(())
     }
 

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "tests")]
 
+#[path = "../../state/tests/database/mod.rs"]
+mod database;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use caveat_access::{
@@ -53,7 +56,7 @@ struct House {
 impl House {
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let db = Db::open_file(&dir.path().join("state.db")).await.unwrap();
+        let db = database::open(&dir.path().join("state.db")).await;
         let clock = Arc::new(ManualClock::new("2042-03-01T09:00:00Z".parse().unwrap()));
         let limits = Limits { argon2_memory_kib: 64, argon2_passes: 1, ..Limits::default() };
         let access = Access::open(db.clone(), clock.clone(), Arc::new(Box_), limits).await.unwrap();

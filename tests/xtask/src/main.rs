@@ -4,6 +4,7 @@
 
 mod fuzz;
 mod machine;
+mod postgres;
 
 use std::{
     path::{Path, PathBuf},
@@ -18,9 +19,10 @@ cargo xtask test               build everything once and run every test
 cargo xtask properties [N]     put N random events to every pack (30000), and make their facts worse
 cargo xtask fuzz [--seconds N] [TARGET...]
                                feed parsers, pack loader and rulings with what libFuzzer makes up, 60 s each
+cargo xtask postgres           run the tests of every room with tables on PostgreSQL
 cargo xtask packs              build the rule packs into target/packs
-cargo xtask tools              put what packs in Python and JavaScript are built with, and what tests call with,
-                               into target/tools
+cargo xtask tools              put what packs in Python and JavaScript are built with, and what tests call with and
+                               keep objects in, into target/tools
 cargo xtask lint               formatting and clippy, as reviewers run them";
 
 fn main() -> ExitCode {
@@ -35,7 +37,10 @@ fn main() -> ExitCode {
         Some("packs") => machine::can_build_packs().and_then(|()| host()).and_then(|()| packs()),
         Some("properties") => properties_of_packs(&args[1..]),
         Some("fuzz") => fuzz::fuzz(&args[1..]),
-        Some("tools") => machine::can_build_other_languages().and_then(|()| machine::can_call_like_twilio()),
+        Some("tools") => machine::can_build_other_languages()
+            .and_then(|()| machine::can_call_like_twilio())
+            .and_then(|()| machine::can_keep_objects()),
+        Some("postgres") => postgres::suites(),
         Some("lint") => lint(),
         _ => {
             println!("{HELP}");
@@ -70,6 +75,8 @@ fn test() -> Result<(), String> {
     machine::can_call_like_twilio()?;
     machine::can_check_formats()?;
     machine::can_serve_packs()?;
+    machine::can_keep_objects()?;
+    machine::can_keep_state()?;
     machine::can_record_sessions()?;
     step("formatting");
     cargo(&["fmt", "--all", "--check"])?;
@@ -85,6 +92,8 @@ fn test() -> Result<(), String> {
     properties(PROPERTIES)?;
     step("every test");
     cargo(&["test", "--workspace", "--all-targets", "--no-fail-fast"])?;
+    step("the tests of every room with tables, on PostgreSQL");
+    postgres::suites()?;
     step("examples in the documentation");
     cargo(&["test", "--workspace", "--doc"])?;
     println!("\nall tests passed in {} s", began.elapsed().as_secs());

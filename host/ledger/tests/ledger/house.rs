@@ -1,5 +1,8 @@
 //! What a ledger stands on: a database and a key in a folder, a store, a clock that is moved by hand.
 
+#[path = "../../../state/tests/database/mod.rs"]
+mod database;
+
 use std::{path::PathBuf, sync::Arc};
 
 use caveat_ledger::{EntryKind, Ledger, Limits, LogSigner, Report, verify_bundle};
@@ -23,7 +26,7 @@ impl House {
 
     pub(crate) async fn on(store: Arc<dyn ObjectStore>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let db = Db::open_file(&dir.path().join("state.db")).await.unwrap();
+        let db = database::open(&dir.path().join("state.db")).await;
         let clock = Arc::new(ManualClock::new("2026-11-23".parse::<Moment>().unwrap()));
         let signer = LogSigner::open(&dir.path().join("log.key"), "caveat.example").unwrap();
         Self { dir, db, store, clock, signer }

@@ -2,6 +2,9 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../../../state/tests/database/mod.rs"]
+mod database;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -33,6 +36,10 @@ impl House {
         Self::with(tempfile::tempdir().unwrap(), Arc::new(InMemory::new()))
     }
 
+    pub fn on(store: Arc<dyn ObjectStore>) -> Self {
+        Self::with(tempfile::tempdir().unwrap(), store)
+    }
+
     fn with(dir: tempfile::TempDir, store: Arc<dyn ObjectStore>) -> Self {
         let limits = Limits { log_file_bytes: 64 << 10, ..Limits::default() };
         let clock = Arc::new(ManualClock::new(Moment::from_millis(1_795_000_000_000)));
@@ -45,7 +52,7 @@ impl House {
     }
 
     pub async fn db(&self) -> Db {
-        Db::open_file(&self.path("state.db")).await.unwrap()
+        database::open(&self.path("state.db")).await
     }
 
     pub fn keys(&self) -> Arc<dyn KeySource> {
