@@ -4,6 +4,7 @@
 pub mod audiohook;
 pub mod demo;
 pub mod host;
+pub mod kills;
 pub mod load;
 pub mod people;
 pub mod registry;

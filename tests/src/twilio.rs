@@ -107,6 +107,14 @@ impl Script {
         self.clock_ms = self.clock_ms.div_ceil(FRAME_MS) * FRAME_MS;
     }
 
+    /// Both are heard at once, from now on.
+    pub fn sounds(&mut self, agent: &[i16], customer: &[i16]) {
+        let from = self.clock_ms;
+        self.sound(AGENT, agent);
+        self.clock_ms = from;
+        self.sound(CUSTOMER, customer);
+    }
+
     /// Plays it into the host in real time.
     pub async fn play(mut self, url: &str, token: &str) -> anyhow::Result<Outcome> {
         self.events.sort_by_key(|(at, _)| *at);
