@@ -15,10 +15,11 @@ const COLUMNS: [&[&str]; 7] = [
 ];
 
 /// A dependency and the only room that may name it.
-const CONFINED: [(&str, &str); 7] = [
+const CONFINED: [(&str, &str); 8] = [
     ("wasmtime", "engine"),
     ("wasmtime-wizer", "engine"),
     ("chacha20poly1305", "vault"),
+    ("aws-lc-rs", "vault"),
     ("tlog_tiles", "ledger"),
     ("signed_note", "notes"),
     ("ed25519-dalek", "notes"),

@@ -18,6 +18,8 @@
 //! | shred-recording    |       |            |         | yes        |         |            |       | yes     | two    |
 //! | dispose-recording  |       |            |         | yes        |         |            |       | yes     | two    |
 //! | destroy-keys       |       |            |         | yes        |         |            |       | yes     | two    |
+//! | read-keys          |       |            |         | yes        | yes     |            | yes   |         |        |
+//! | rotate-keys        |       |            |         | yes        |         |            | yes   | yes     |        |
 //! | set-hold           |       |            |         | yes        |         |            |       |         |        |
 //! | lift-hold          |       |            |         | yes        |         |            |       | yes     | two    |
 //! | resolve-conflict   |       |            |         | yes        |         |            |       | yes     |        |
@@ -64,6 +66,10 @@ pub enum Action {
     DisposeRecording,
     /// Destroy keys, and with them all they open.
     DestroyKeys,
+    /// See how keys stand.
+    ReadKeys,
+    /// Make a new version of the client's key.
+    RotateKeys,
     /// Preserve recordings for a matter.
     SetHold,
     /// End a duty to preserve.
@@ -116,7 +122,7 @@ const Y: bool = true;
 const __: bool = false;
 
 #[rustfmt::skip]
-static TABLE: [Row; 24] = {
+static TABLE: [Row; 26] = {
     use Action::*;
     [
         //                      agent supervisor trainer compliance auditor integrator admin    step-up  people
@@ -132,6 +138,8 @@ static TABLE: [Row; 24] = {
         row(ShredRecording,    [__,   __,        __,     Y,         __,     __,        __],     Y,       2),
         row(DisposeRecording,  [__,   __,        __,     Y,         __,     __,        __],     Y,       2),
         row(DestroyKeys,       [__,   __,        __,     Y,         __,     __,        __],     Y,       2),
+        row(ReadKeys,          [__,   __,        __,     Y,         Y,      __,        Y],      __,      1),
+        row(RotateKeys,        [__,   __,        __,     Y,         __,     __,        Y],      Y,       1),
         row(SetHold,           [__,   __,        __,     Y,         __,     __,        __],     __,      1),
         row(LiftHold,          [__,   __,        __,     Y,         __,     __,        __],     Y,       2),
         row(ResolveConflict,   [__,   __,        __,     Y,         __,     __,        __],     Y,       1),

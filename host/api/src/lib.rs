@@ -6,6 +6,7 @@
 
 mod assurance;
 mod calls;
+mod keys;
 mod ledger;
 mod packs;
 mod people;
@@ -86,10 +87,16 @@ pub fn routes(rooms: Rooms) -> Router {
         .route("/v1/recordings", get(recordings::search))
         .route("/v1/recordings/{id}", get(recordings::look))
         .route("/v1/recordings/{id}/audio", get(recordings::audio))
+        .route("/v1/recordings/{id}/evidence", get(recordings::evidence))
+        .route("/v1/cases/{case}/evidence", get(recordings::evidence_of_case))
         .route("/v1/packs", get(packs::list))
         .route("/v1/packs/monitor", get(packs::monitored))
         .route("/v1/packs/swap", post(packs::swap))
         .route("/v1/packs/rollback", post(packs::roll_back))
+        .route("/v1/keys", get(keys::status))
+        .route("/v1/keys/rotate", post(keys::rotate))
+        .route("/v1/keys/destroy", post(keys::ask_to_destroy))
+        .route("/v1/keys/destroy/{id}/confirm", post(keys::agree_to_destroy))
         .route("/v1/ledger/checkpoint", get(ledger::checkpoint))
         .route("/v1/ledger/key", get(ledger::key))
         .fallback(|| async { Problem::not_found("no such route; the README lists them") })

@@ -9,6 +9,7 @@ use caveat_access::AccessError;
 use caveat_ledger::LedgerError;
 use caveat_packs::PackError;
 use caveat_recorder::{Decided, RecorderError};
+use caveat_vault::VaultError;
 use serde::Serialize;
 
 /// An error as it leaves the host.
@@ -82,11 +83,15 @@ impl From<RecorderError> for Problem {
         }
         let detail = error.to_string();
         match error {
-            E::NoSuchCall { .. } | E::NoSuchRecording { .. } | E::NoSuchClient { .. } => {
-                Self::not_found(detail)
-            }
+            E::NoSuchCall { .. }
+            | E::NoSuchRecording { .. }
+            | E::NoSuchCase { .. }
+            | E::NoSuchKeyRequest { .. }
+            | E::NoSuchClient { .. } => Self::not_found(detail),
             E::NoSuchPack { .. } | E::NoEarlierPacks { .. } => Self::not_found(detail),
             E::Pack(PackError::NotAdmitted(_)) => Self::forbidden(detail),
+            E::SamePerson => Self::forbidden(detail),
+            E::Vault(VaultError::KeyInUse { .. }) => Self::new(StatusCode::CONFLICT, "Conflict", detail),
             E::NotKept { .. } => Self::new(StatusCode::GONE, "Not kept", detail),
             E::NoSuchDuty { .. } | E::CallOver | E::CallExists { .. } => {
                 Self::new(StatusCode::CONFLICT, "Conflict", detail)

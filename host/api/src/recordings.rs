@@ -71,6 +71,21 @@ pub(crate) struct Play {
     reason: String,
 }
 
+fn asked(rooms: &Rooms, act: Act, play: Play) -> Result<Asked, Problem> {
+    let span = match (play.from_ms, play.to_ms) {
+        (None, None) => None,
+        (from, to) => Some(Span { leg: None, start: from.unwrap_or(0), end: to.unwrap_or(Offset::MAX) }),
+    };
+    Ok(Asked {
+        act,
+        purpose: play.purpose,
+        form: play.form.unwrap_or_default(),
+        span,
+        break_glass: play.break_glass,
+        reason: crate::packs::bounded(rooms, play.reason, "reason")?,
+    })
+}
+
 /// The verdict on what is served, as JSON.
 static DECIDED: HeaderName = HeaderName::from_static("caveat-decided");
 
@@ -82,18 +97,7 @@ pub(crate) async fn audio(
     Query(play): Query<Play>,
 ) -> Result<Response, Problem> {
     let who = rooms.person(&headers, Action::PlayRecording).await?;
-    let span = match (play.from_ms, play.to_ms) {
-        (None, None) => None,
-        (from, to) => Some(Span { leg: None, start: from.unwrap_or(0), end: to.unwrap_or(Offset::MAX) }),
-    };
-    let asked = Asked {
-        act: Act::Play,
-        purpose: play.purpose,
-        form: play.form.unwrap_or_default(),
-        span,
-        break_glass: play.break_glass,
-        reason: crate::packs::bounded(&rooms, play.reason, "reason")?,
-    };
+    let asked = asked(&rooms, Act::Play, play)?;
     let (playback, decided) = rooms.recorder.play(&who, id, &asked).await?.map_err(Problem::refused)?;
     let decided = serde_json::to_string(&decided).map_err(|_| Problem::failed())?;
     // Statutes are cited with section signs; a header holds ASCII.
@@ -101,4 +105,37 @@ pub(crate) async fn audio(
     let kind = (header::CONTENT_TYPE, "audio/wav".to_owned());
     let cache = (header::CACHE_CONTROL, "no-store".to_owned());
     Ok(([kind, cache, (DECIDED.clone(), decided)], playback.wav).into_response())
+}
+
+/// One file that proves the recording to whoever has the public key of the log.
+pub(crate) async fn evidence(
+    State(rooms): State<Rooms>,
+    Path(id): Path<RecordingId>,
+    headers: HeaderMap,
+    Query(play): Query<Play>,
+) -> Result<Response, Problem> {
+    let who = rooms.person(&headers, Action::ExportRecording).await?;
+    let asked = asked(&rooms, Act::Export, play)?;
+    let file = rooms.recorder.export(&who, id, &asked).await?.map_err(Problem::refused)?;
+    Ok(as_file(&id.to_string(), file))
+}
+
+/// The same of every recording that is under hold for a matter.
+pub(crate) async fn evidence_of_case(
+    State(rooms): State<Rooms>,
+    Path(case): Path<String>,
+    headers: HeaderMap,
+    Query(play): Query<Play>,
+) -> Result<Response, Problem> {
+    let who = rooms.person(&headers, Action::ExportRecording).await?;
+    let asked = asked(&rooms, Act::Export, play)?;
+    let file = rooms.recorder.export_case(&who, &case, &asked).await?;
+    Ok(as_file("case", file))
+}
+
+fn as_file(name: &str, file: Vec<u8>) -> Response {
+    let kind = (header::CONTENT_TYPE, "application/x-tar".to_owned());
+    let cache = (header::CACHE_CONTROL, "no-store".to_owned());
+    let name = (header::CONTENT_DISPOSITION, format!("attachment; filename=\"evidence-{name}.tar\""));
+    ([kind, cache, name], file).into_response()
 }

@@ -1,7 +1,7 @@
 //! Who asks: a person with a session, or a machine with a token. Both come as `Authorization: Bearer ...`.
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
-use caveat_access::{Action, Scope, SignedIn};
+use caveat_access::{AccessError, Action, Scope, SignedIn};
 use caveat_model::ClientId;
 
 use crate::{Problem, Rooms};
@@ -30,6 +30,15 @@ impl Rooms {
         let who = self.access.session(bearer(headers)?).await?;
         who.permit(action, &who.client)?;
         Ok(who)
+    }
+
+    /// One of the two people that `action` needs, if the table of roles lets them do it together with another.
+    pub(crate) async fn one_of_two(&self, headers: &HeaderMap, action: Action) -> Result<SignedIn, Problem> {
+        let who = self.access.session(bearer(headers)?).await?;
+        match who.permit(action, &who.client) {
+            Ok(()) | Err(AccessError::SecondPersonNeeded { .. }) => Ok(who),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Whose machine asks, if its token is good for `scope`.

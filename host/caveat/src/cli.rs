@@ -8,7 +8,10 @@ use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
-use crate::commands::{assurance::AssuranceCommand, decide, impact, pack::PackCommand, replay};
+use crate::commands::{
+    assurance::AssuranceCommand, decide, evidence::EvidenceCommand, impact, key::KeyCommand,
+    pack::PackCommand, replay,
+};
 
 /// A call recorder that asks before it acts.
 #[derive(Debug, Parser)]
@@ -52,6 +55,12 @@ pub(crate) enum Command {
     /// The log that proves what was done.
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Files that prove a recording, or all of a case, to whoever has the public key.
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
+    /// The key of a client: new versions of it, and the end of old ones.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Whether the calls that should have been recorded were, and sound as they should.
     #[command(subcommand)]
     Assurance(AssuranceCommand),

@@ -17,9 +17,11 @@ use caveat_notes::VerifierKey;
 use caveat_packs::Trust;
 use caveat_recorder::{Announcement, ClientProfile, Practice};
 use caveat_stores::{Address, Settings};
+use caveat_vault::Suite;
 use serde::Deserialize;
 
 use crate::ingest::{Ingest, OfClient, RawAudioHook, RawAudioSocket, RawFolder, RawTwilio};
+use crate::keys::{Keys, Secret};
 
 /// Bytes of a webhook's secret at least.
 const SECRET_BYTES_MIN: usize = 16;
@@ -29,6 +31,7 @@ const SECRET_BYTES_MIN: usize = 16;
 pub(crate) struct Config {
     pub(crate) host: Host,
     pub(crate) paths: Paths,
+    pub(crate) keys: Keys,
     pub(crate) limits: Limits,
     /// How a remote store is reached.
     pub(crate) store: Settings,
@@ -54,7 +57,11 @@ pub(crate) struct Host {
     store: Option<String>,
     keyring: Option<PathBuf>,
     /// Environment variable that holds the passphrase of the keyring; none: the file's permissions guard it.
-    pub(crate) keyring_passphrase_env: Option<String>,
+    keyring_passphrase_env: Option<String>,
+    /// File that holds it; relative to the configuration.
+    keyring_passphrase_file: Option<PathBuf>,
+    /// Credential of systemd that holds it.
+    keyring_passphrase_credential: Option<String>,
 }
 
 impl Default for Host {
@@ -68,6 +75,24 @@ impl Default for Host {
             store: None,
             keyring: None,
             keyring_passphrase_env: None,
+            keyring_passphrase_file: None,
+            keyring_passphrase_credential: None,
+        }
+    }
+}
+
+impl Host {
+    fn located(self, base: &Path) -> Self {
+        Self { keyring_passphrase_file: self.keyring_passphrase_file.map(|file| base.join(file)), ..self }
+    }
+
+    /// Where the passphrase of the keyring lies.
+    pub(crate) fn keyring_passphrase(&self) -> Secret<'_> {
+        Secret {
+            name: "keyring-passphrase",
+            env: self.keyring_passphrase_env.as_deref(),
+            file: self.keyring_passphrase_file.as_ref(),
+            credential: self.keyring_passphrase_credential.as_deref(),
         }
     }
 }
@@ -111,6 +136,8 @@ pub(crate) struct Client {
     pub(crate) profile: ClientProfile,
     /// For how many days at least the store locks its recordings; none: it does not.
     pub(crate) lock_days: Option<u32>,
+    /// What its recordings and keys are sealed with, unless a pack asks for the other suite.
+    pub(crate) cipher: Suite,
     pub(crate) packs: Vec<PackChoice>,
     /// Where its systems are told what happens on its calls.
     pub(crate) webhooks: Vec<HookChoice>,
@@ -157,6 +184,8 @@ struct Raw {
     #[serde(default)]
     host: Host,
     #[serde(default)]
+    keys: Keys,
+    #[serde(default)]
     limits: Limits,
     #[serde(default)]
     store: Settings,
@@ -185,6 +214,8 @@ struct RawClient {
     pause_keys: Option<String>,
     resume_keys: Option<String>,
     trusted_pack_keys: Option<Vec<VerifierKey>>,
+    #[serde(default)]
+    cipher: Suite,
     #[serde(default)]
     placement: RawPlacement,
     #[serde(default)]
@@ -282,9 +313,11 @@ impl Config {
             lock,
         };
         let siprec = raw.siprec.located(base);
+        let (host, keys) = (raw.host.located(base), raw.keys.located(base));
         Ok(Self {
-            host: raw.host,
+            host,
             paths,
+            keys,
             limits: raw.limits,
             store: raw.store,
             media: raw.media,
@@ -413,7 +446,14 @@ impl RawClient {
         for hook in &webhooks {
             hook.checked().with_context(|| format!("client `{}`, webhook {}", profile.id, hook.url))?;
         }
-        Ok(Client { profile, lock_days, packs, webhooks, trusted_pack_keys: self.trusted_pack_keys })
+        Ok(Client {
+            profile,
+            lock_days,
+            cipher: self.cipher,
+            packs,
+            webhooks,
+            trusted_pack_keys: self.trusted_pack_keys,
+        })
     }
 }
 

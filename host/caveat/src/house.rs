@@ -12,10 +12,13 @@ use caveat_recorder::{Assurance, Clients, PackKeeper, Recorder, Rooms, Storage};
 use caveat_retention::Retention;
 use caveat_state::Db;
 use caveat_stores::{Address, Disk, Spool};
-use caveat_vault::{Keyring, Opener, Vault, VaultConfig};
+use caveat_vault::{Opener, Vault, VaultConfig};
 use object_store::ObjectStore;
 
-use crate::config::{Client, Config};
+use crate::{
+    config::{Client, Config},
+    keys,
+};
 
 /// The rooms that commands work with, opened.
 pub(crate) struct House {
@@ -33,10 +36,13 @@ impl House {
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
         let paths = &config.paths;
         let Log { ledger, db, store, spool, clock } = Log::open(config, Brings::Yes).await?;
-        let keys = Keyring::open(&paths.keyring, passphrase(config)?.as_deref())?;
+        let keys = keys::open(config)?;
         let vault_config = VaultConfig { dir: paths.write_ahead.clone(), limits: config.limits.vault };
         let archive = Archive::new(store.clone());
-        let vault = Vault::open(vault_config, db.clone(), store, Arc::new(keys), clock.clone()).await?;
+        let vault = Vault::open(vault_config, db.clone(), store, keys, clock.clone()).await?;
+        for client in &config.clients {
+            vault.prefer(&client.profile.id, client.cipher);
+        }
         let secrets: Arc<dyn SecretBox> = Arc::new(Sealed(vault.clone()));
         let access = Access::open(db.clone(), clock.clone(), secrets, config.limits.people.clone()).await?;
         Ok(Self { db, vault, ledger, access, archive, clock, spool })
@@ -142,9 +148,12 @@ pub(crate) struct Looking {
 impl Looking {
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
         let log = Log::look(config).await?;
-        let keys = Arc::new(Keyring::open(&config.paths.keyring, passphrase(config)?.as_deref())?);
+        let keys = keys::open(config)?;
         let (db, store, clock) = (log.db.clone(), log.store.clone(), log.clock.clone());
         let opener = Opener::open(config.limits.vault, db, store, keys, clock).await?;
+        for client in &config.clients {
+            opener.prefer(&client.profile.id, client.cipher);
+        }
         let archive = Archive::new(log.store.clone());
         Ok(Self { log, opener, archive })
     }
@@ -189,14 +198,6 @@ pub(crate) fn load_set(engine: &Engine, client: &Client, trust: &Trust) -> anyho
 
 fn started() -> EntryKind {
     EntryKind::HostStarted { version: env!("CARGO_PKG_VERSION").to_owned() }
-}
-
-fn passphrase(config: &Config) -> anyhow::Result<Option<String>> {
-    let Some(name) = &config.host.keyring_passphrase_env else { return Ok(None) };
-    let value = std::env::var(name).with_context(|| {
-        format!("host.keyring-passphrase-env names {name}, which is not set in the environment")
-    })?;
-    Ok(Some(value))
 }
 
 /// Second factors are sealed by the vault.

@@ -5,15 +5,21 @@ mod commands;
 mod config;
 mod house;
 mod ingest;
+mod keys;
 mod metrics;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use nix::sys::{
+    prctl,
+    resource::{Resource, setrlimit},
+};
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     cli.start_logging();
+    keep_memory_private();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -27,6 +33,14 @@ fn main() -> ExitCode {
             eprintln!("caveat: {}", explained(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// No core dump: it would hold keys and what is being said. It also keeps other processes of the same user from looking in.
+fn keep_memory_private() {
+    let private = setrlimit(Resource::RLIMIT_CORE, 0, 0).and_then(|()| prctl::set_dumpable(false));
+    if let Err(error) = private {
+        tracing::warn!(%error, "core dumps could not be turned off: one would hold keys");
     }
 }
 

@@ -119,6 +119,9 @@ pub enum EntryKind {
         ok: bool,
         /// Served.
         bytes: u64,
+        /// Of the file that left the house, for an export.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<Digest>,
     },
     /// Something is about to be destroyed. Logged before the act.
     DisposalIntent {
@@ -163,6 +166,15 @@ pub enum EntryKind {
         /// Whether it was done.
         done: bool,
     },
+    /// Something is done to the client's own key. Logged before the act.
+    Keys {
+        /// What.
+        act: KeyAct,
+        /// The version made; or, of destroying, the first that stays.
+        version: u32,
+        /// Who; none for what the host does by itself.
+        person: Option<String>,
+    },
     /// From here on these packs are asked.
     PacksChanged {
         /// All of them.
@@ -178,6 +190,22 @@ pub enum EntryKind {
         /// Plain words.
         text: String,
     },
+}
+
+/// What is done to a client's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyAct {
+    /// Another version is made, which wraps from now on.
+    Rotate,
+    /// Everything is wrapped under the newest version.
+    Rewrapped,
+    /// Somebody asks for older versions to be destroyed.
+    DestroyAsked,
+    /// Somebody else agrees, and they are about to be destroyed.
+    Destroy,
+    /// They are destroyed.
+    Destroyed,
 }
 
 /// One pack's part in a verdict.
@@ -238,6 +266,36 @@ impl EntryKind {
             conflicts: verdict.conflicts.iter().map(|c| c.kind).collect(),
             obligations: verdict.obligations().map(asked).collect(),
             detail,
+        }
+    }
+
+    /// The recording that this is about, by its pseudonym; none for what is about no recording, and for results, which
+    /// name their intent.
+    pub fn recording(&self) -> Option<&str> {
+        match self {
+            Self::Verdict { recording, .. } | Self::AccessIntent { recording, .. } => recording.as_deref(),
+            Self::RecordingOpened { recording }
+            | Self::InterimRoot { recording, .. }
+            | Self::Sealed { recording, .. }
+            | Self::Discarded { recording, .. }
+            | Self::DisposalIntent { recording, .. }
+            | Self::HoldSet { recording, .. }
+            | Self::HoldLifted { recording, .. }
+            | Self::Duty { recording, .. } => Some(recording),
+            Self::AccessResult { .. }
+            | Self::DisposalResult { .. }
+            | Self::Keys { .. }
+            | Self::PacksChanged { .. }
+            | Self::HostStarted { .. }
+            | Self::Note { .. } => None,
+        }
+    }
+
+    /// The intent that this is the result of.
+    pub fn intent(&self) -> Option<u64> {
+        match self {
+            Self::AccessResult { intent, .. } | Self::DisposalResult { intent, .. } => Some(*intent),
+            _ => None,
         }
     }
 

@@ -151,6 +151,11 @@ impl Ledger {
         self.shared.signer.vkey(client)
     }
 
+    /// The name of a client's log.
+    pub fn log_name(&self, client: &ClientId) -> String {
+        self.shared.signer.log_name(client)
+    }
+
     /// The signed size and root of a client's log as they are now (C2SP tlog-checkpoint).
     ///
     /// # Errors
@@ -173,6 +178,29 @@ impl Ledger {
         let hashes = self.shared.read_tree(client, root, prove).await?;
         let checkpoint = checkpoint::sign(&self.shared.signer, client, root.size, root.hash)?;
         Ok(Inclusion::new(index, hashes, checkpoint))
+    }
+
+    /// Proves that each of these entries is in the log, all against one checkpoint.
+    ///
+    /// # Errors
+    /// As [`Ledger::prove`].
+    pub async fn prove_all(
+        &self,
+        client: &ClientId,
+        indices: &[u64],
+    ) -> Result<(String, Vec<Inclusion>), LedgerError> {
+        let root = self.head(client).await?.now;
+        let checkpoint = checkpoint::sign(&self.shared.signer, client, root.size, root.hash)?;
+        let mut proofs = vec![];
+        for &index in indices {
+            if index >= root.size {
+                return Err(beyond(client, root.size, format!("there is no entry {index}")));
+            }
+            let prove = |tree: &TileHashReader<'_>| tlog_tiles::prove_record(root.size, index, tree);
+            let hashes = self.shared.read_tree(client, root, prove).await?;
+            proofs.push(Inclusion::new(index, hashes, checkpoint.clone()));
+        }
+        Ok((checkpoint, proofs))
     }
 
     /// Proves that the log, when it had `to` entries, began with the same entries as when it had `from`.

@@ -21,13 +21,15 @@ mod proof;
 mod report;
 mod tree;
 mod verify;
+mod vouch;
 mod writer;
 
-pub use entry::{Asked, Entry, EntryKind, PackEntry, Position, VERSION};
+pub use entry::{Asked, Entry, EntryKind, KeyAct, PackEntry, Position, VERSION};
 pub use error::LedgerError;
 pub use key::LogSigner;
 pub use ledger::{Ledger, Limits};
 pub use objects::ENTRY_BYTES_MAX;
-pub use proof::{Consistency, Inclusion};
+pub use proof::{Consistency, Inclusion, Signed};
 pub use report::{Problem, ProblemKind, Report, Severity};
 pub use verify::{VerifyLimits, verify_bundle, verify_bundle_within};
+pub use vouch::vouched;

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use caveat_model::{Basis, Element, Moment, Outcome, Stage};
 
 use crate::{
-    Entry, EntryKind, Problem,
+    Entry, EntryKind, KeyAct, Problem,
     ProblemKind::{
-        self, AccessWithoutGrant, Clock, DisposalUnderHold, DisposalWithoutVerdict, Hold, Recording, Sequence,
+        self, AccessWithoutGrant, Clock, DisposalUnderHold, DisposalWithoutVerdict, Hold, Keys, Recording,
+        Sequence,
     },
 };
 
@@ -20,6 +21,8 @@ pub(crate) struct Meaning {
     disposals: HashMap<u64, DisposalState>,
     holds: BTreeMap<String, BTreeSet<String>>,
     recordings: HashMap<String, RecordingState>,
+    /// Who asked for the versions of the key before this one to be destroyed.
+    keys_asked: HashMap<u32, BTreeSet<String>>,
 }
 
 struct HostState {
@@ -63,6 +66,7 @@ impl Meaning {
             disposals: HashMap::new(),
             holds: BTreeMap::new(),
             recordings: HashMap::new(),
+            keys_asked: HashMap::new(),
         }
     }
 
@@ -119,12 +123,36 @@ impl Meaning {
                 self.still_open(recording, &mut tell);
                 self.closed(index, recording);
             }
+            EntryKind::Keys { act, version, person } => {
+                self.keys(*act, *version, person.as_deref(), &mut tell);
+            }
             EntryKind::AccessResult { ok: false, .. }
             | EntryKind::DisposalResult { ok: false, .. }
             | EntryKind::Duty { .. }
             | EntryKind::PacksChanged { .. }
             | EntryKind::HostStarted { .. }
             | EntryKind::Note { .. } => {}
+        }
+    }
+
+    /// Two people destroy a key: one asks, another agrees.
+    fn keys(
+        &mut self,
+        act: KeyAct,
+        version: u32,
+        person: Option<&str>,
+        tell: &mut impl FnMut(ProblemKind, String),
+    ) {
+        let asked = self.keys_asked.entry(version).or_default();
+        match act {
+            KeyAct::DestroyAsked => asked.extend(person.map(str::to_owned)),
+            KeyAct::Destroy if !person.is_some_and(|p| asked.iter().any(|other| other != p)) => {
+                tell(
+                    Keys,
+                    format!("versions of the key before {version} are destroyed, and nobody else asked"),
+                );
+            }
+            KeyAct::Destroy | KeyAct::Destroyed | KeyAct::Rotate | KeyAct::Rewrapped => {}
         }
     }
 

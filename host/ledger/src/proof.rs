@@ -18,6 +18,53 @@ pub struct Inclusion {
     pub checkpoint: String,
 }
 
+/// A checkpoint whose signature was found good.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signed {
+    log: String,
+    size: u64,
+    root: Hash,
+}
+
+impl Signed {
+    /// Opens a checkpoint with the public key of its log.
+    ///
+    /// # Errors
+    /// [`LedgerError::Proof`] with what does not hold.
+    pub fn open(checkpoint: &[u8], vkey: &str) -> Result<Self, LedgerError> {
+        let tree = checkpoint::open(checkpoint, vkey).map_err(LedgerError::proof)?;
+        Ok(Self { log: tree.origin().to_owned(), size: tree.size(), root: *tree.hash() })
+    }
+
+    /// The log's name.
+    pub fn log(&self) -> &str {
+        &self.log
+    }
+
+    /// Entries that it vouches for.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The signed root.
+    pub fn root(&self) -> Digest {
+        Digest(self.root.0)
+    }
+
+    /// Checks that `entry`, the stored bytes, is at `index`, by the audit path from the leaf up.
+    ///
+    /// # Errors
+    /// [`LedgerError::Proof`] with what does not hold.
+    pub fn check(&self, index: u64, entry: &[u8], path: &[Digest]) -> Result<(), LedgerError> {
+        if index >= self.size {
+            return Err(LedgerError::proof(format!("the checkpoint is older than entry {index}")));
+        }
+        let leaf = tlog_tiles::record_hash(entry);
+        tlog_tiles::check_record(&hashes(path), self.size, self.root, index, leaf)
+            .map_err(|e| LedgerError::proof(e.to_string()))
+    }
+}
+
 impl Inclusion {
     pub(crate) fn new(index: u64, hashes: Vec<Hash>, checkpoint: String) -> Self {
         Self { index, hashes: digests(hashes), checkpoint }
@@ -28,10 +75,7 @@ impl Inclusion {
     /// # Errors
     /// [`LedgerError::Proof`] with what does not hold.
     pub fn check(&self, vkey: &str, entry: &[u8]) -> Result<(), LedgerError> {
-        let tree = checkpoint::open(self.checkpoint.as_bytes(), vkey).map_err(LedgerError::proof)?;
-        let leaf = tlog_tiles::record_hash(entry);
-        tlog_tiles::check_record(&hashes(&self.hashes), tree.size(), *tree.hash(), self.index, leaf)
-            .map_err(|e| LedgerError::proof(e.to_string()))
+        Signed::open(self.checkpoint.as_bytes(), vkey)?.check(self.index, entry, &self.hashes)
     }
 }
 

@@ -48,6 +48,8 @@ pub enum ProblemKind {
     DisposalUnderHold,
     /// A hold was lifted that was not in force.
     Hold,
+    /// A key was destroyed by one person alone, or unasked.
+    Keys,
     /// A recording was opened, fixed, closed in an order that makes no sense.
     Recording,
 }
@@ -80,6 +82,7 @@ impl ProblemKind {
             Self::DisposalWithoutVerdict => "something was destroyed that no rule allowed to be destroyed",
             Self::DisposalUnderHold => "evidence under a duty to preserve was destroyed",
             Self::Hold => "it cannot be told from the log what was under hold",
+            Self::Keys => "one person alone destroyed what two have to agree on",
             Self::Recording => "the log does not tell what became of this recording",
         }
     }

@@ -3,12 +3,12 @@
 use caveat_model::{ClientId, Facts, Moment, RecordingId};
 use caveat_state::{Db, Statement, sql};
 use caveat_vault::Vault;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::RecorderError;
 
 /// A recording in the list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Listed {
     /// Its id.

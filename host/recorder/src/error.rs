@@ -74,6 +74,40 @@ pub enum RecorderError {
         /// The limit.
         limit: usize,
     },
+    /// What was asked for is too large to be put together.
+    #[error(
+        "{what} of {given} bytes is too large: the limit is {limit}; ask for a span (`from-ms`, `to-ms`), or raise `evidence_bytes_max`"
+    )]
+    TooLarge {
+        /// Of what.
+        what: &'static str,
+        /// Its size, or an estimate from what is sealed.
+        given: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// Nothing is held for it.
+    #[error(
+        "no recording is under hold for the case `{case}`: its name is the matter that holds were set for"
+    )]
+    NoSuchCase {
+        /// As given, shortened.
+        case: String,
+    },
+    /// Nobody asked for it, or too long ago, or it is done.
+    #[error(
+        "there is no open request {id} to destroy keys: somebody has to ask first, and no longer ago than `key_confirm_within_ms`"
+    )]
+    NoSuchKeyRequest {
+        /// As given.
+        id: i64,
+    },
+    /// One person is not enough.
+    #[error("who asked for it cannot agree to it as well: another person has to")]
+    SamePerson,
+    /// Evidence could not be written.
+    #[error("evidence could not be put together: {0}")]
+    Evidence(#[source] std::io::Error),
     /// A word ends before it starts, or is on a leg that cannot be.
     #[error("a word on leg {leg} from {start} to {end} ms cannot be")]
     BadWord {
@@ -206,24 +240,28 @@ impl RecorderError {
     /// Whether the sender can mend it; if not, the sender sees only that the host failed.
     pub fn is_the_senders(&self) -> bool {
         use caveat_packs::PackError;
-        !matches!(
-            self,
-            Self::Pack(
-                PackError::Archive { .. }
-                    | PackError::NotArchived { .. }
-                    | PackError::ArchiveDamaged { .. }
-                    | PackError::Lock { .. }
-            ) | Self::PackHistory { .. }
-                | Self::Task(_)
-                | Self::Vault(_)
-                | Self::Store(_)
-                | Self::Ledger(_)
-                | Self::State(_)
-                | Self::Retention(_)
-                | Self::Facts { .. }
-                | Self::Detail { .. }
-                | Self::Interrupted { .. }
-                | Self::Audio(_)
-        )
+        use caveat_vault::VaultError;
+        let asked_wrongly = matches!(self, Self::Vault(VaultError::KeyInUse { .. }));
+        asked_wrongly
+            || !matches!(
+                self,
+                Self::Pack(
+                    PackError::Archive { .. }
+                        | PackError::NotArchived { .. }
+                        | PackError::ArchiveDamaged { .. }
+                        | PackError::Lock { .. }
+                ) | Self::PackHistory { .. }
+                    | Self::Task(_)
+                    | Self::Vault(_)
+                    | Self::Store(_)
+                    | Self::Ledger(_)
+                    | Self::State(_)
+                    | Self::Retention(_)
+                    | Self::Facts { .. }
+                    | Self::Evidence(_)
+                    | Self::Detail { .. }
+                    | Self::Interrupted { .. }
+                    | Self::Audio(_)
+            )
     }
 }

@@ -9,7 +9,7 @@ use caveat_model::{
 };
 use caveat_packs::ActiveSets;
 use caveat_retention::Retention;
-use caveat_vault::Vault;
+use caveat_vault::{Suite, Vault};
 
 use crate::{
     Assurance, ClientProfile, Limits, Live, RecorderError, RecordingState, Storage, Watch, Who,
@@ -17,6 +17,7 @@ use crate::{
     bounds::Bounds,
     catalog::Catalog,
     history::{DETAIL, Detail, PSEUDONYM, without_words},
+    keys::KeyRequests,
     late::Late,
     monitor::Monitor,
 };
@@ -32,6 +33,7 @@ pub(crate) struct House {
     pub(crate) alerts: Alerts,
     pub(crate) late: Late,
     pub(crate) bounds: Bounds,
+    pub(crate) key_requests: KeyRequests,
     pub(crate) assurance: Assurance,
     pub(crate) watch: Watch,
     pub(crate) monitor: Monitor,
@@ -62,6 +64,9 @@ pub(crate) struct Logged {
 pub(crate) struct Placed {
     pub(crate) event: Event,
     pub(crate) logged: Logged,
+    /// What it would be sealed with, and whether that is allowed.
+    pub(crate) suite: Suite,
+    suite_fits: bool,
     /// Whether it may be kept there.
     pub(crate) fits: bool,
 }
@@ -213,7 +218,27 @@ impl House {
         recording: RecordingId,
         facts: &Facts,
     ) -> Result<Placed, RecorderError> {
-        let vault = self.vault.placement();
+        let preferred = self.vault.suite_of(&client.id);
+        let placed = self.rule_on_suite(client, recording, facts, preferred).await?;
+        // Packs may ask for the other suite: then they are asked about that one, and it is taken.
+        let asked = placed.logged.verdict.terms.encrypt_with.clone();
+        let other = asked.into_iter().flatten().find_map(|cipher| {
+            Suite::ALL.into_iter().find(|suite| *suite != preferred && suite.cipher() == cipher)
+        });
+        match other.filter(|_| !placed.suite_fits) {
+            Some(suite) => self.rule_on_suite(client, recording, facts, suite).await,
+            None => Ok(placed),
+        }
+    }
+
+    async fn rule_on_suite(
+        &self,
+        client: &ClientProfile,
+        recording: RecordingId,
+        facts: &Facts,
+        suite: Suite,
+    ) -> Result<Placed, RecorderError> {
+        let vault = self.vault.placement(suite);
         let mut placement = client.placement.clone();
         (placement.cipher, placement.key) = (vault.cipher, vault.key);
         let event = Event::Storage(StorageEvent::Seal(placement.clone()));
@@ -225,6 +250,6 @@ impl House {
         let suite_fits = terms.encrypt_with.as_ref().is_none_or(|suites| suites.contains(&placement.cipher));
         let immutable_fits = !terms.asks(&Duty::Immutable) || placement.traits.immutable;
         let fits = logged.verdict.outcome == Outcome::Allow && place_fits && suite_fits && immutable_fits;
-        Ok(Placed { event, logged, fits })
+        Ok(Placed { event, logged, suite, suite_fits, fits })
     }
 }

@@ -16,9 +16,11 @@ mod client;
 mod cues;
 mod duties;
 mod error;
+mod evidence;
 mod history;
 mod house;
 mod impact;
+mod keys;
 mod late;
 mod limits;
 mod listen;
@@ -61,8 +63,10 @@ pub use client::{ClientProfile, Clients, Practice};
 pub use cues::{Announcement, Cue};
 pub use duties::{Doer, DutyState, OpenDuty};
 pub use error::RecorderError;
+pub use evidence::{EvidenceProblem, EvidenceReport, RecordingEvidence, Ruled, verify_evidence};
 pub use history::{Decision, Gone, History, Recorded, Window};
 pub use impact::{Changed, Direction, Effect, Example, Group, Impact, ImpactReport, Past, Swap, Transition};
+pub use keys::KeyRequest;
 pub use limits::Limits;
 pub use listen::{Asked, Decided};
 pub use live::{DutyNews, Live, News, Numbered, Watch};
@@ -128,7 +132,8 @@ impl Recorder {
         let watch = Watch::default();
         let alerts = alerts::Alerts::open(db.clone(), watch.clone()).await?;
         let late = late::Late::open(db.clone()).await?;
-        let bounds = bounds::Bounds::open(db).await?;
+        let bounds = bounds::Bounds::open(db.clone()).await?;
+        let key_requests = keys::KeyRequests::open(db).await?;
         let house = House {
             engine,
             packs,
@@ -140,6 +145,7 @@ impl Recorder {
             assurance,
             late,
             bounds,
+            key_requests,
             watch,
             monitor: monitor::Monitor::default(),
             storage,
@@ -150,6 +156,9 @@ impl Recorder {
         let recorder = Self { house: Arc::new(house), clients, running: Arc::default(), announced };
         recorder.house.finish_what_was_left().await?;
         recorder.house.assurance.nothing_runs().await?;
+        for client in recorder.clients.iter() {
+            recorder.rewrap_in_the_background(client.id.clone());
+        }
         tokio::spawn(look_for_expected_calls(Arc::downgrade(&recorder.house)));
         tokio::spawn(storage::look_after(Arc::downgrade(&recorder.house), recorder.clients.clone()));
         Ok(recorder)

@@ -40,6 +40,12 @@ pub struct Limits {
     pub facts_max: usize,
     /// Bytes of a single word, name, attribute.
     pub text_bytes_max: usize,
+    /// Bytes of one file of evidence, which is put together in memory; a longer recording is exported by spans.
+    pub evidence_bytes_max: u64,
+    /// Somebody else has to agree to the destruction of a key this soon.
+    pub key_confirm_within_ms: u64,
+    /// Keys that are wrapped anew at once after a rotation; calls that begin wait no longer than for one such batch.
+    pub key_rewrap_batch: usize,
 }
 
 impl Default for Limits {
@@ -61,6 +67,9 @@ impl Default for Limits {
             interim_every_ms: 60_000,
             facts_max: 1_000,
             text_bytes_max: 1_024,
+            evidence_bytes_max: 1 << 30,
+            key_confirm_within_ms: 24 * 3_600_000,
+            key_rewrap_batch: 64,
         }
     }
 }

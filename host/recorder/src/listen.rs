@@ -6,7 +6,7 @@ use caveat_model::{
     AccessRequest, Act, ClientId, Duty, Event, Facts, Form, Label, LabelKind, Moment, Outcome, Person,
     Purpose, Reason, RecordingId, Span, SpanSet, Verdict,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Recorder, RecorderError, Who,
@@ -48,7 +48,7 @@ impl Asked {
 }
 
 /// What was decided about an access.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Decided {
     /// `allow`, `step-up`, `refuse`.
@@ -66,11 +66,11 @@ pub struct Decided {
 }
 
 /// An access that was granted and logged, and is still to be carried out.
-struct Granted {
-    intent: u64,
-    facts: Facts,
-    silenced: SpanSet,
-    decided: Decided,
+pub(crate) struct Granted {
+    pub(crate) intent: u64,
+    pub(crate) facts: Facts,
+    pub(crate) silenced: SpanSet,
+    pub(crate) decided: Decided,
 }
 
 impl Recorder {
@@ -157,7 +157,7 @@ impl Recorder {
     }
 
     /// Rules on an access and logs the intent, granted or not.
-    async fn decide(
+    pub(crate) async fn decide(
         &self,
         who: &SignedIn,
         id: Option<RecordingId>,
@@ -279,7 +279,7 @@ impl Recorder {
         ok: bool,
         bytes: u64,
     ) -> Result<(), RecorderError> {
-        self.house.enter(client, EntryKind::AccessResult { intent, ok, bytes }).await?;
+        self.house.enter(client, EntryKind::AccessResult { intent, ok, bytes, digest: None }).await?;
         Ok(())
     }
 }

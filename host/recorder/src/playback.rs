@@ -14,7 +14,7 @@ pub struct Playback {
 }
 
 /// Milliseconds that are silenced beyond each end of a span: a recognizer's times are not exact.
-const MARGIN_MS: Offset = 150;
+pub(crate) const MARGIN_MS: Offset = 150;
 
 /// Opens the seconds that `span` touches (all, for none) and silences `silenced` in them. Legs are aligned to the sample;
 /// a second that is not there, or whose key was destroyed, is silent.

@@ -214,6 +214,23 @@ impl Retention {
         Ok(rows.into_iter().map(hold).collect())
     }
 
+    /// The recordings that are under hold for a matter, the oldest first.
+    pub async fn held_for(
+        &self,
+        client: &ClientId,
+        matter: &str,
+    ) -> Result<Vec<RecordingId>, RetentionError> {
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT recording FROM retention_hold WHERE client = $1 AND matter = $2 ORDER BY recording",
+        )
+        .bind(client.as_str())
+        .bind(matter)
+        .fetch_all(self.db.pool())
+        .await
+        .map_err(sql("read what is held for a matter"))?;
+        Ok(rows.iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
     /// Destroys a recording: intent in the ledger, then the act, then its result. `verdict` is the ledger index of the
     /// verdict that allows it. Refused under a hold and before `retain-until`, whatever the verdict says.
     pub async fn dispose(

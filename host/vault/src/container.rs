@@ -232,7 +232,7 @@ mod tests {
     use caveat_model::{ClientId, Moment, RecordingId};
 
     use super::*;
-    use crate::{Codec, Kind, LegInfo, segment::seal_frame};
+    use crate::{Codec, Kind, LegInfo, Suite, segment::seal_frame};
 
     struct Sample {
         header: Header,
@@ -244,14 +244,18 @@ mod tests {
 
     impl Sample {
         fn new(client: &str) -> Self {
+            Self::sealed_with(Suite::default(), client)
+        }
+
+        fn sealed_with(suite: Suite, client: &str) -> Self {
             let client: ClientId = client.parse().unwrap();
             let leg = |leg| LegInfo { leg, sample_rate_hz: 8000, codec: Codec::Pcmu };
-            let header = Header { began: Moment::from_millis(1), legs: vec![leg(0), leg(1)] };
+            let header = Header { began: Moment::from_millis(1), legs: vec![leg(0), leg(1)], suite };
             let id = RecordingId::new(header.began);
             let header_bytes = header.encode(&client, id);
             let binding = Binding::new(&client, id, &header_bytes);
             let mut sample =
-                Self { header, header_bytes, binding, keys: RecordingKeys::random(), frames: vec![] };
+                Self { header, header_bytes, binding, keys: RecordingKeys::random(suite), frames: vec![] };
             for (leg, index, kind) in [(0, 0, Kind::Audio), (1, 0, Kind::Audio), (1, 2, Kind::Transcript)] {
                 let frame = sample.frame(Segment { leg, index, kind }, b"0123456789abcdef");
                 sample.frames.push(frame);
@@ -277,7 +281,10 @@ mod tests {
 
     #[test]
     fn every_bit_and_every_length_matters() {
-        let sample = Sample::new("acme");
+        Suite::ALL.map(|suite| every_bit_matters(Sample::sealed_with(suite, "acme")));
+    }
+
+    fn every_bit_matters(sample: Sample) {
         let object = sample.object(&sample.frames);
         let checked = sample.check(&object).unwrap();
         assert_eq!((checked.trailer.frames, checked.trailer.duration_ms, checked.shredded), (3, 2, 0));

@@ -80,7 +80,7 @@ pub enum VaultError {
         allowed: u64,
     },
     /// Written by a cipher that this program does not have.
-    #[error("`{object}` is sealed with suite {suite} ({}), which this program does not have: upgrade it", suite_name(*suite))]
+    #[error("`{object}` is sealed with suite {suite}, which this program does not have: upgrade it")]
     Suite {
         /// Where.
         object: String,
@@ -164,6 +164,24 @@ pub enum VaultError {
         /// Which key source.
         keys: String,
     },
+    /// A key service said no, or nothing.
+    #[error("{keys} did not do as asked: {what}; see that it runs, and what this host may do there")]
+    KeyService {
+        /// Which key source.
+        keys: String,
+        /// Its answer; never a key.
+        what: String,
+    },
+    /// A version of a key that is still needed.
+    #[error("the versions of the key of client `{client}` before {before} cannot be destroyed: {}", match in_use { 0 => "the newest one has to stay; rotate first".to_owned(), n => format!("they still wrap {n} keys; wait until all are wrapped anew") })]
+    KeyInUse {
+        /// Whose.
+        client: ClientId,
+        /// As asked.
+        before: u32,
+        /// Keys that they wrap.
+        in_use: u64,
+    },
     /// A keyring that cannot be used.
     #[error("the keyring `{}` cannot be used: {why}", path.display())]
     Keyring {
@@ -181,14 +199,6 @@ pub enum VaultError {
         /// Which.
         recording: RecordingId,
     },
-}
-
-fn suite_name(suite: u8) -> &'static str {
-    match suite {
-        1 => "ChaCha20-Poly1305",
-        2 => "AES-256-GCM",
-        _ => "unknown",
-    }
 }
 
 /// What is wrong with bytes; becomes a [`VaultError`] where their place is known.

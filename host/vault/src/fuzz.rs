@@ -6,9 +6,9 @@ use std::ops::Range;
 use caveat_model::{ClientId, RecordingId};
 
 use crate::{
-    SealReason, Segment,
+    SealReason, Segment, Suite,
     container::{self, Trailer},
-    header::{Header, MAGIC, SUITE},
+    header::{Header, MAGIC},
     once::{Key, sha256},
     secrets::RecordingKeys,
     segment::{Binding, Frame, NAME, seal_frame},
@@ -24,7 +24,7 @@ const FILE: u64 = 3;
 /// A header whose name fits; the rest of it is given. Whether it can be read.
 pub fn header(rest: &[u8]) -> bool {
     let Some((client, recording)) = name() else { return false };
-    let bytes = [&[SUITE, CLIENT.len() as u8], CLIENT.as_bytes(), &RECORDING, rest].concat();
+    let bytes = [&[Suite::default() as u8, CLIENT.len() as u8], CLIENT.as_bytes(), &RECORDING, rest].concat();
     let read = Header::decode(&bytes, &client, recording);
     if let Ok(header) = &read {
         assert_eq!(header.encode(&client, recording), bytes, "a header has one form");
@@ -80,14 +80,19 @@ pub struct Claims {
 /// authenticates whatever it says. Whether all of it is right, and whether its index can be read.
 pub fn object(frames: &[([u8; NAME], &[u8])], rest: &[u8], index: &[u8], claims: &Claims) -> (bool, bool) {
     let Some((client, recording)) = name() else { return (false, false) };
-    let header_bytes =
-        [&[SUITE, CLIENT.len() as u8], CLIENT.as_bytes(), &RECORDING, &[0; 8], &[1, 0, 0, 0, 0, 31, 64]]
-            .concat();
+    let header_bytes = [
+        &[Suite::default() as u8, CLIENT.len() as u8],
+        CLIENT.as_bytes(),
+        &RECORDING,
+        &[0; 8],
+        &[1, 0, 0, 0, 0, 31, 64],
+    ]
+    .concat();
     let Ok(header) = Header::decode(&header_bytes, &client, recording) else { return (false, false) };
     let binding = Binding::new(&client, recording, &header_bytes);
     // One node that covers every second: depth 0, path 0, a key of zeros.
     let Ok(cover) = Cover::decode(&[0; 37]) else { return (false, false) };
-    let keys = RecordingKeys { seal: Key::default(), cover };
+    let keys = RecordingKeys { seal: Key::default(), cover, suite: Suite::default() };
     let mut object = [MAGIC, &(header_bytes.len() as u32).to_be_bytes()[..], &header_bytes].concat();
     for (name, plain) in frames {
         let Ok(segment) = Segment::decode(*name) else { continue };

@@ -2,12 +2,10 @@
 
 use caveat_model::{ClientId, Moment, RecordingId};
 
-use crate::{Limits, VaultError, error::Flaw};
+use crate::{Limits, Suite, VaultError, error::Flaw};
 
 /// Marks an object, with the version of its format.
 pub(crate) const MAGIC: &[u8; 8] = b"caveat\x00\x01";
-/// ChaCha20-Poly1305 of RFC 8439; 2 is kept for AES-256-GCM.
-pub(crate) const SUITE: u8 = 1;
 
 const FIXED_BYTES: usize = 1 + 1 + 16 + 8 + 1;
 const LEG_BYTES: usize = 1 + 1 + 4;
@@ -47,6 +45,8 @@ pub struct Header {
     pub began: Moment,
     /// Every leg it will have.
     pub legs: Vec<LegInfo>,
+    /// What its segments, and its keys at rest, are sealed with.
+    pub suite: Suite,
 }
 
 impl Header {
@@ -76,7 +76,7 @@ impl Header {
     pub(crate) fn encode(&self, client: &ClientId, recording: RecordingId) -> Vec<u8> {
         let name = client.as_str().as_bytes();
         let mut out = Vec::with_capacity(FIXED_BYTES + name.len() + LEG_BYTES * self.legs.len());
-        out.push(SUITE);
+        out.push(self.suite as u8);
         out.push(name.len() as u8);
         out.extend_from_slice(name);
         out.extend_from_slice(recording.0.as_bytes());
@@ -93,9 +93,7 @@ impl Header {
     pub(crate) fn decode(bytes: &[u8], client: &ClientId, recording: RecordingId) -> Result<Self, Flaw> {
         const BROKEN: Flaw = Flaw::Damaged("its header is malformed");
         let (&[suite, name_len], rest) = bytes.split_first_chunk().ok_or(BROKEN)?;
-        if suite != SUITE {
-            return Err(Flaw::Suite(suite));
-        }
+        let suite = Suite::from_byte(suite).ok_or(Flaw::Suite(suite))?;
         let (name, rest) = rest.split_at_checked(name_len.into()).ok_or(BROKEN)?;
         let (id, rest) = rest.split_first_chunk::<16>().ok_or(BROKEN)?;
         let (began, rest) = rest.split_first_chunk().ok_or(BROKEN)?;
@@ -119,7 +117,7 @@ impl Header {
         if began.as_millis() != began_ms {
             return Err(Flaw::Damaged("it begins later than time is counted"));
         }
-        let header = Self { began, legs: legs.collect::<Result<_, _>>()? };
+        let header = Self { began, legs: legs.collect::<Result<_, _>>()?, suite };
         header.well_formed().map(|()| header)
     }
 }
@@ -132,7 +130,11 @@ mod tests {
     fn sample() -> (ClientId, RecordingId, Header) {
         let leg = |leg| LegInfo { leg, sample_rate_hz: 8000, codec: Codec::Pcmu };
         let began = Moment::from_millis(1_795_000_000_123);
-        ("acme".parse().unwrap(), RecordingId::new(began), Header { began, legs: vec![leg(0), leg(1)] })
+        (
+            "acme".parse().unwrap(),
+            RecordingId::new(began),
+            Header { began, legs: vec![leg(0), leg(1)], suite: Suite::Aes256Gcm },
+        )
     }
 
     #[test]
@@ -157,9 +159,9 @@ mod tests {
     fn an_unknown_suite_is_refused_by_name() {
         let (client, id, header) = sample();
         let mut bytes = header.encode(&client, id);
-        bytes[0] = 2;
+        bytes[0] = 3;
         let err = Header::decode(&bytes, &client, id).unwrap_err();
-        assert!(err.at("recordings/x").to_string().contains("AES-256-GCM"));
+        assert!(err.at("recordings/x").to_string().contains("suite 3"));
     }
 
     #[test]

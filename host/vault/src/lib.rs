@@ -1,27 +1,31 @@
-//! Sealed recordings: key hierarchy, segments, write-ahead log, objects. The only crate that names `chacha20poly1305`.
+//! Sealed recordings: key hierarchy, segments, write-ahead log, objects. The only crate that names a cipher
+//! (`suite`).
 //!
 //! Never writes plaintext to a disk, never uses a key twice, never deletes what it has not been told to: a restart
 //! seals what it finds. It does not judge (packs do) and does not schedule (`retention` does).
 //!
 //! Start at [`Vault`], then [`Writer`] and [`Reader`]; [`Opener`] reads beside a running host. The bytes are described in `FORMAT.md`; `tree` is the key tree,
-//! `once` the only use of the cipher, `container` the object, `wal` the write-ahead log, `pages` keys in SQL.
+//! `once` the only use of the ciphers, `container` the object, `wal` the write-ahead log, `pages` keys in SQL.
 
 #[doc(hidden)]
 pub mod bench;
 mod container;
+mod disclosure;
 mod error;
 #[doc(hidden)]
 pub mod fuzz;
 mod header;
-mod keyring;
+mod keys;
 mod merkle;
 mod once;
 mod opener;
 mod pages;
 mod reader;
+mod rotation;
 mod seal;
 mod secrets;
 mod segment;
+mod suite;
 mod tree;
 mod vault;
 mod wal;
@@ -32,13 +36,16 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+pub use disclosure::{Disclosed, Disclosure, open_disclosed_detail};
 pub use error::VaultError;
 pub use header::{Codec, Header, LegInfo};
-pub use keyring::{KeySource, Keyring};
+pub use keys::{KeySource, Keyring, Transit, TransitConfig};
 pub use opener::Opener;
 pub use reader::{Reader, Verified};
+pub use rotation::KeyStatus;
 pub use seal::{SealReason, SealRecord};
 pub use segment::{Kind, SECONDS_PER_LEG, Segment, SegmentInfo};
+pub use suite::Suite;
 pub use vault::{Recovered, Vault};
 pub use writer::{Interim, Writer};
 

@@ -1,20 +1,20 @@
 //! The only use of the cipher: one message under a key used once, with a commitment to the key.
 //!
-//! ChaCha20-Poly1305 alone is not committing: who knows two keys can make one ciphertext that opens under both. So every
+//! Neither cipher alone is committing: who knows two keys can make one ciphertext that opens under both. So every
 //! message carries 32 bytes derived from its key, compared in constant time before anything is decrypted.
 
-use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit, Nonce, Tag};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::suite::{Suite, TAG};
+
 /// 256 bits of key, wiped when dropped.
 pub(crate) type Key = Zeroizing<[u8; 32]>;
 
 const COMMITMENT: usize = 32;
-const TAG: usize = 16;
 const SALT: usize = 32;
 /// What sealing adds, in bytes: commitment in front, tag behind.
 pub(crate) const OVERHEAD: usize = COMMITMENT + TAG;
@@ -55,47 +55,72 @@ pub(crate) fn context(parts: &[&[u8]]) -> Vec<u8> {
 }
 
 /// Appends commitment, ciphertext and tag to `out`. The caller never uses (`key`, `purpose`) again.
-pub(crate) fn seal(key: &Key, purpose: &str, aad: &[u8], plain: &[u8], out: &mut Vec<u8>) {
-    let (cipher, commitment) = derive(key, purpose);
+pub(crate) fn seal(suite: Suite, key: &Key, purpose: &str, aad: &[u8], plain: &[u8], out: &mut Vec<u8>) {
+    let (cipher_key, commitment) = derive(key, purpose);
     out.reserve(OVERHEAD + plain.len());
     out.extend_from_slice(&commitment[..]);
     let start = out.len();
     out.extend_from_slice(plain);
-    let tag = cipher
-        .encrypt_inout_detached(&nonce(), aad, (&mut out[start..]).into())
-        .expect("a message is far below the cipher's limit of 256 GiB");
+    let tag = suite.seal(&cipher_key, aad, &mut out[start..]);
     out.extend_from_slice(&tag);
 }
 
 /// The plaintext; none when the key, the associated data or a bit of `sealed` is another.
-pub(crate) fn open(key: &Key, purpose: &str, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn open(
+    suite: Suite,
+    key: &Key,
+    purpose: &str,
+    aad: &[u8],
+    sealed: &[u8],
+) -> Option<Zeroizing<Vec<u8>>> {
     let (commitment, rest) = sealed.split_at_checked(COMMITMENT)?;
-    let (body, tag) = rest.split_at_checked(rest.len().checked_sub(TAG)?)?;
-    let (cipher, expected) = derive(key, purpose);
+    let (body, tag) = rest.split_last_chunk::<TAG>()?;
+    let (cipher_key, expected) = derive(key, purpose);
     if !equal(&expected[..], commitment) {
         return None;
     }
     let mut plain = Zeroizing::new(body.to_vec());
-    let tag = Tag::try_from(tag).ok()?;
-    cipher.decrypt_inout_detached(&nonce(), aad, plain.as_mut_slice().into(), &tag).ok()?;
-    Some(plain)
+    suite.open(&cipher_key, aad, &mut plain, tag).then_some(plain)
 }
 
 /// Seals under a key used many times: a random salt makes from it the key that is used once.
-pub(crate) fn seal_blob(key: &Key, aad: &[u8], plain: &[u8]) -> Vec<u8> {
+pub(crate) fn seal_blob(suite: Suite, key: &Key, aad: &[u8], plain: &[u8]) -> Vec<u8> {
     let salt = random_key();
     let mut out = salt.to_vec();
-    seal(&extract(&salt[..], key), BLOB, aad, plain, &mut out);
+    seal(suite, &extract(&salt[..], key), blob_of(suite), aad, plain, &mut out);
     out
 }
 
 /// Opens what [`seal_blob`] made.
 pub(crate) fn open_blob(key: &Key, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let (salt, rest) = sealed.split_at_checked(SALT)?;
-    open(&extract(salt, key), BLOB, aad, rest)
+    open_blob_alone(&key_of_blob(key, sealed)?, aad, sealed)
 }
 
-const BLOB: &str = "caveat-vault/1 blob";
+/// The key of this one message: it opens nothing else.
+pub(crate) fn key_of_blob(key: &Key, sealed: &[u8]) -> Option<Key> {
+    let (salt, _) = sealed.split_at_checked(SALT)?;
+    Some(extract(salt, key))
+}
+
+/// Opens what [`seal_blob`] made with what [`key_of_blob`] gave. The commitment tells by which suite it was sealed.
+pub(crate) fn open_blob_alone(key: &Key, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (_, rest) = sealed.split_at_checked(SALT)?;
+    Suite::ALL.into_iter().find_map(|suite| open(suite, key, blob_of(suite), aad, rest))
+}
+
+/// What a blob was sealed with, if it was under this key, whatever it was bound to.
+pub(crate) fn suite_of_blob(key: &Key, sealed: &[u8]) -> Option<Suite> {
+    let committed = sealed.get(SALT..SALT + COMMITMENT)?;
+    let once = key_of_blob(key, sealed)?;
+    Suite::ALL.into_iter().find(|suite| equal(committed, &derive(&once, blob_of(*suite)).1[..]))
+}
+
+fn blob_of(suite: Suite) -> &'static str {
+    match suite {
+        Suite::Chacha20Poly1305 => "caveat-vault/1 blob",
+        Suite::Aes256Gcm => "caveat-vault/1 blob aes-256-gcm",
+    }
+}
 
 /// HKDF-Extract of RFC 5869.
 fn extract(salt: &[u8], key: &Key) -> Key {
@@ -109,19 +134,14 @@ fn expand(key: &Key, purpose: &str, out: &mut [u8]) {
         .expect("HKDF gives up to 8,160 bytes");
 }
 
-fn derive(key: &Key, purpose: &str) -> (ChaCha20Poly1305, Key) {
+/// The key of the cipher, and what commits to it.
+fn derive(key: &Key, purpose: &str) -> (Key, Key) {
     let mut both = Zeroizing::new([0; 64]);
     expand(key, purpose, &mut both[..]);
-    let (cipher_key, commitment) = both.split_at(32);
-    let cipher = ChaCha20Poly1305::new_from_slice(cipher_key).expect("the cipher takes 32 bytes");
-    let mut committed = Key::default();
-    committed.copy_from_slice(commitment);
-    (cipher, committed)
-}
-
-/// Zero: a nonce tells messages under one key apart, and here each key has one message.
-fn nonce() -> Nonce {
-    Nonce::default()
+    let (mut cipher_key, mut commitment) = (Key::default(), Key::default());
+    cipher_key.copy_from_slice(&both[..32]);
+    commitment.copy_from_slice(&both[32..]);
+    (cipher_key, commitment)
 }
 
 #[cfg(test)]
@@ -131,32 +151,39 @@ mod tests {
 
     #[test]
     fn only_the_same_key_context_and_bytes_open() {
-        let (key, other) = (random_key(), random_key());
-        let sealed = seal_blob(&key, b"here", b"a secret");
-        assert_eq!(open_blob(&key, b"here", &sealed).unwrap().as_slice(), b"a secret");
-        assert!(open_blob(&other, b"here", &sealed).is_none());
-        assert!(open_blob(&key, b"there", &sealed).is_none());
-        for bit in 0..sealed.len() * 8 {
-            let mut flipped = sealed.clone();
-            flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(open_blob(&key, b"here", &flipped).is_none(), "bit {bit}");
-        }
-        for len in 0..sealed.len() {
-            assert!(open_blob(&key, b"here", &sealed[..len]).is_none(), "length {len}");
+        for suite in Suite::ALL {
+            let (key, other) = (random_key(), random_key());
+            let sealed = seal_blob(suite, &key, b"here", b"a secret");
+            assert_eq!(open_blob(&key, b"here", &sealed).unwrap().as_slice(), b"a secret");
+            assert!(open_blob(&other, b"here", &sealed).is_none());
+            assert!(open_blob(&key, b"there", &sealed).is_none());
+            assert_eq!((suite_of_blob(&key, &sealed), suite_of_blob(&other, &sealed)), (Some(suite), None));
+            for bit in 0..sealed.len() * 8 {
+                let mut flipped = sealed.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                assert!(open_blob(&key, b"here", &flipped).is_none(), "{suite:?}, bit {bit}");
+            }
+            for len in 0..sealed.len() {
+                assert!(open_blob(&key, b"here", &sealed[..len]).is_none(), "{suite:?}, length {len}");
+            }
         }
     }
 
     #[test]
     fn a_commitment_names_its_key() {
-        // Poly1305 could be made to accept under a second key; the commitment is checked first and cannot.
-        let (a, b) = (random_key(), random_key());
-        let (mut for_a, mut for_b) = (vec![], vec![]);
-        seal(&a, "p", b"", b"x", &mut for_a);
-        seal(&b, "p", b"", b"x", &mut for_b);
-        let spliced = [&for_a[..COMMITMENT], &for_b[COMMITMENT..]].concat();
-        assert!(open(&b, "p", b"", &spliced).is_none());
-        assert!(open(&b, "q", b"", &for_b).is_none());
-        assert!(open(&b, "p", b"", &for_b).is_some());
+        // Either cipher could be made to accept under a second key; the commitment is checked first and cannot.
+        for suite in Suite::ALL {
+            let (a, b) = (random_key(), random_key());
+            let (mut for_a, mut for_b) = (vec![], vec![]);
+            seal(suite, &a, "p", b"", b"x", &mut for_a);
+            seal(suite, &b, "p", b"", b"x", &mut for_b);
+            let spliced = [&for_a[..COMMITMENT], &for_b[COMMITMENT..]].concat();
+            assert!(open(suite, &b, "p", b"", &spliced).is_none());
+            assert!(open(suite, &b, "q", b"", &for_b).is_none());
+            assert!(open(suite, &b, "p", b"", &for_b).is_some());
+            let another = Suite::ALL.into_iter().find(|s| *s != suite).unwrap();
+            assert!(open(another, &b, "p", b"", &for_b).is_none(), "another cipher than it was sealed with");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use caveat_state::Db;
 use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 use zeroize::Zeroizing;
 
-use crate::{KeySource, Limits, Reader, VaultError, pages::Pages, seal::store_error};
+use crate::{KeySource, Limits, Reader, Suite, VaultError, pages::Pages, seal::store_error};
 
 /// The reading half of a vault; any number of processes may have one. Cheap to clone.
 #[derive(Clone)]
@@ -35,6 +35,11 @@ impl Opener {
         Ok(Self(Arc::new(Shelves { pages, store, object_bytes, detail_bytes })))
     }
 
+    /// What a client's keys and details are sealed with from now on; ChaCha20-Poly1305 where nobody says.
+    pub fn prefer(&self, client: &ClientId, suite: Suite) {
+        self.0.pages.prefer(client, suite);
+    }
+
     /// Opens a sealed recording.
     pub async fn reader(&self, client: &ClientId, recording: RecordingId) -> Result<Reader, VaultError> {
         Reader::open(self.clone(), &(client.clone(), recording)).await
@@ -51,7 +56,8 @@ impl Opener {
         if given > allowed {
             return Err(VaultError::TooLarge { limit: "detail_bytes", given, allowed });
         }
-        Ok(self.0.pages.secret(client).await?.seal(client, context, plain))
+        let suite = self.0.pages.suite_of(client);
+        Ok(self.0.pages.secret(client).await?.seal(suite, client, context, plain))
     }
 
     /// Opens what [`crate::Vault::seal_detail`] sealed.
@@ -63,6 +69,21 @@ impl Opener {
     ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let opened = self.0.pages.secret(client).await?.open(client, context, sealed);
         opened.ok_or_else(|| VaultError::Damaged {
+            object: format!("detail of client {client}"),
+            flaw: "it does not authenticate, or belongs elsewhere",
+        })
+    }
+
+    /// The key of one detail, for somebody outside: with [`crate::open_disclosed_detail`] it opens this detail and no
+    /// other.
+    pub async fn disclose_detail(
+        &self,
+        client: &ClientId,
+        context: &str,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<[u8; 32]>, VaultError> {
+        let key = self.0.pages.secret(client).await?.disclose(client, context, sealed);
+        key.ok_or_else(|| VaultError::Damaged {
             object: format!("detail of client {client}"),
             flaw: "it does not authenticate, or belongs elsewhere",
         })

@@ -14,7 +14,7 @@ use sqlx::{Any, Transaction};
 use zeroize::Zeroizing;
 
 use crate::{
-    KeySource, SealRecord, VaultError, locked,
+    KeySource, SealRecord, Suite, VaultError, locked,
     once::{Key, random_key},
     secrets::{ClientSecret, RecordingKeys},
     wal::Name,
@@ -93,6 +93,7 @@ pub(crate) struct Pages {
     /// The page that a client's next recording goes to. Held while a page is looked for or made.
     filling: tokio::sync::Mutex<HashMap<ClientId, (String, Key)>>,
     secrets: Mutex<HashMap<ClientId, Arc<ClientSecret>>>,
+    suites: Mutex<HashMap<ClientId, Suite>>,
 }
 
 impl Pages {
@@ -103,8 +104,24 @@ impl Pages {
         capacity: u32,
     ) -> Result<Self, VaultError> {
         db.migrate("vault", &MIGRATIONS).await?;
-        let (filling, secrets) = Default::default();
-        Ok(Self { db, keys, clock, capacity: i64::from(capacity.max(1)), filling, secrets })
+        let (filling, secrets, suites) = Default::default();
+        Ok(Self { db, keys, clock, capacity: i64::from(capacity.max(1)), filling, secrets, suites })
+    }
+
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
+    }
+
+    pub(crate) fn source(&self) -> Arc<dyn KeySource> {
+        self.keys.clone()
+    }
+
+    pub(crate) fn prefer(&self, client: &ClientId, suite: Suite) {
+        locked(&self.suites).insert(client.clone(), suite);
+    }
+
+    pub(crate) fn suite_of(&self, client: &ClientId) -> Suite {
+        locked(&self.suites).get(client).copied().unwrap_or_default()
     }
 
     /// Enters a recording that begins; its keys are durable when this returns.
@@ -375,7 +392,8 @@ impl Pages {
 
     async fn wrap(&self, client: &ClientId, key: &Key) -> Result<Vec<u8>, VaultError> {
         let (keys, client, key) = (self.keys.clone(), client.clone(), key.clone());
-        blocking(move || keys.wrap(&client, &key[..])).await
+        let suite = self.suite_of(&client);
+        blocking(move || keys.wrap(&client, suite, &key[..])).await
     }
 
     async fn unwrap(&self, client: &ClientId, wrapped: Vec<u8>) -> Result<Key, VaultError> {

@@ -1,6 +1,6 @@
 //! A sealed recording, read segment by segment.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use caveat_model::Digest;
 use object_store::{ObjectStoreExt, path::Path};
@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use crate::{
     Header, Kind, Opener, SealRecord, Segment, SegmentInfo, VaultError,
     container::{self, Entry, TRAILER, Trailer},
+    disclosure::{self, Disclosure},
     error::Flaw,
     header::MAGIC,
     once::{OVERHEAD, sha256},
@@ -93,14 +94,34 @@ impl Reader {
         open().map_err(|f| f.at(&self.path))
     }
 
+    /// All that somebody outside needs to see that the `wanted` segments are what was sealed; of the others, digests
+    /// only. Reads and checks the whole object.
+    ///
+    /// # Errors
+    /// As [`Reader::verify`].
+    pub async fn disclose(&self, wanted: &HashSet<Segment>) -> Result<Disclosure, VaultError> {
+        let object = self.vault.get(&self.path).await?;
+        self.check(&object)?;
+        let start = MAGIC.len() + 4 + self.header_bytes.len();
+        let end = self.entries.last().map_or(start, |e| (e.offset + u64::from(e.len)) as usize);
+        let frames = object.get(start..end).unwrap_or_default();
+        let disclosed = disclosure::frames(frames, &self.keys.cover, wanted);
+        let frames = disclosed.map_err(|f| f.at(&self.path))?;
+        Ok(Disclosure { header: self.header_bytes.clone(), frames })
+    }
+
     /// Reads the whole object and checks all of it: every frame authenticates, and count, order, length, root, index
     /// and digest are those that were sealed.
     pub async fn verify(&self) -> Result<Verified, VaultError> {
         let object = self.vault.get(&self.path).await?;
+        self.check(&object)
+    }
+
+    fn check(&self, object: &[u8]) -> Result<Verified, VaultError> {
         let check = || {
             let checked =
-                container::check(&object, &self.header, &self.header_bytes, &self.binding, &self.keys)?;
-            if sha256(&[&object]) != self.seal.object_digest.0 || checked.trailer.root != self.seal.root.0 {
+                container::check(object, &self.header, &self.header_bytes, &self.binding, &self.keys)?;
+            if sha256(&[object]) != self.seal.object_digest.0 || checked.trailer.root != self.seal.root.0 {
                 return Err(Flaw::Damaged("it is not the object that was sealed"));
             }
             Ok(Verified {

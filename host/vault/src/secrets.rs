@@ -4,8 +4,9 @@ use caveat_model::{ClientId, RecordingId};
 use zeroize::Zeroizing;
 
 use crate::{
+    Suite,
     error::Flaw,
-    once::{Key, context, hmac, open_blob, random_key, seal_blob, subkey},
+    once::{Key, context, hmac, key_of_blob, open_blob, random_key, seal_blob, subkey, suite_of_blob},
     tree::Cover,
 };
 
@@ -15,11 +16,13 @@ pub(crate) struct RecordingKeys {
     /// Authenticates the trailer; outlives every puncture of the cover.
     pub(crate) seal: Key,
     pub(crate) cover: Cover,
+    /// What they are sealed with at rest: that of the recording.
+    pub(crate) suite: Suite,
 }
 
 impl RecordingKeys {
-    pub(crate) fn random() -> Self {
-        Self { seal: random_key(), cover: Cover::random() }
+    pub(crate) fn random(suite: Suite) -> Self {
+        Self { seal: random_key(), cover: Cover::random(), suite }
     }
 
     /// As stored in the database.
@@ -27,7 +30,7 @@ impl RecordingKeys {
         let mut plain = Zeroizing::new(Vec::with_capacity(32 + self.cover.encoded_len()));
         plain.extend_from_slice(&self.seal[..]);
         self.cover.encode(&mut plain);
-        seal_blob(page, &bound_to(client, recording), &plain)
+        seal_blob(self.suite, page, &bound_to(client, recording), &plain)
     }
 
     pub(crate) fn unwrap(
@@ -39,7 +42,8 @@ impl RecordingKeys {
         const BROKEN: Flaw = Flaw::Damaged("its keys do not open");
         let plain = open_blob(page, &bound_to(client, recording), wrapped).ok_or(BROKEN)?;
         let (seal, cover) = plain.split_first_chunk::<32>().ok_or(BROKEN)?;
-        Ok(Self { seal: Zeroizing::new(*seal), cover: Cover::decode(cover)? })
+        let suite = suite_of_blob(page, wrapped).ok_or(BROKEN)?;
+        Ok(Self { seal: Zeroizing::new(*seal), cover: Cover::decode(cover)?, suite })
     }
 }
 
@@ -61,12 +65,18 @@ impl ClientSecret {
         }
     }
 
-    pub(crate) fn seal(&self, client: &ClientId, about: &str, plain: &[u8]) -> Vec<u8> {
-        seal_blob(&self.detail, &detail_of(client, about), plain)
+    pub(crate) fn seal(&self, suite: Suite, client: &ClientId, about: &str, plain: &[u8]) -> Vec<u8> {
+        seal_blob(suite, &self.detail, &detail_of(client, about), plain)
     }
 
     pub(crate) fn open(&self, client: &ClientId, about: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         open_blob(&self.detail, &detail_of(client, about), sealed)
+    }
+
+    /// The key of one detail and of no other, if it is one of this client's.
+    pub(crate) fn disclose(&self, client: &ClientId, about: &str, sealed: &[u8]) -> Option<Key> {
+        self.open(client, about, sealed)?;
+        key_of_blob(&self.detail, sealed)
     }
 
     pub(crate) fn commit(&self, client: &ClientId, about: &str, data: &[u8]) -> [u8; 32] {
@@ -75,6 +85,6 @@ impl ClientSecret {
     }
 }
 
-fn detail_of(client: &ClientId, about: &str) -> Vec<u8> {
+pub(crate) fn detail_of(client: &ClientId, about: &str) -> Vec<u8> {
     context(&[b"detail", client.as_str().as_bytes(), about.as_bytes()])
 }

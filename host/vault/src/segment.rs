@@ -6,6 +6,7 @@ use caveat_model::{ClientId, RecordingId};
 use zeroize::Zeroizing;
 
 use crate::{
+    Suite,
     error::Flaw,
     header::Header,
     once::{self, Key, OVERHEAD, context, sha256},
@@ -113,17 +114,23 @@ pub struct SegmentInfo {
 
 /// What every frame of one recording is bound to.
 #[derive(Clone)]
-pub(crate) struct Binding(Vec<u8>);
+pub(crate) struct Binding {
+    suite: Suite,
+    context: Vec<u8>,
+}
 
 impl Binding {
     pub(crate) fn new(client: &ClientId, recording: RecordingId, header: &[u8]) -> Self {
         let digest = sha256(&[header]);
-        Self(context(&[&digest, client.as_str().as_bytes(), recording.0.as_bytes()]))
+        // Who has decoded the header knows that there is such a suite; it is its first byte.
+        let suite = header.first().and_then(|byte| Suite::from_byte(*byte)).unwrap_or_default();
+        let context = context(&[&digest, client.as_str().as_bytes(), recording.0.as_bytes()]);
+        Self { suite, context }
     }
 
     /// Associated data of one segment.
     fn of(&self, segment: Segment) -> Vec<u8> {
-        [self.0.as_slice(), &segment.encode()].concat()
+        [self.context.as_slice(), &segment.encode()].concat()
     }
 }
 
@@ -159,7 +166,8 @@ impl<'a> Frame<'a> {
     }
 
     pub(crate) fn open(&self, leaf: &Key, binding: &Binding) -> Result<Zeroizing<Vec<u8>>, Flaw> {
-        once::open(leaf, self.segment.kind.purpose(), &binding.of(self.segment), self.sealed)
+        let purpose = self.segment.kind.purpose();
+        once::open(binding.suite, leaf, purpose, &binding.of(self.segment), self.sealed)
             .ok_or(Flaw::Damaged("a frame does not authenticate"))
     }
 }
@@ -169,7 +177,7 @@ pub(crate) fn seal_frame(leaf: &Key, binding: &Binding, segment: Segment, plain:
     let mut frame = Vec::with_capacity(FRAME_HEAD + OVERHEAD + plain.len());
     frame.extend_from_slice(&segment.encode());
     frame.extend_from_slice(&((OVERHEAD + plain.len()) as u32).to_be_bytes());
-    once::seal(leaf, segment.kind.purpose(), &binding.of(segment), plain, &mut frame);
+    once::seal(binding.suite, leaf, segment.kind.purpose(), &binding.of(segment), plain, &mut frame);
     frame
 }
 

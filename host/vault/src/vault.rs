@@ -9,16 +9,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use caveat_model::{
-    Cipher, ClientId, Clock, Digest, KeyState, Placement, PlacementTraits, RecordingId, StoreKind,
-};
+use caveat_model::{ClientId, Clock, Digest, KeyState, Placement, PlacementTraits, RecordingId, StoreKind};
 use caveat_state::Db;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::{
-    Header, KeySource, Limits, Opener, Reader, SECONDS_PER_LEG, SealReason, SealRecord, VaultConfig,
+    Header, KeySource, Limits, Opener, Reader, SECONDS_PER_LEG, SealReason, SealRecord, Suite, VaultConfig,
     VaultError, Writer, container,
     error::io_error,
     locked,
@@ -96,7 +94,7 @@ impl Vault {
         header.check(&self.0.limits)?;
         let name = (client.clone(), recording);
         let bytes = header.encode(client, recording);
-        let keys = RecordingKeys::random();
+        let keys = RecordingKeys::random(header.suite);
         self.0.opener.pages().insert(&name, &self.0.log, &bytes, &keys).await?;
         let binding = Binding::new(client, recording, &bytes);
         Ok(Writer::new(self.0.clone(), name, header, binding, keys.cover))
@@ -199,12 +197,22 @@ impl Vault {
         &self.0.opener
     }
 
-    /// How recordings are encrypted, for storage rulings; region and traits are the caller's to add.
-    pub fn placement(&self) -> Placement {
+    /// What a client's keys and details are sealed with from now on.
+    pub fn prefer(&self, client: &ClientId, suite: Suite) {
+        self.0.opener.prefer(client, suite);
+    }
+
+    /// What a client's keys and details are sealed with.
+    pub fn suite_of(&self, client: &ClientId) -> Suite {
+        self.0.opener.pages().suite_of(client)
+    }
+
+    /// How a recording sealed with `suite` is encrypted, for storage rulings; region and traits are the caller's to add.
+    pub fn placement(&self, suite: Suite) -> Placement {
         Placement {
             kind: StoreKind::Primary,
             region: None,
-            cipher: Cipher::Chacha20Poly1305,
+            cipher: suite.cipher(),
             key: KeyState::Active,
             traits: PlacementTraits::default(),
         }

@@ -4,9 +4,11 @@ usage: open_recording.py DATABASE KEYRING OBJECT CLIENT RECORDING
 Prints one line per segment: leg, second, kind, plaintext in hexadecimal.
 """
 import base64, hashlib, hmac, json, sqlite3, struct, sys, uuid
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 KINDS = {1: "audio", 2: "waveform", 3: "transcript"}
+SUITES = {1: ChaCha20Poly1305, 2: AESGCM}
+BLOBS = {1: b"caveat-vault/1 blob", 2: b"caveat-vault/1 blob aes-256-gcm"}
 DEPTH, SECOND_BITS, TRAILER = 25, 17, 129
 
 
@@ -27,14 +29,19 @@ def context(*parts):
     return b"".join(struct.pack(">I", len(p)) + p for p in parts)
 
 
-def open_once(key, purpose, aad, sealed):
+def open_once(suite, key, purpose, aad, sealed):
     both = expand64(key, purpose)
     assert hmac.compare_digest(sealed[:32], both[32:]), "sealed under another key"
-    return ChaCha20Poly1305(both[:32]).decrypt(bytes(12), sealed[32:], aad)
+    return SUITES[suite](both[:32]).decrypt(bytes(12), sealed[32:], aad)
 
 
-def open_blob(key, aad, sealed):
-    return open_once(mac(sealed[:32], key), b"caveat-vault/1 blob", aad, sealed[32:])
+def open_blob(keys, aad, sealed):
+    for key in keys:
+        once = mac(sealed[:32], key)
+        for suite, purpose in BLOBS.items():
+            if hmac.compare_digest(sealed[32:64], expand64(once, purpose)[32:]):
+                return open_once(suite, once, purpose, aad, sealed[32:])
+    raise SystemExit("sealed under another key")
 
 
 def leaf_key(cover, leaf):
@@ -55,19 +62,22 @@ def merkle_root(hashes):  # RFC 6962, section 2.1
 
 database, keyring, path, client, recording = sys.argv[1:]
 name, rid = client.encode(), uuid.UUID(recording).bytes
-client_key = base64.b64decode(json.load(open(keyring))["keys"][client])
+versions = json.load(open(keyring))["keys"][client]
+versions = versions.values() if isinstance(versions, dict) else [versions]
+client_keys = [base64.b64decode(key) for key in versions]
 wrapped, sealed_cover = sqlite3.connect(database).execute(
     "SELECT p.wrapped, r.cover FROM vault_recording r JOIN vault_page p ON p.page = r.page"
     " WHERE r.client = ? AND r.recording = ?", (client, recording)).fetchone()
-page_key = open_blob(client_key, context(b"wrap", name), wrapped)
-secrets = open_blob(page_key, context(b"cover", name, rid), sealed_cover)
+page_key = open_blob(client_keys, context(b"wrap", name), wrapped)
+secrets = open_blob([page_key], context(b"cover", name, rid), sealed_cover)
 seal_key, nodes = secrets[:32], secrets[32:]
 cover = [struct.unpack(">BI32s", nodes[i:i + 37]) for i in range(0, len(nodes), 37)]
 
 data = open(path, "rb").read()
 assert data[:8] == b"caveat\x00\x01" and data[-8:] == b"\x01taevac\n"
 header = data[12:12 + struct.unpack(">I", data[8:12])[0]]
-assert header[0] == 1, "the suite is not ChaCha20-Poly1305"
+suite = header[0]
+assert suite in SUITES, "an unknown suite"
 trailer = data[-TRAILER:]
 assert hmac.compare_digest(trailer[89:121], mac(seal_key, sha256(header) + trailer[:89]))
 frames, duration_ms, end, root, index_at, index_digest = struct.unpack(">QQB32sQ32s", trailer[:89])
@@ -80,7 +90,7 @@ while at < index_at:
     hashes.append(sha256(b"\x00" + frame))
     key = leaf_key(cover, leg << SECOND_BITS | index)
     if key:
-        plain = open_once(key, b"caveat-vault/1 " + KINDS[kind].encode(), bound + frame[:6], frame[10:])
+        plain = open_once(suite, key, b"caveat-vault/1 " + KINDS[kind].encode(), bound + frame[:6], frame[10:])
         print(leg, index, KINDS[kind], plain.hex())
     at += len(frame)
 assert (len(hashes), merkle_root(hashes)) == (frames, root)

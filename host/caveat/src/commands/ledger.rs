@@ -1,10 +1,10 @@
 //! `caveat ledger`: key, export, verify.
 
-use std::{fs, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
-use anyhow::Context;
 use caveat_ledger::verify_bundle;
 
+use super::evidence::key_of;
 use crate::{
     cli::{ConfigFile, LedgerCommand},
     config::Config,
@@ -27,11 +27,7 @@ pub(crate) async fn run(command: LedgerCommand) -> anyhow::Result<ExitCode> {
 }
 
 fn verify(dir: &Path, key: &str, json: bool) -> anyhow::Result<ExitCode> {
-    let key = if Path::new(key).is_file() {
-        fs::read_to_string(key).with_context(|| key.to_owned())?
-    } else {
-        key.to_owned()
-    };
+    let key = key_of(key)?;
     let report = verify_bundle(dir, key.trim())?;
     if json {
         println!("{}", serde_json::to_string_pretty(&report)?);

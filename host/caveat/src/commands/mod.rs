@@ -2,12 +2,15 @@
 
 pub(crate) mod assurance;
 pub(crate) mod decide;
+pub(crate) mod evidence;
 pub(crate) mod impact;
+pub(crate) mod key;
 mod ledger;
 pub(crate) mod pack;
 mod people;
 pub(crate) mod replay;
 mod serve;
+mod session;
 
 use std::process::ExitCode;
 
@@ -27,6 +30,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Person(command) => people::person(command).await,
         Command::Token(command) => people::token(command).await,
         Command::Ledger(command) => ledger::run(command).await,
+        Command::Evidence(command) => evidence::run(command).await,
+        Command::Key(command) => key::run(command).await,
         Command::Assurance(command) => assurance::run(command).await,
         Command::Replay(args) => replay::run(&args).await,
         Command::Impact(args) => impact::run(&args).await,

@@ -32,7 +32,7 @@ fn access(verdict: u64, grant: bool) -> EntryKind {
 }
 
 fn served(intent: u64, ok: bool) -> EntryKind {
-    EntryKind::AccessResult { intent, ok, bytes: 1 }
+    EntryKind::AccessResult { intent, ok, bytes: 1, digest: None }
 }
 
 fn dispose(what: Element, basis: Basis, verdict: u64) -> EntryKind {

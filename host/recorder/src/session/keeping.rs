@@ -3,7 +3,7 @@
 use caveat_audio::SAMPLE_RATE_HZ;
 use caveat_ledger::EntryKind;
 use caveat_model::{Offset, RecordingId, Verdict};
-use caveat_vault::{Header, Kind, SealReason, Writer};
+use caveat_vault::{Header, Kind, SealReason, Suite, Writer};
 
 use super::Session;
 use crate::{
@@ -38,7 +38,7 @@ impl Session {
                 return Ok(None);
             }
             self.known.captured(true);
-            if let Err(error) = self.open(&placed.logged.verdict).await {
+            if let Err(error) = self.open(&placed.logged.verdict, placed.suite).await {
                 self.known.captured(false);
                 return Err(error);
             }
@@ -70,7 +70,7 @@ impl Session {
     }
 
     /// Listed first, begun last: whatever the vault holds after a crash is then found in the list and in the ledger.
-    async fn open(&mut self, verdict: &Verdict) -> Result<(), RecorderError> {
+    async fn open(&mut self, verdict: &Verdict, suite: Suite) -> Result<(), RecorderError> {
         let bounds = self.new_bounds(verdict);
         let (client, id, facts) = (&self.client.id, self.recording, self.known.facts());
         let house = &self.house;
@@ -82,7 +82,7 @@ impl Session {
         self.listed = Some(facts.clone());
         let recording = house.pseudonym(client, id).await?;
         house.enter(client, EntryKind::RecordingOpened { recording }).await?;
-        let header = Header { began: facts.began, legs: self.tape.leg_infos() };
+        let header = Header { began: facts.began, legs: self.tape.leg_infos(), suite };
         self.writer = Some(house.vault.begin(client, id, header).await?);
         Ok(())
     }

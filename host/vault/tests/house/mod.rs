@@ -13,7 +13,7 @@ use std::{
 
 use caveat_model::{ClientId, Clock, ManualClock, Moment, RecordingId};
 use caveat_state::Db;
-use caveat_vault::{Codec, Header, KeySource, Keyring, LegInfo, Limits, Vault, VaultConfig};
+use caveat_vault::{Codec, Header, KeySource, Keyring, LegInfo, Limits, Suite, Vault, VaultConfig};
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
 
 pub struct House {
@@ -21,6 +21,8 @@ pub struct House {
     pub store: Arc<dyn ObjectStore>,
     pub limits: Limits,
     clock: Arc<ManualClock>,
+    /// Where keys are; none: a keyring.
+    pub keys: Option<Arc<dyn KeySource>>,
 }
 
 impl House {
@@ -43,7 +45,7 @@ impl House {
     fn with(dir: tempfile::TempDir, store: Arc<dyn ObjectStore>) -> Self {
         let limits = Limits { log_file_bytes: 64 << 10, ..Limits::default() };
         let clock = Arc::new(ManualClock::new(Moment::from_millis(1_795_000_000_000)));
-        Self { dir, store, limits, clock }
+        Self { dir, store, limits, clock, keys: None }
     }
 
     pub async fn open(&self) -> Vault {
@@ -56,7 +58,14 @@ impl House {
     }
 
     pub fn keys(&self) -> Arc<dyn KeySource> {
-        Arc::new(Keyring::open(self.path("keyring.json"), None).unwrap())
+        let keyring = || Arc::new(Keyring::open(self.path("keyring.json"), None).unwrap());
+        self.keys.clone().unwrap_or_else(|| keyring())
+    }
+
+    /// What a backup of the database would be now.
+    pub async fn copy_database(&self, to: &Path) {
+        let statement = format!("VACUUM INTO '{}'", to.display());
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(self.db().await.pool()).await.unwrap();
     }
 
     pub fn clock(&self) -> Arc<dyn Clock> {
@@ -118,7 +127,11 @@ pub fn client(name: &str) -> ClientId {
 
 pub fn two_legs() -> Header {
     let leg = |leg| LegInfo { leg, sample_rate_hz: 8000, codec: Codec::Pcmu };
-    Header { began: Moment::from_millis(1_795_000_000_000), legs: vec![leg(0), leg(1)] }
+    Header {
+        began: Moment::from_millis(1_795_000_000_000),
+        legs: vec![leg(0), leg(1)],
+        suite: Suite::default(),
+    }
 }
 
 /// Eight thousand samples that no other second has.

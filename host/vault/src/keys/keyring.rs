@@ -1,36 +1,32 @@
-//! Where clients' keys come from: the seam to a key management service, and a file that serves as one.
+//! Clients' keys in one file, which should lie apart from the store and the database, and apart from their backups.
 
 use std::{
     collections::BTreeMap,
+    fmt,
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Mutex,
+    time::SystemTime,
 };
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use caveat_model::ClientId;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, MapAccess, Visitor},
+};
 use zeroize::Zeroizing;
 
+use super::{KeySource, bound_to};
 use crate::{
-    VaultError,
+    Suite, VaultError,
     error::io_error,
     locked,
-    once::{Key, context, open_blob, random_key, seal_blob},
+    once::{Key, open_blob, random_key, seal_blob, suite_of_blob},
 };
-
-/// Wraps page keys under a client's key, which never leaves it. May block: the vault calls it from a blocking thread.
-pub trait KeySource: Send + Sync + 'static {
-    /// Seals `plain` so that only [`KeySource::unwrap_key`] for the same client opens it. A client's first use makes its key.
-    fn wrap(&self, client: &ClientId, plain: &[u8]) -> Result<Vec<u8>, VaultError>;
-    /// Opens what [`KeySource::wrap`] sealed for this client.
-    fn unwrap_key(&self, client: &ClientId, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError>;
-    /// What it is, for people; no secrets.
-    fn describe(&self) -> &str;
-}
 
 /// Argon2id of RFC 9106, section 4, second choice (64 MiB, 3 passes), with one lane for small machines.
 const KDF: Kdf = Kdf { memory_kib: 64 << 10, passes: 3, lanes: 1 };
@@ -53,24 +49,64 @@ enum Stored {
     Passphrase { argon2id: Kdf, salt: String, sealed: String },
 }
 
-type Keys = BTreeMap<ClientId, ClientKey>;
+type Keys = BTreeMap<ClientId, Versions>;
 
-/// In the file: base64 of 32 bytes.
-#[derive(Clone)]
-struct ClientKey(Key);
+/// A client's keys by version; the newest wraps. In the file: base64 of 32 bytes where there is only version 1, else each by
+/// its number.
+#[derive(Clone, Default)]
+struct Versions(BTreeMap<u32, Key>);
 
-impl Serialize for ClientKey {
+impl Serialize for Versions {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0.get(&1).filter(|_| self.0.len() == 1) {
+            Some(first) => Text(first).serialize(to),
+            None => to.collect_map(self.0.iter().map(|(number, key)| (number, Text(key)))),
+        }
+    }
+}
+
+/// A key as it is written; wiped afterwards.
+struct Text<'a>(&'a Key);
+
+impl Serialize for Text<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&Zeroizing::new(BASE64_STANDARD.encode(&self.0[..])))
     }
 }
 
-impl<'de> Deserialize<'de> for ClientKey {
+impl<'de> Deserialize<'de> for Versions {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = Zeroizing::new(String::deserialize(from)?);
-        let bytes = BASE64_STANDARD.decode(text.as_bytes()).map(Zeroizing::new);
+        from.deserialize_any(Written)
+    }
+}
+
+/// Reads either form without a copy that is not wiped.
+struct Written;
+
+impl<'de> Visitor<'de> for Written {
+    type Value = Versions;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("base64 of 32 bytes, or such keys by their numbers")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Versions, E> {
+        let bytes = BASE64_STANDARD.decode(text).map(Zeroizing::new);
         let bytes = bytes.ok().and_then(|b| <[u8; 32]>::try_from(b.as_slice()).ok());
-        bytes.map(|b| Self(b.into())).ok_or_else(|| D::Error::custom("a key is not base64 of 32 bytes"))
+        let key = bytes.ok_or_else(|| E::custom("a key is not base64 of 32 bytes"))?;
+        Ok(Versions([(1, key.into())].into()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Versions, A::Error> {
+        let mut versions = BTreeMap::new();
+        while let Some(number) = map.next_key::<String>()? {
+            let one: Versions = map.next_value()?;
+            let number = number.parse().ok().filter(|number| *number > 0);
+            let version = number.zip(one.0.into_values().next());
+            let (number, key) = version.ok_or_else(|| de::Error::custom("a version is no number above 0"))?;
+            versions.insert(number, key);
+        }
+        Ok(Versions(versions))
     }
 }
 
@@ -80,13 +116,23 @@ enum Lock {
     Sealed { key: Key, kdf: Kdf, salt: Vec<u8> },
 }
 
-/// One random key per client in one file of mode 0600: made on first use, replaced as a whole, never edited in place.
+/// Random keys of clients in one file of mode 0600: made on first use, replaced as a whole, never edited in place. What another
+/// process made of it is taken up at the next use.
 pub struct Keyring {
     path: PathBuf,
     description: String,
     lock: Lock,
-    keys: Mutex<Keys>,
+    held: Mutex<Held>,
 }
+
+/// What the file held when it was last read.
+struct Held {
+    keys: Keys,
+    seen: Option<Seen>,
+}
+
+/// Tells one file from the one that took its place.
+type Seen = (u64, u64, Option<SystemTime>);
 
 impl Keyring {
     /// Opens the keyring at `path`, or begins one there. With a passphrase the file is sealed under it (Argon2id, about
@@ -121,25 +167,38 @@ impl Keyring {
             tracing::warn!(path = %path.display(), "the keyring has no passphrase: whoever reads this file has every key");
         }
         let description = format!("the keyring `{}`", path.display());
-        Ok(Self { path, description, lock, keys: Mutex::new(keys) })
+        let seen = seen(&path);
+        Ok(Self { path, description, lock, held: Mutex::new(Held { keys, seen }) })
     }
 
-    fn key(&self, client: &ClientId) -> Option<Key> {
-        locked(&self.keys).get(client).map(|key| key.0.clone())
-    }
-
-    /// Another process may have made this or another key since the file was read: it is read again under a lock.
-    fn key_or_new(&self, client: &ClientId) -> Result<Key, VaultError> {
-        let mut keys = locked(&self.keys);
-        if let Some(key) = keys.get(client) {
-            return Ok(key.0.clone());
+    /// A look at the keys as they are in the file now.
+    fn with<T>(&self, look: impl FnOnce(&Keys) -> T) -> Result<T, VaultError> {
+        let mut held = locked(&self.held);
+        if held.seen != seen(&self.path) {
+            *held = self.current(&held.keys)?;
         }
+        Ok(look(&held.keys))
+    }
+
+    /// A change to the keys. Another process may have changed them meanwhile: they are read again under a lock.
+    fn change<T>(&self, change: impl FnOnce(&mut Keys) -> T) -> Result<T, VaultError> {
+        let mut held = locked(&self.held);
         let beside = self.path.with_extension("lock");
         let guard = private().write(true).create(true).truncate(false).open(&beside);
         let guard = guard.map_err(io_error("create", &beside))?;
         guard.lock().map_err(io_error("lock", &beside))?;
-        let mut current = match (read(&self.path)?, &self.lock) {
-            (None, _) => keys.clone(),
+        let mut current = self.current(&held.keys)?;
+        let done = change(&mut current.keys);
+        self.replace(&current.keys).map_err(io_error("write", &self.path))?;
+        current.seen = seen(&self.path);
+        *held = current;
+        Ok(done)
+    }
+
+    fn current(&self, held: &Keys) -> Result<Held, VaultError> {
+        let seen = seen(&self.path);
+        let keys = match (read(&self.path)?, &self.lock) {
+            (None, _) => held.clone(),
             (Some(Stored::None { keys }), Lock::Open) => keys,
             (Some(Stored::Passphrase { sealed, .. }), Lock::Sealed { key, .. }) => {
                 open_sealed(key, &sealed, &self.path)?
@@ -149,10 +208,38 @@ impl Keyring {
                 return Err(VaultError::Keyring { path: self.path.clone(), why });
             }
         };
-        let key = current.entry(client.clone()).or_insert_with(|| ClientKey(random_key())).0.clone();
-        self.replace(&current).map_err(io_error("write", &self.path))?;
-        *keys = current;
-        Ok(key)
+        Ok(Held { keys, seen })
+    }
+
+    /// The version that wraps, and its key; made on first use.
+    fn newest(&self, client: &ClientId) -> Result<Key, VaultError> {
+        let newest = |keys: &Keys| Some(keys.get(client)?.0.last_key_value()?.1.clone());
+        match self.with(newest)? {
+            Some(key) => Ok(key),
+            None => self.change(|keys| {
+                let versions = &mut keys.entry(client.clone()).or_default().0;
+                match versions.last_key_value() {
+                    Some((_, key)) => key.clone(),
+                    None => versions.entry(1).or_insert_with(random_key).clone(),
+                }
+            }),
+        }
+    }
+
+    /// The version that wrapped something.
+    fn key_of(&self, client: &ClientId, wrapped: &[u8]) -> Result<(u32, Key), VaultError> {
+        let keys = || self.description.clone();
+        let found = self.with(|keys| {
+            let versions = keys.get(client)?.0.iter().rev();
+            Some(
+                versions
+                    .map(|(n, key)| (*n, key.clone()))
+                    .find(|(_, key)| suite_of_blob(key, wrapped).is_some()),
+            )
+        })?;
+        found
+            .ok_or_else(|| VaultError::NoKey { client: client.clone(), keys: keys() })?
+            .ok_or_else(|| VaultError::Unwrap { client: client.clone(), keys: keys() })
     }
 
     /// The new file is durable before it takes the old one's place.
@@ -161,7 +248,7 @@ impl Keyring {
             Lock::Open => Stored::None { keys: keys.clone() },
             Lock::Sealed { key, kdf, salt } => {
                 let plain = Zeroizing::new(serde_json::to_vec(keys)?);
-                let sealed = BASE64_STANDARD.encode(seal_blob(key, SEALED_AS, &plain));
+                let sealed = BASE64_STANDARD.encode(seal_blob(Suite::default(), key, SEALED_AS, &plain));
                 Stored::Passphrase { argon2id: *kdf, salt: BASE64_STANDARD.encode(salt), sealed }
             }
         };
@@ -178,25 +265,49 @@ impl Keyring {
 const SEALED_AS: &[u8] = b"caveat-vault/1 keyring";
 
 impl KeySource for Keyring {
-    fn wrap(&self, client: &ClientId, plain: &[u8]) -> Result<Vec<u8>, VaultError> {
-        Ok(seal_blob(&self.key_or_new(client)?, &bound_to(client), plain))
+    fn wrap(&self, client: &ClientId, suite: Suite, plain: &[u8]) -> Result<Vec<u8>, VaultError> {
+        Ok(seal_blob(suite, &self.newest(client)?, &bound_to(client), plain))
     }
 
     fn unwrap_key(&self, client: &ClientId, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        let keys = || self.description.clone();
-        let key =
-            self.key(client).ok_or_else(|| VaultError::NoKey { client: client.clone(), keys: keys() })?;
+        let (_, key) = self.key_of(client, wrapped)?;
         open_blob(&key, &bound_to(client), wrapped)
-            .ok_or_else(|| VaultError::Unwrap { client: client.clone(), keys: keys() })
+            .ok_or_else(|| VaultError::Unwrap { client: client.clone(), keys: self.description.clone() })
     }
 
     fn describe(&self) -> &str {
         &self.description
     }
+
+    fn versions(&self, client: &ClientId) -> Result<Vec<u32>, VaultError> {
+        self.with(|keys| keys.get(client).map(|v| v.0.keys().copied().collect()).unwrap_or_default())
+    }
+
+    fn version_of(&self, client: &ClientId, wrapped: &[u8]) -> Result<u32, VaultError> {
+        Ok(self.key_of(client, wrapped)?.0)
+    }
+
+    fn rotate(&self, client: &ClientId) -> Result<u32, VaultError> {
+        self.change(|keys| {
+            let versions = &mut keys.entry(client.clone()).or_default().0;
+            let next = versions.last_key_value().map_or(1, |(n, _)| n.saturating_add(1));
+            versions.insert(next, random_key());
+            next
+        })
+    }
+
+    fn destroy_before(&self, client: &ClientId, version: u32) -> Result<(), VaultError> {
+        self.change(|keys| {
+            if let Some(versions) = keys.get_mut(client) {
+                versions.0.retain(|n, _| *n >= version);
+            }
+        })
+    }
 }
 
-fn bound_to(client: &ClientId) -> Vec<u8> {
-    context(&[b"wrap", client.as_str().as_bytes()])
+fn seen(path: &Path) -> Option<Seen> {
+    let meta = fs::metadata(path).ok()?;
+    Some((meta.ino(), meta.len(), meta.modified().ok()))
 }
 
 fn private() -> OpenOptions {
@@ -271,8 +382,8 @@ mod tests {
         for passphrase in [None, Some("correct horse")] {
             let path = dir.path().join(format!("{}.keyring", passphrase.is_some()));
             let first = Keyring::open(&path, passphrase).unwrap();
-            let wrapped = first.wrap(&client("acme"), b"page key").unwrap();
-            let other = first.wrap(&client("other"), b"page key").unwrap();
+            let wrapped = first.wrap(&client("acme"), Suite::default(), b"page key").unwrap();
+            let other = first.wrap(&client("other"), Suite::default(), b"page key").unwrap();
             let again = Keyring::open(&path, passphrase).unwrap();
             assert_eq!(again.unwrap_key(&client("acme"), &wrapped).unwrap().as_slice(), b"page key");
             assert!(matches!(again.unwrap_key(&client("acme"), &other), Err(VaultError::Unwrap { .. })));
@@ -285,7 +396,7 @@ mod tests {
     fn a_sealed_keyring_opens_only_with_its_passphrase() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("keyring");
-        Keyring::open(&path, Some("one")).unwrap().wrap(&client("acme"), b"x").unwrap();
+        Keyring::open(&path, Some("one")).unwrap().wrap(&client("acme"), Suite::default(), b"x").unwrap();
         assert!(!fs::read_to_string(&path).unwrap().contains("acme"));
         for passphrase in [None, Some("two"), Some("")] {
             let err = Keyring::open(&path, passphrase).err().unwrap();
@@ -298,9 +409,35 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("keyring");
         let (a, b) = (Keyring::open(&path, None).unwrap(), Keyring::open(&path, None).unwrap());
-        let wrapped = a.wrap(&client("acme"), b"x").unwrap();
-        b.wrap(&client("acme"), b"y").unwrap();
+        let wrapped = a.wrap(&client("acme"), Suite::default(), b"x").unwrap();
+        b.wrap(&client("acme"), Suite::default(), b"y").unwrap();
         assert_eq!(b.unwrap_key(&client("acme"), &wrapped).unwrap().as_slice(), b"x");
+    }
+
+    #[test]
+    fn a_new_version_wraps_and_old_ones_open_until_they_are_destroyed() {
+        let dir = tempfile::tempdir().unwrap();
+        for passphrase in [None, Some("correct horse")] {
+            let path = dir.path().join(format!("{}.keyring", passphrase.is_some()));
+            let acme = client("acme");
+            let first = Keyring::open(&path, passphrase).unwrap();
+            let old = first.wrap(&acme, Suite::Aes256Gcm, b"old").unwrap();
+            // Another process does it; this one sees it at its next use.
+            let other = Keyring::open(&path, passphrase).unwrap();
+            assert_eq!(other.rotate(&acme).unwrap(), 2);
+            let new = first.wrap(&acme, Suite::default(), b"new").unwrap();
+            assert_eq!(
+                (first.version_of(&acme, &old).unwrap(), first.version_of(&acme, &new).unwrap()),
+                (1, 2)
+            );
+            assert_eq!(first.unwrap_key(&acme, &old).unwrap().as_slice(), b"old");
+            first.destroy_before(&acme, 2).unwrap();
+            for keyring in [&first, &other, &Keyring::open(&path, passphrase).unwrap()] {
+                assert_eq!(keyring.versions(&acme).unwrap(), [2]);
+                assert!(matches!(keyring.unwrap_key(&acme, &old), Err(VaultError::Unwrap { .. })));
+                assert_eq!(keyring.unwrap_key(&acme, &new).unwrap().as_slice(), b"new");
+            }
+        }
     }
 
     #[test]

@@ -1,0 +1,107 @@
+//! `caveat evidence export`, `verify`.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{BufReader, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use caveat_model::RecordingId;
+use caveat_recorder::verify_evidence;
+use clap::Subcommand;
+use reqwest::Method;
+
+use super::{pack::print, session::Asker};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvidenceCommand {
+    /// Write evidence of a recording, or of all recordings under hold for a case, as far as the packs allow it. Asks a
+    /// running host, under a person's name.
+    Export {
+        /// A recording's id, or the matter of a hold.
+        what: String,
+        #[command(flatten)]
+        asker: Asker,
+        /// For what it is wanted ("dispute"); ruled on, and logged.
+        #[arg(long)]
+        purpose: String,
+        /// File to write; it must not be there.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// `original`, or `redacted`: without every second that holds something labelled.
+        #[arg(long)]
+        form: Option<String>,
+        /// From this millisecond of the call on.
+        #[arg(long, value_name = "MS")]
+        from_ms: Option<u32>,
+        /// Up to this millisecond.
+        #[arg(long, value_name = "MS")]
+        to_ms: Option<u32>,
+        /// In your own words; some exports are not given without.
+        #[arg(long, default_value = "", value_name = "TEXT")]
+        reason: String,
+    },
+    /// Check evidence offline, with the public key only. Exit code 1 if anything is wrong.
+    Verify {
+        /// The file.
+        file: PathBuf,
+        /// The public key, as you got it from the client by another way; a file or the key itself.
+        #[arg(long)]
+        key: String,
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(crate) async fn run(command: EvidenceCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        EvidenceCommand::Export { what, asker, purpose, out, form, from_ms, to_ms, reason } => {
+            let session = asker.sign_in().await?;
+            let path = match what.parse::<RecordingId>() {
+                Ok(_) => ["v1", "recordings", &what, "evidence"],
+                Err(_) => ["v1", "cases", &what, "evidence"],
+            };
+            let number = |n: Option<u32>| n.map(|n| n.to_string());
+            let asked = [
+                ("purpose", Some(purpose)),
+                ("form", form),
+                ("from-ms", number(from_ms)),
+                ("to-ms", number(to_ms)),
+                ("reason", Some(reason)),
+            ];
+            let asked: Vec<_> = asked.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+            let request = session.request(Method::GET, &path, &asked)?;
+            let file = session.ask(request).await?.bytes().await.context("the host's answer")?;
+            session.end().await?;
+            write(&out, &file)?;
+            println!("{}", out.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        EvidenceCommand::Verify { file, key, json } => {
+            let key = key_of(&key)?;
+            let opened = File::open(&file).with_context(|| file.display().to_string())?;
+            let report = verify_evidence(BufReader::new(opened), &key);
+            print(&report, json, |_| report.to_string())?;
+            Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+    }
+}
+
+/// A key, or the file that holds it.
+pub(crate) fn key_of(given: &str) -> anyhow::Result<String> {
+    match Path::new(given).is_file() {
+        true => fs::read_to_string(given).with_context(|| given.to_owned()),
+        false => Ok(given.to_owned()),
+    }
+}
+
+/// It holds what was said, and keys: for its owner alone.
+fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = file.with_context(|| format!("cannot write {}", path.display()))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).with_context(|| path.display().to_string())
+}

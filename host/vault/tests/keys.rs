@@ -1,0 +1,196 @@
+//! Versions of a client's key, in a file and in a key service: what was destroyed before the old one ended opens with no copy
+//! of the database.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[allow(dead_code, reason = "not every test needs all of it")]
+mod house;
+
+use std::{
+    env, fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use caveat_vault::{KeySource, Keyring, Kind, Opener, SealReason, Suite, Transit, TransitConfig, VaultError};
+use house::{House, client, second, two_legs};
+use zeroize::Zeroizing;
+
+/// A recording of two seconds of each leg, sealed.
+async fn sealed(vault: &caveat_vault::Vault, id: caveat_model::RecordingId) {
+    let writer = vault.begin(&client("acme"), id, two_legs()).await.unwrap();
+    for (leg, index) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        writer.append(leg, index, Kind::Audio, &second(leg, index)).await.unwrap();
+    }
+    writer.seal(SealReason::Ended).await.unwrap();
+}
+
+/// Rotation from end to end, with any source of keys.
+async fn rotates(mut house: House, keys: Arc<dyn KeySource>) {
+    house.keys = Some(keys.clone());
+    let (acme, [kept, gone]) = (client("acme"), [house.id(), house.id()]);
+    let vault = house.open().await;
+    sealed(&vault, kept).await;
+    sealed(&vault, gone).await;
+    let detail = vault.seal_detail(&acme, "facts", b"who it was").await.unwrap();
+    let opener = vault.opener();
+    let before = opener.key_status(&acme).await.unwrap();
+    assert_eq!(
+        (before.versions.as_slice(), before.wrapped.get(&1)),
+        (&[1][..], Some(&2)),
+        "a page, a secret"
+    );
+
+    // Yesterday's backup.
+    let backup = house.path("backup.db");
+    house.copy_database(&backup).await;
+    vault.shred(&acme, gone, 0, 0..1).await.unwrap();
+
+    // The newest version stays, and so does one that still wraps something.
+    for version in [1, 2] {
+        let early = opener.destroy_key_versions(&acme, version + 1).await;
+        assert!(matches!(early, Err(VaultError::KeyInUse { .. })));
+    }
+    assert_eq!(opener.rotate_key(&acme).await.unwrap(), 2);
+    let in_use = opener.destroy_key_versions(&acme, 2).await.unwrap_err().to_string();
+    assert!(in_use.contains("still wrap 2 keys"), "{in_use}");
+    // What is wrapped meanwhile is wrapped by the new one; the rest follows, a few at a time.
+    let during = house.id();
+    sealed(&vault, during).await;
+    let mut steps = 0;
+    while opener.rewrap(&acme, 1).await.unwrap() > 0 {
+        steps += 1;
+    }
+    assert_eq!(steps, 2);
+    let after = opener.key_status(&acme).await.unwrap();
+    assert_eq!((after.versions.as_slice(), after.wrapped.get(&1)), (&[1, 2][..], None));
+
+    // With the old version, the backup opens what was shredded since: that is the horizon.
+    let from_backup = async |keys: Arc<dyn KeySource>| {
+        let db = caveat_state::Db::open_file(&backup).await.unwrap();
+        let limits = caveat_vault::Limits::default();
+        let opener = Opener::open(limits, db, house.store.clone(), keys, house.clock()).await.unwrap();
+        let reader = opener.reader(&acme, gone).await?;
+        reader.read(0, 0, Kind::Audio).await
+    };
+    assert_eq!(from_backup(keys.clone()).await.unwrap().as_slice(), second(0, 0));
+    opener.destroy_key_versions(&acme, 2).await.unwrap();
+    let dark = from_backup(keys.clone()).await.unwrap_err();
+    assert!(matches!(dark, VaultError::Unwrap { .. }), "{dark}");
+    assert_eq!(keys.versions(&acme).unwrap(), [2]);
+
+    // And everything that is left opens, in this process and in the next.
+    drop(vault);
+    let vault = house.open().await;
+    for id in [kept, gone, during] {
+        let reader = vault.reader(&acme, id).await.unwrap();
+        assert_eq!(reader.read(1, 1, Kind::Audio).await.unwrap().as_slice(), second(1, 1));
+        reader.verify().await.unwrap();
+    }
+    assert!(vault.reader(&acme, gone).await.unwrap().read(0, 0, Kind::Audio).await.is_err());
+    assert_eq!(vault.open_detail(&acme, "facts", &detail).await.unwrap().as_slice(), b"who it was");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_backup_goes_dark_when_the_old_version_in_the_keyring_is_destroyed() {
+    for passphrase in [None, Some("correct horse")] {
+        let house = House::local().await;
+        let keys = Arc::new(Keyring::open(house.path("ring"), passphrase).unwrap());
+        rotates(house, keys).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_backup_goes_dark_when_openbao_trims_the_key() {
+    let Some(bao) = Bao::start() else {
+        eprintln!("SKIPPED: OpenBao is not in target/tools: `cargo xtask test` puts it there");
+        return;
+    };
+    let house = House::local().await;
+    let keys: Arc<dyn KeySource> = Arc::new(bao.transit("root", "caveat-"));
+    let acme = client("acme");
+    assert!(keys.versions(&acme).unwrap().is_empty());
+    rotates(house, keys.clone()).await;
+
+    // A wrapped key is good for its client only, and not when a letter of it is another.
+    let wrapped = keys.wrap(&acme, Suite::default(), b"page").unwrap();
+    assert!(wrapped.starts_with(b"vault:v2:"));
+    keys.wrap(&client("other"), Suite::default(), b"page").unwrap();
+    let mut altered = wrapped.clone();
+    let place = altered.len() - 6;
+    altered[place] = if altered[place] == b'A' { b'B' } else { b'A' };
+    for (whose, bytes) in [("other", &wrapped), ("acme", &altered)] {
+        let refused = keys.unwrap_key(&client(whose), bytes).unwrap_err();
+        assert!(matches!(refused, VaultError::Unwrap { .. }), "{refused}");
+    }
+
+    // Without a good token, and without a server, it says what to see to.
+    let wrong = bao.transit("wrong-token", "caveat-");
+    let refused = wrong.wrap(&acme, Suite::default(), b"page").unwrap_err().to_string();
+    assert!(refused.contains("403") && refused.contains("what this host may do there"), "{refused}");
+    assert!(!refused.contains("wrong-token"), "{refused}");
+    drop(bao);
+    let gone = keys.unwrap_key(&acme, &wrapped).unwrap_err().to_string();
+    assert!(gone.contains("see that it runs"), "{gone}");
+}
+
+/// An OpenBao in development mode: in memory, on loopback, for as long as this lives.
+struct Bao {
+    child: Child,
+    url: String,
+    _home: tempfile::TempDir,
+}
+
+impl Bao {
+    fn start() -> Option<Self> {
+        let program = tools()?.join("openbao/bin/bao");
+        if !program.is_file() {
+            return None;
+        }
+        let home = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let (address, url) = (format!("127.0.0.1:{port}"), format!("http://127.0.0.1:{port}"));
+        let child = Command::new(&program)
+            .args(["server", "-dev", "-dev-root-token-id=root", "-dev-no-store-token"])
+            .arg(format!("-dev-listen-address={address}"))
+            .env("HOME", home.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let bao = Self { child, url, _home: home };
+        let enable = || {
+            let mut command = Command::new(&program);
+            command.args(["secrets", "enable", "transit"]).env("BAO_ADDR", &bao.url).env("BAO_TOKEN", "root");
+            command.env("HOME", bao._home.path()).output().unwrap()
+        };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut enabled = enable();
+        while !enabled.status.success() {
+            assert!(Instant::now() < deadline, "{}", String::from_utf8_lossy(&enabled.stderr));
+            std::thread::sleep(Duration::from_millis(200));
+            enabled = enable();
+        }
+        Some(bao)
+    }
+
+    fn transit(&self, token: &str, prefix: &str) -> Transit {
+        let config = TransitConfig { prefix: prefix.to_owned(), ..TransitConfig::at(&self.url) };
+        Transit::new(config, Zeroizing::new(token.to_owned())).unwrap()
+    }
+}
+
+impl Drop for Bao {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Where servers for tests are installed.
+fn tools() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools");
+    fs::canonicalize(env::var_os("CAVEAT_TOOLS").map_or(root, PathBuf::from)).ok()
+}
