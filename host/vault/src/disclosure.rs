@@ -101,6 +101,9 @@ impl Disclosure {
         let binding = Binding::new(client, recording, &self.header);
         let (mut rest, mut tree, mut shown, mut roots) =
             (self.frames.as_slice(), Tree::default(), 0, BTreeMap::new());
+        if at.contains(&0) {
+            roots.insert(0, Digest(tree.root()));
+        }
         while let Some((&mark, after)) = rest.split_first() {
             let digest;
             (digest, rest) = match mark {

@@ -353,8 +353,7 @@ impl Check<'_> {
         let opened = sound::open(&manifest.client, id, &disclosure, &counts);
         let (disclosed, seconds) = opened.map_err(|e| self.bad(&frames, e.to_string())).ok()?;
         for (count, root) in &roots {
-            let given = if *count == 0 { Some(&disclosed.root) } else { disclosed.roots.get(count) };
-            if given != Some(root) {
+            if disclosed.roots.get(count) != Some(root) {
                 self.bad(&frames, format!("the first {count} frames do not give the root that was logged"));
             }
         }
