@@ -10,5 +10,6 @@ pub mod people;
 pub mod registry;
 pub mod siprec;
 pub mod speech;
+pub mod through;
 pub mod twilio;
 pub mod watch;

@@ -44,6 +44,11 @@ impl Person {
         Ok(Self { http, url: url.to_owned(), token })
     }
 
+    /// Somebody who has signed in elsewhere.
+    pub fn with_session(url: &str, token: &str) -> Self {
+        Self { http: Client::new(), url: url.to_owned(), token: token.to_owned() }
+    }
+
     /// A GET with the session.
     pub async fn get(&self, path: &str) -> anyhow::Result<Response> {
         Ok(self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token).send().await?)

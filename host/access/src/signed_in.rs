@@ -55,8 +55,29 @@ impl SignedIn {
     /// As [`SignedIn::permit`], about whichever of the two falls short.
     pub fn permit_with(&self, second: &Self, action: Action, client: &ClientId) -> Result<(), AccessError> {
         self.permit_alone(action, client)?;
-        second.permit_alone(action, client)?;
-        if self.person == second.person {
+        second.may_confirm(&self.person, action, client)
+    }
+
+    /// Whether this person may ask for `action` on something of `client`, for another to confirm where two are needed.
+    ///
+    /// # Errors
+    /// [`AccessError::NotPermitted`], [`AccessError::StepUpNeeded`].
+    pub fn may_ask(&self, action: Action, client: &ClientId) -> Result<(), AccessError> {
+        self.permit_alone(action, client)
+    }
+
+    /// Whether this person may confirm what `asked` was found good for asking for.
+    ///
+    /// # Errors
+    /// As [`SignedIn::may_ask`]; [`AccessError::SecondPersonNeeded`] when both are the same person.
+    pub fn may_confirm(
+        &self,
+        asked: &PersonId,
+        action: Action,
+        client: &ClientId,
+    ) -> Result<(), AccessError> {
+        self.permit_alone(action, client)?;
+        if self.person == *asked {
             return Err(AccessError::SecondPersonNeeded { action });
         }
         Ok(())

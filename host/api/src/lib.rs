@@ -12,6 +12,8 @@ mod packs;
 mod people;
 mod problem;
 mod recordings;
+mod redactions;
+mod retention;
 mod webhooks;
 mod who;
 
@@ -89,6 +91,21 @@ pub fn routes(rooms: Rooms) -> Router {
         .route("/v1/recordings/{id}/audio", get(recordings::audio))
         .route("/v1/recordings/{id}/evidence", get(recordings::evidence))
         .route("/v1/cases/{case}/evidence", get(recordings::evidence_of_case))
+        .route("/v1/recordings/{id}/redactions", post(redactions::redact))
+        .route("/v1/recordings/{id}/masks", get(redactions::masks))
+        .route("/v1/recordings/{id}/unmask", post(redactions::unmask))
+        .route("/v1/recordings/{id}/disposal", post(redactions::dispose))
+        .route("/v1/requests", get(redactions::requests))
+        .route("/v1/requests/{id}", delete(redactions::withdraw))
+        .route("/v1/requests/{id}/confirm", post(redactions::confirm))
+        .route("/v1/holds", get(retention::holds))
+        .route("/v1/holds", post(retention::set_hold))
+        .route("/v1/holds/{id}/lift", post(retention::lift_hold))
+        .route("/v1/retention/plan", get(retention::plan))
+        .route("/v1/retention/reviews", get(retention::reviews))
+        .route("/v1/retention/reviews/{id}", post(retention::decide))
+        .route("/v1/retention/receipts", get(retention::receipts))
+        .route("/v1/retention/confirm-clock", post(retention::confirm_clock))
         .route("/v1/packs", get(packs::list))
         .route("/v1/packs/monitor", get(packs::monitored))
         .route("/v1/packs/swap", post(packs::swap))

@@ -9,6 +9,7 @@ use caveat_access::AccessError;
 use caveat_ledger::LedgerError;
 use caveat_packs::PackError;
 use caveat_recorder::{Decided, RecorderError};
+use caveat_retention::RetentionError;
 use caveat_vault::VaultError;
 use serde::Serialize;
 
@@ -89,6 +90,14 @@ impl From<RecorderError> for Problem {
             | E::NoSuchKeyRequest { .. }
             | E::NoSuchClient { .. } => Self::not_found(detail),
             E::NoSuchPack { .. } | E::NoEarlierPacks { .. } => Self::not_found(detail),
+            E::NoSuchRequest { .. } | E::NoSuchMask { .. } => Self::not_found(detail),
+            E::Retention(RetentionError::NoSuchHold { .. } | RetentionError::NoSuchReview { .. }) => {
+                Self::not_found(detail)
+            }
+            E::Retention(RetentionError::Held { .. } | RetentionError::MustKeep { .. }) => {
+                Self::new(StatusCode::CONFLICT, "It has to be kept", detail)
+            }
+            E::Access(error) => error.into(),
             E::Pack(PackError::NotAdmitted(_)) => Self::forbidden(detail),
             E::SamePerson => Self::forbidden(detail),
             E::Vault(VaultError::KeyInUse { .. }) => Self::new(StatusCode::CONFLICT, "Conflict", detail),

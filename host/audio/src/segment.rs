@@ -3,6 +3,8 @@
 //! Bytes: version 1; codec 0 (mu-law, 8,000 Hz); number of gaps (16 bits); per gap its kind, start and end in samples (big-endian,
 //! 16 bits each), length of the rule's name and the name; then 8,000 mu-law bytes, or none when the gaps cover it all.
 
+use std::ops::Range;
+
 use crate::{SEGMENT_SAMPLES, g711};
 
 const VERSION: u8 = 1;
@@ -24,13 +26,14 @@ pub enum GapKind {
     KeysMasked = 5,
     /// Nothing arrived, because the party was on hold.
     Hold = 6,
+    /// Removed after it was sealed, by a person or a rule.
+    Redacted = 7,
 }
 
 impl GapKind {
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Pause, Self::NotAllowed, Self::Loss, Self::Purged, Self::KeysMasked, Self::Hold]
-            .into_iter()
-            .find(|k| *k as u8 == byte)
+        use GapKind::*;
+        [Pause, NotAllowed, Loss, Purged, KeysMasked, Hold, Redacted].into_iter().find(|k| *k as u8 == byte)
     }
 }
 
@@ -80,6 +83,30 @@ impl Segment {
             out.extend(g711::to_mu_law(&self.samples));
         }
         out
+    }
+
+    /// Takes stretches of samples out, sorted and without overlap; each becomes a gap, in place of what gaps were there.
+    pub fn redact(&mut self, stretches: &[Range<u16>], rule: &str) {
+        for Range { start, end } in stretches.iter().cloned() {
+            let end = end.min(SEGMENT_SAMPLES as u16);
+            if start >= end {
+                continue;
+            }
+            self.samples[usize::from(start)..usize::from(end)].fill(0);
+            let mut gaps = Vec::with_capacity(self.gaps.len() + 2);
+            for gap in self.gaps.drain(..) {
+                let (before, after) = (gap.end.min(start), gap.start.max(end));
+                if gap.start < before {
+                    gaps.push(Gap { end: before, ..gap.clone() });
+                }
+                if after < gap.end {
+                    gaps.push(Gap { start: after, ..gap });
+                }
+            }
+            gaps.push(Gap { kind: GapKind::Redacted, start, end, rule: rule.to_owned() });
+            gaps.sort_unstable_by_key(|gap| gap.start);
+            self.gaps = gaps;
+        }
     }
 
     /// Reads what [`Segment::encode`] made.
@@ -169,6 +196,20 @@ mod tests {
             Segment::decode(&Segment { gaps: (0..400).map(gap).collect(), samples: vec![0; 8_000] }.encode());
         let gaps = back.unwrap().gaps;
         assert_eq!((gaps.len(), gaps[399].end, gaps[0].rule.len()), (400, 8_000, 254));
+    }
+
+    #[test]
+    fn what_is_redacted_is_silent_and_a_gap() {
+        let mut segment = with_gaps();
+        segment.redact(&[300..500, 6_999..7_001, 7_500..60_000, 9_000..9_001], "r");
+        let gaps: Vec<_> = segment.gaps.iter().map(|g| (g.kind, g.start, g.end)).collect();
+        use GapKind::{Loss, Pause, Redacted};
+        let expected =
+            [(Pause, 0, 300), (Redacted, 300, 500), (Redacted, 6_999, 7_001), (Loss, 7_001, 7_500)];
+        assert_eq!(gaps, [expected.as_slice(), &[(Redacted, 7_500, 8_000)]].concat());
+        assert!(segment.samples[400..500].iter().chain(&segment.samples[6_999..]).all(|s| *s == 0));
+        assert!(segment.samples[500..6_999].iter().all(|s| *s == 1_000));
+        assert_eq!(Segment::decode(&segment.encode()).unwrap().gaps, segment.gaps);
     }
 
     #[test]

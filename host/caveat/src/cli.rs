@@ -9,8 +9,15 @@ use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
 use crate::commands::{
-    assurance::AssuranceCommand, decide, evidence::EvidenceCommand, impact, key::KeyCommand,
-    pack::PackCommand, replay,
+    assurance::AssuranceCommand,
+    decide,
+    erase::{RecordingCommand, RequestCommand},
+    evidence::EvidenceCommand,
+    impact,
+    keeping::{HoldCommand, RetentionCommand},
+    key::KeyCommand,
+    pack::PackCommand,
+    replay,
 };
 
 /// A call recorder that asks before it acts.
@@ -64,6 +71,18 @@ pub(crate) enum Command {
     /// Whether the calls that should have been recorded were, and sound as they should.
     #[command(subcommand)]
     Assurance(AssuranceCommand),
+    /// Redact, bring back, destroy: recordings of a running host.
+    #[command(subcommand)]
+    Recording(RecordingCommand),
+    /// What takes two people: what one asked for, confirmed by another.
+    #[command(subcommand)]
+    Request(RequestCommand),
+    /// Preserve recordings for a matter.
+    #[command(subcommand)]
+    Hold(HoldCommand),
+    /// What is destroyed when and why, what waits for a decision, what is gone.
+    #[command(subcommand)]
+    Retention(RetentionCommand),
     /// Rule recorded decisions again with the packs that ruled, bit for bit. Exit code 1 if anything differs.
     Replay(replay::Args),
     /// Rule history again with another pack or other settings, and say what would change.
@@ -99,6 +118,19 @@ pub(crate) enum PersonCommand {
         /// Print the enrolment as JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Sign in at a running host. Password and code are read from standard input, a line each; the session is printed, for
+    /// `CAVEAT_TOKEN`.
+    SignIn {
+        /// The running host.
+        #[arg(long, env = "CAVEAT_URL", default_value = "http://127.0.0.1:8480")]
+        url: String,
+        /// Whose person.
+        #[arg(long)]
+        client: ClientId,
+        /// Who.
+        #[arg(long)]
+        id: PersonId,
     },
     /// List the people of a client.
     List {
@@ -186,6 +218,6 @@ impl Cli {
 }
 
 /// Parses a word as the model's JSON form has it, so that the command line and the files say the same.
-fn by_name<T: for<'de> Deserialize<'de>>(word: &str) -> Result<T, String> {
+pub(crate) fn by_name<T: for<'de> Deserialize<'de>>(word: &str) -> Result<T, String> {
     serde_json::from_value(serde_json::Value::String(word.to_owned())).map_err(|e| e.to_string())
 }

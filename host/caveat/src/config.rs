@@ -15,7 +15,7 @@ use caveat_model::{
 };
 use caveat_notes::VerifierKey;
 use caveat_packs::Trust;
-use caveat_recorder::{Announcement, ClientProfile, Practice};
+use caveat_recorder::{AfterCall, Announcement, ClientProfile, Practice};
 use caveat_stores::{Address, Settings};
 use caveat_vault::Suite;
 use serde::Deserialize;
@@ -128,6 +128,7 @@ pub(crate) struct Limits {
     pub(crate) assurance: caveat_recorder::AssuranceLimits,
     pub(crate) siprec: caveat_capture::SiprecLimits,
     pub(crate) store: caveat_stores::Limits,
+    pub(crate) retention: caveat_retention::Limits,
 }
 
 /// A client and its packs.
@@ -213,6 +214,9 @@ struct RawClient {
     full_need: Vec<String>,
     pause_keys: Option<String>,
     resume_keys: Option<String>,
+    #[serde(default)]
+    after_call: AfterCall,
+    dispose_after_days: Option<u32>,
     trusted_pack_keys: Option<Vec<VerifierKey>>,
     #[serde(default)]
     cipher: Suite,
@@ -420,7 +424,9 @@ impl RawClient {
         };
         let attributes = self.attributes.into_iter().map(attribute).collect::<anyhow::Result<_>>();
         let lock_days = self.placement.lock_days;
-        let practice = practice(self.pause_keys, self.resume_keys, &self.announcement, base);
+        let practice = practice(self.pause_keys, self.resume_keys, &self.announcement, base).map(|p| {
+            Practice { after_call: self.after_call, dispose_after_days: self.dispose_after_days, ..p }
+        });
         let profile = ClientProfile {
             practice: practice.with_context(|| format!("client `{}`", self.id))?,
             attributes: attributes.with_context(|| format!("client `{}`", self.id))?,
@@ -476,7 +482,7 @@ fn practice(
         bail!("`pause-keys` and `resume-keys` end alike, so that one could be taken for the other");
     }
     let announcements = announcements.iter().map(|a| a.open(base)).collect::<anyhow::Result<_>>()?;
-    Ok(Practice { pause_keys, resume_keys, announcements })
+    Ok(Practice { pause_keys, resume_keys, announcements, ..Practice::default() })
 }
 
 #[cfg(test)]

@@ -73,7 +73,9 @@ impl House {
                 format!("client `{id}`: the packs that stood last cannot be put in force; to begin anew, change those in caveat.toml")
             })?;
         }
-        let retention = Retention::open(db.clone(), vault.clone(), ledger.clone(), clock.clone()).await?;
+        let keeping = config.limits.retention.clone();
+        let retention =
+            Retention::open(db.clone(), vault.clone(), ledger.clone(), clock.clone(), keeping).await?;
         let (opener, limits) = (vault.opener().clone(), config.limits.assurance.clone());
         let assurance = Assurance::open(db.clone(), opener, clock.clone(), limits).await?;
         let storage = self.storage(config).await?;

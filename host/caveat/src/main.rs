@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("caveat: {}", explained(&error));
-            ExitCode::FAILURE
+            commands::running::Refused::exit_code(&error).unwrap_or(ExitCode::FAILURE)
         }
     }
 }

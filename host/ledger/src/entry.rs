@@ -133,6 +133,9 @@ pub enum EntryKind {
         basis: Basis,
         /// Index of the verdict it rests on.
         verdict: u64,
+        /// Index of the agreement of two people, where a person asks for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agreed: Option<u64>,
     },
     /// What came of a disposal.
     DisposalResult {
@@ -140,6 +143,53 @@ pub enum EntryKind {
         intent: u64,
         /// Whether it is destroyed.
         ok: bool,
+    },
+    /// A stretch is about to be hidden, its keys to go to escrow, or to be shown again. Logged before the act.
+    MaskIntent {
+        /// Of which recording.
+        recording: String,
+        /// False: it is to be hidden. True: what was hidden is to be brought back.
+        lift: bool,
+        /// The mask that is to be lifted; where one is to be made, its result has the number.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        number: Option<u32>,
+        /// On whose account.
+        basis: Basis,
+        /// Index of the verdict it rests on.
+        verdict: u64,
+        /// Index of the agreement of two people, without which no mask is lifted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agreed: Option<u64>,
+    },
+    /// What came of hiding or bringing back.
+    MaskResult {
+        /// Index of the intent.
+        intent: u64,
+        /// Whether it was done.
+        ok: bool,
+        /// Number of the mask within its recording.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        number: Option<u32>,
+    },
+    /// Two people want what one alone may not do: one asked, another confirmed.
+    Agreed {
+        /// What, as the table of roles calls it ("shred-recording").
+        act: String,
+        /// About which recording or hold.
+        subject: Option<String>,
+        /// Who asked.
+        asked: String,
+        /// Who confirmed.
+        confirmed: String,
+    },
+    /// A person decided what the rules could not.
+    Decided {
+        /// About which recording.
+        recording: String,
+        /// Who.
+        person: String,
+        /// False: it is kept. True: it may be destroyed where a verdict left that to a person.
+        destroy: bool,
     },
     /// A hold is in force from here.
     HoldSet {
@@ -154,6 +204,9 @@ pub enum EntryKind {
         recording: String,
         /// Which hold.
         hold: String,
+        /// Index of the agreement of two people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agreed: Option<u64>,
     },
     /// What a verdict on a running call asked of somebody was done, or was not in time.
     Duty {
@@ -273,17 +326,22 @@ impl EntryKind {
     /// name their intent.
     pub fn recording(&self) -> Option<&str> {
         match self {
-            Self::Verdict { recording, .. } | Self::AccessIntent { recording, .. } => recording.as_deref(),
+            Self::Verdict { recording, .. }
+            | Self::AccessIntent { recording, .. }
+            | Self::Agreed { subject: recording, .. } => recording.as_deref(),
             Self::RecordingOpened { recording }
             | Self::InterimRoot { recording, .. }
             | Self::Sealed { recording, .. }
             | Self::Discarded { recording, .. }
             | Self::DisposalIntent { recording, .. }
+            | Self::MaskIntent { recording, .. }
+            | Self::Decided { recording, .. }
             | Self::HoldSet { recording, .. }
             | Self::HoldLifted { recording, .. }
             | Self::Duty { recording, .. } => Some(recording),
             Self::AccessResult { .. }
             | Self::DisposalResult { .. }
+            | Self::MaskResult { .. }
             | Self::Keys { .. }
             | Self::PacksChanged { .. }
             | Self::HostStarted { .. }
@@ -294,7 +352,9 @@ impl EntryKind {
     /// The intent that this is the result of.
     pub fn intent(&self) -> Option<u64> {
         match self {
-            Self::AccessResult { intent, .. } | Self::DisposalResult { intent, .. } => Some(*intent),
+            Self::AccessResult { intent, .. }
+            | Self::DisposalResult { intent, .. }
+            | Self::MaskResult { intent, .. } => Some(*intent),
             _ => None,
         }
     }

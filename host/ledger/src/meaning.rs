@@ -1,14 +1,14 @@
 //! Checks what entries mean: whether the log, though whole, tells of something that must not happen.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use caveat_model::{Basis, Element, Moment, Outcome, Stage};
 
 use crate::{
     Entry, EntryKind, KeyAct, Problem,
     ProblemKind::{
-        self, AccessWithoutGrant, Clock, DisposalUnderHold, DisposalWithoutVerdict, Hold, Keys, Recording,
-        Sequence,
+        self, AccessWithoutGrant, Clock, DisposalUnderHold, DisposalWithoutVerdict, Hold, Keys,
+        MaskWithoutIntent, Recording, Sequence, TwoPeople,
     },
 };
 
@@ -19,6 +19,11 @@ pub(crate) struct Meaning {
     verdicts: HashMap<u64, VerdictState>,
     accesses: HashMap<u64, AccessState>,
     disposals: HashMap<u64, DisposalState>,
+    /// Indices of intents to mask or to lift a mask, without a result so far.
+    masks: HashSet<u64>,
+    agreements: HashMap<u64, Agreement>,
+    /// Recordings that a person decided may be destroyed.
+    decided: HashSet<String>,
     holds: BTreeMap<String, BTreeSet<String>>,
     recordings: HashMap<String, RecordingState>,
     /// Who asked for the versions of the key before this one to be destroyed.
@@ -50,6 +55,19 @@ struct DisposalState {
     under_hold: bool,
 }
 
+/// What two people agreed on. One agreement serves one act; a hold may be lifted from many recordings by one.
+struct Agreement {
+    act: String,
+    subject: Option<String>,
+    used: bool,
+}
+
+/// What takes two people, as the table of roles calls it.
+const SHRED: &str = "shred-recording";
+const DISPOSE: &str = "dispose-recording";
+const UNMASK: &str = "unmask-recording";
+const LIFT_HOLD: &str = "lift-hold";
+
 #[derive(Default)]
 struct RecordingState {
     closed: Option<u64>,
@@ -64,6 +82,9 @@ impl Meaning {
             verdicts: HashMap::new(),
             accesses: HashMap::new(),
             disposals: HashMap::new(),
+            masks: HashSet::new(),
+            agreements: HashMap::new(),
+            decided: HashSet::new(),
             holds: BTreeMap::new(),
             recordings: HashMap::new(),
             keys_asked: HashMap::new(),
@@ -89,8 +110,12 @@ impl Meaning {
                 self.accesses.insert(index, state);
             }
             EntryKind::AccessResult { intent, ok: true, .. } => self.access_result(*intent, &mut tell),
-            EntryKind::DisposalIntent { recording, what, basis, verdict } => {
+            EntryKind::DisposalIntent { recording, what, basis, verdict, agreed } => {
                 self.disposal_intent(recording, *basis, *verdict, &mut tell);
+                if !matches!(basis, Basis::Schedule | Basis::Rules) {
+                    let act = if *what == Element::Segment { SHRED } else { DISPOSE };
+                    self.agreed(*agreed, act, recording, &mut tell);
+                }
                 let under_hold = (*what, *basis) == (Element::Segment, Basis::Rules);
                 self.disposals.insert(index, DisposalState { recording: recording.clone(), under_hold });
             }
@@ -98,7 +123,38 @@ impl Meaning {
             EntryKind::HoldSet { recording, hold } => {
                 self.holds.entry(recording.clone()).or_default().insert(hold.clone());
             }
-            EntryKind::HoldLifted { recording, hold } => {
+            EntryKind::MaskIntent { recording, lift, basis, verdict, agreed, .. } => {
+                self.mask_intent(recording, *basis, *verdict, &mut tell);
+                if *lift {
+                    self.agreed(*agreed, UNMASK, recording, &mut tell);
+                }
+                self.masks.insert(index);
+            }
+            EntryKind::MaskResult { intent, ok, .. } => {
+                if !self.masks.remove(intent) && *ok {
+                    let what = format!(
+                        "a mask was made or lifted, and entry {intent} is no intent to do so before this"
+                    );
+                    tell(MaskWithoutIntent, what);
+                }
+            }
+            EntryKind::Agreed { act, subject, asked, confirmed } => {
+                if asked == confirmed {
+                    tell(TwoPeople, format!("`{act}` was asked for and confirmed by one person"));
+                } else {
+                    let agreement = Agreement { act: act.clone(), subject: subject.clone(), used: false };
+                    self.agreements.insert(index, agreement);
+                }
+            }
+            EntryKind::Decided { recording, destroy, .. } => {
+                if *destroy {
+                    self.decided.insert(recording.clone());
+                } else {
+                    self.decided.remove(recording);
+                }
+            }
+            EntryKind::HoldLifted { recording, hold, agreed } => {
+                self.agreed(*agreed, LIFT_HOLD, hold, &mut tell);
                 let holds = self.holds.get_mut(recording);
                 if !holds.is_some_and(|holds| holds.remove(hold)) {
                     tell(Hold, format!("the hold `{hold}` on `{recording}` is lifted and was not in force"));
@@ -216,12 +272,68 @@ impl Meaning {
             Some(v) if v.recording.as_deref() == Some(recording) => Ok(()),
             _ => Err(format!("entry {verdict} is no verdict on this recording")),
         };
+        // Where the rules leave it to a person, and one decided, that carries it too.
+        let decided = || {
+            let state = self.verdicts.get(&verdict);
+            let asks = state.is_some_and(|v| {
+                (v.stage, v.outcome) == (Stage::Storage, Outcome::Restrain)
+                    && v.recording.as_deref() == Some(recording)
+            });
+            asks && self.decided.contains(recording)
+        };
         let carried = match basis {
             Basis::Rules => by_rules(),
+            _ if decided() => Ok(()),
             _ => self.carries(verdict, Some(recording), Stage::Storage),
         };
         if let Err(why) = carried {
             tell(DisposalWithoutVerdict, format!("`{recording}` is to be destroyed, and {why}"));
+        }
+    }
+
+    fn mask_intent(
+        &self,
+        recording: &str,
+        basis: Basis,
+        verdict: u64,
+        tell: &mut impl FnMut(ProblemKind, String),
+    ) {
+        let by_rules =
+            || self.verdicts.get(&verdict).is_some_and(|v| v.recording.as_deref() == Some(recording));
+        let carried = match basis {
+            Basis::Rules if by_rules() => Ok(()),
+            Basis::Rules => Err(format!("entry {verdict} is no verdict on this recording")),
+            _ => self.carries(verdict, Some(recording), Stage::Access),
+        };
+        if let Err(why) = carried {
+            tell(MaskWithoutIntent, format!("`{recording}` is to be masked or unmasked, and {why}"));
+        }
+    }
+
+    /// Whether two people agreed on this act, and it was not done on the same agreement before.
+    fn agreed(
+        &mut self,
+        index: Option<u64>,
+        act: &str,
+        subject: &str,
+        tell: &mut impl FnMut(ProblemKind, String),
+    ) {
+        let Some(index) = index else {
+            return tell(TwoPeople, format!("`{act}` names no agreement of two people"));
+        };
+        match self.agreements.get_mut(&index) {
+            Some(a)
+                if a.act == act && a.subject.as_deref() == Some(subject) && (!a.used || act == LIFT_HOLD) =>
+            {
+                a.used = true;
+            }
+            Some(a) if a.act == act && a.subject.as_deref() == Some(subject) => {
+                tell(TwoPeople, format!("`{act}` rests on entry {index}, which was used before"));
+            }
+            _ => tell(
+                TwoPeople,
+                format!("`{act}` rests on entry {index}, which is no agreement of two people on it"),
+            ),
         }
     }
 

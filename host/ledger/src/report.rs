@@ -50,6 +50,10 @@ pub enum ProblemKind {
     Hold,
     /// A key was destroyed by one person alone, or unasked.
     Keys,
+    /// Something was hidden or brought back without an intent and a verdict that allowed it.
+    MaskWithoutIntent,
+    /// What takes two people was done without the agreement of two.
+    TwoPeople,
     /// A recording was opened, fixed, closed in an order that makes no sense.
     Recording,
 }
@@ -81,6 +85,8 @@ impl ProblemKind {
             Self::AccessWithoutGrant => "somebody had access that no rule allowed",
             Self::DisposalWithoutVerdict => "something was destroyed that no rule allowed to be destroyed",
             Self::DisposalUnderHold => "evidence under a duty to preserve was destroyed",
+            Self::MaskWithoutIntent => "a recording plays otherwise than any rule allowed",
+            Self::TwoPeople => "one person alone did what takes two",
             Self::Hold => "it cannot be told from the log what was under hold",
             Self::Keys => "one person alone destroyed what two have to agree on",
             Self::Recording => "the log does not tell what became of this recording",

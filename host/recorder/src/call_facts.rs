@@ -1,9 +1,11 @@
 //! What is known of a running call: happenings in, facts and events out.
 
 use caveat_model::{
-    CallTraits, CaptureEvent, Consent, ConsentForm, Facts, Key, Keyed, Label, Moment, Notice, Offset, Party,
-    PartyId, PartyTraits, Pause, RegionEvidence, RegionSource, Speech, Word, numbering,
+    AttributeValue, CallTraits, CaptureEvent, Consent, ConsentForm, Facts, Key, Keyed, Label, Moment, Notice,
+    Offset, Party, PartyId, PartyTraits, Pause, RegionEvidence, RegionSource, Speech, Word, numbering,
 };
+
+use caveat_retention::Mark;
 
 use crate::{ClientProfile, Happening, Limits, NewCall, NewNotice, NewParty, RecorderError};
 
@@ -13,6 +15,8 @@ pub(crate) struct CallFacts {
     facts: Facts,
     words: Vec<Word>,
     keys: Vec<Key>,
+    /// Whose numbers were on the call.
+    numbers: Vec<String>,
     limits: Limits,
 }
 
@@ -43,7 +47,7 @@ impl CallFacts {
             attributes,
             ..Facts::default()
         };
-        let mut known = Self { facts, words: vec![], keys: vec![], limits: limits.clone() };
+        let mut known = Self { facts, words: vec![], keys: vec![], numbers: vec![], limits: limits.clone() };
         for party in call.parties {
             known.join(party)?;
         }
@@ -55,6 +59,25 @@ impl CallFacts {
 
     pub(crate) fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// What holds find its recording by: the call, the numbers and ids of who is on it, the case it belongs to. They are
+    /// kept as commitments only.
+    pub(crate) fn marks(&self, call: &str) -> Vec<Mark> {
+        const PEOPLE: [&str; 3] = ["person.id", "agent.id", "customer.id"];
+        const CASE: &str = "case.id";
+        let mut marks = vec![Mark { kind: "call", value: call.to_owned() }];
+        marks.extend(self.numbers.iter().map(|n| Mark { kind: "person", value: n.clone() }));
+        for attribute in &self.facts.attributes {
+            let AttributeValue::Text(value) = &attribute.value else { continue };
+            let kind = match attribute.name.as_str() {
+                name if PEOPLE.contains(&name) => "person",
+                CASE => "case",
+                _ => continue,
+            };
+            marks.push(Mark { kind, value: value.clone() });
+        }
+        marks
     }
 
     /// Takes in what happened. `oldest_in_memory` is the earliest audio that can still be kept.
@@ -149,6 +172,7 @@ impl CallFacts {
         self.short("language", &new.language)?;
         let joined = self.facts.elapsed();
         let number = numbering::look_up(new.number.as_deref().unwrap_or_default());
+        self.numbers.extend(new.number.filter(|n| !n.trim().is_empty()));
         let evidence = [
             (new.stated, RegionSource::Stated),
             (new.on_file, RegionSource::OnFile),

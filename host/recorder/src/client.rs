@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use caveat_model::{Attribute, ClientId, Placement, Purpose, Region};
 
-use crate::Announcement;
+use crate::{AfterCall, Announcement};
 
 /// One client as its configuration describes it.
 #[derive(Debug, Clone)]
@@ -38,6 +38,11 @@ pub struct Practice {
     pub resume_keys: Option<String>,
     /// Notices of recording that the host can play itself, the usual one first.
     pub announcements: Vec<Announcement>,
+    /// What becomes of stretches that the rules hide, once the call is over.
+    pub after_call: AfterCall,
+    /// Recordings are destroyed so long after their call began, in days, unless a rule keeps them longer; none: only what a
+    /// rule wants gone is.
+    pub dispose_after_days: Option<u32>,
 }
 
 /// All clients of a host, by id.

@@ -50,6 +50,36 @@ pub enum RecorderError {
         /// Its state.
         state: String,
     },
+    /// A stretch that holds nothing.
+    #[error("the stretch from {start} to {end} ms holds nothing")]
+    EmptySpan {
+        /// As given.
+        start: Offset,
+        /// As given.
+        end: Offset,
+    },
+    /// No mask of this number is in force.
+    #[error("recording `{id}` has no mask {mask}; `caveat recording masks` shows those in force")]
+    NoSuchMask {
+        /// Which recording.
+        id: RecordingId,
+        /// As given.
+        mask: u32,
+    },
+    /// Nothing of this number waits to be confirmed.
+    #[error("no request {id} waits to be confirmed: it was closed, or its time has run out")]
+    NoSuchRequest {
+        /// As given.
+        id: u64,
+    },
+    /// A person cannot act on this account.
+    #[error(
+        "nobody disposes of a recording by hand on that account: use person-asks, erasure-request or contract-end"
+    )]
+    NotAPersonsBasis,
+    /// The table of roles says no.
+    #[error(transparent)]
+    Access(#[from] caveat_access::AccessError),
     /// No party of the call has this number.
     #[error("the call has no party {id}")]
     NoSuchParty {
@@ -241,6 +271,9 @@ impl RecorderError {
     pub fn is_the_senders(&self) -> bool {
         use caveat_packs::PackError;
         use caveat_vault::VaultError;
+        if let Self::Retention(error) = self {
+            return error.is_the_senders();
+        }
         let asked_wrongly = matches!(self, Self::Vault(VaultError::KeyInUse { .. }));
         asked_wrongly
             || !matches!(
@@ -256,7 +289,6 @@ impl RecorderError {
                     | Self::Store(_)
                     | Self::Ledger(_)
                     | Self::State(_)
-                    | Self::Retention(_)
                     | Self::Facts { .. }
                     | Self::Evidence(_)
                     | Self::Detail { .. }

@@ -1,6 +1,6 @@
 //! What every call and every access goes through: ask the packs, log the verdict, tell whoever has to know.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicUsize};
 
 use caveat_engine::Engine;
 use caveat_ledger::{EntryKind, Ledger};
@@ -12,7 +12,7 @@ use caveat_retention::Retention;
 use caveat_vault::{Suite, Vault};
 
 use crate::{
-    Assurance, ClientProfile, Limits, Live, RecorderError, RecordingState, Storage, Watch, Who,
+    Assurance, ClientProfile, Clients, Limits, Live, RecorderError, RecordingState, Storage, Watch, Who,
     alerts::Alerts,
     bounds::Bounds,
     catalog::Catalog,
@@ -20,6 +20,7 @@ use crate::{
     keys::KeyRequests,
     late::Late,
     monitor::Monitor,
+    requests::Requests,
 };
 
 /// The rooms that the path leads through.
@@ -34,6 +35,12 @@ pub(crate) struct House {
     pub(crate) late: Late,
     pub(crate) bounds: Bounds,
     pub(crate) key_requests: KeyRequests,
+    pub(crate) requests: Requests,
+    pub(crate) clients: Clients,
+    /// Held while the schedule is looked at.
+    pub(crate) sweeping: tokio::sync::Mutex<()>,
+    /// How often it was.
+    pub(crate) sweeps: AtomicUsize,
     pub(crate) assurance: Assurance,
     pub(crate) watch: Watch,
     pub(crate) monitor: Monitor,
@@ -252,4 +259,9 @@ impl House {
         let fits = logged.verdict.outcome == Outcome::Allow && place_fits && suite_fits && immutable_fits;
         Ok(Placed { event, logged, suite, suite_fits, fits })
     }
+}
+
+/// The rule that goes before the others, and its citation; both empty where no pack has a word to say.
+pub(crate) fn first_of(verdict: &Verdict) -> (String, String) {
+    verdict.reasons().next().map(|(_, r)| (r.rule.clone(), r.citation.clone())).unwrap_or_default()
 }

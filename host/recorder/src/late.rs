@@ -1,14 +1,15 @@
-//! What a verdict removes after it was sealed: written down before the verdict is, destroyed by key once its recording is
-//! closed, by this run of the host or by the next.
+//! What a verdict removes, or hides for good, after it was sealed: written down before the verdict is, done by key once its
+//! recording is closed, by this run of the host or by the next.
 
 use caveat_ledger::EntryKind;
 use caveat_model::{Basis, ClientId, Element, Offset, RecordingId, Span};
 use caveat_state::{Db, StateError, Statement, sql};
 use caveat_vault::VaultError;
 
-use crate::{RecorderError, house::House};
+use crate::{RecorderError, RedactionMode, house::House};
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE late (
     client TEXT NOT NULL,
     recording TEXT NOT NULL,
@@ -18,14 +19,20 @@ CREATE TABLE late (
     end_ms BIGINT NOT NULL,
     verdict BIGINT,
     PRIMARY KEY (client, recording, n)
-)"];
+)",
+    "ALTER TABLE late ADD COLUMN masked BIGINT NOT NULL DEFAULT 0",
+];
 
-/// One stretch that still has to be destroyed.
+/// The rule that gaps name which are left by this.
+const RULE: &str = "host.after-call";
+
+/// One stretch that still has to be removed.
 struct Due {
     n: i64,
     span: Span,
     /// Where the verdict stands in the ledger; none: the host ended before it stood there.
     verdict: Option<u64>,
+    mode: RedactionMode,
 }
 
 /// The list, of every client.
@@ -40,28 +47,33 @@ impl Late {
         Ok(Self { db })
     }
 
-    /// Writes spans down; their verdict is about to be logged.
+    /// Writes spans down; their verdict is about to be logged. One that is on the list is not added again.
     pub(crate) async fn note(
         &self,
         client: &ClientId,
         recording: RecordingId,
         spans: &[Span],
+        mode: RedactionMode,
     ) -> Result<(), StateError> {
         if spans.is_empty() {
             return Ok(());
         }
         let note = |span: &Span| {
             Statement::new(
-                "INSERT INTO late (client, recording, n, leg, start_ms, end_ms)
-                 SELECT $1, $2, COALESCE((SELECT MAX(n) FROM late WHERE client = $1 AND recording = $2), 0) + 1, $3, $4, $5",
+                "INSERT INTO late (client, recording, n, leg, start_ms, end_ms, masked)
+                 SELECT $1, $2, COALESCE((SELECT MAX(n) FROM late WHERE client = $1 AND recording = $2), 0) + 1,
+                   $3, $4, $5, $6
+                 WHERE NOT EXISTS (SELECT 1 FROM late WHERE client = $1 AND recording = $2 AND start_ms = $4
+                   AND end_ms = $5 AND masked = $6 AND COALESCE(leg, -1) = COALESCE($3, -1))",
             )
             .bind(client.as_str())
             .bind(recording.to_string())
             .bind(span.leg.map(i64::from))
             .bind(i64::from(span.start))
             .bind(i64::from(span.end))
+            .bind(i64::from(mode == RedactionMode::Mask))
         };
-        self.db.write("note what has to be destroyed", spans.iter().map(note).collect()).await?;
+        self.db.write("note what has to be removed", spans.iter().map(note).collect()).await?;
         Ok(())
     }
 
@@ -78,7 +90,7 @@ impl Late {
             .bind(index as i64)
             .execute(self.db.pool())
             .await
-            .map_err(sql("note why something has to be destroyed"))?;
+            .map_err(sql("note why something has to be removed"))?;
         Ok(())
     }
 
@@ -95,22 +107,23 @@ impl Late {
             .bind(n.unwrap_or(0))
             .execute(self.db.pool())
             .await
-            .map_err(sql("strike off what was destroyed"))?;
+            .map_err(sql("strike off what was removed"))?;
         Ok(())
     }
 
     async fn due(&self, client: &ClientId, recording: RecordingId) -> Result<Vec<Due>, StateError> {
-        type Row = (i64, Option<i64>, i64, i64, Option<i64>);
+        type Row = (i64, Option<i64>, i64, i64, Option<i64>, i64);
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT n, leg, start_ms, end_ms, verdict FROM late WHERE client = $1 AND recording = $2 ORDER BY n",
+            "SELECT n, leg, start_ms, end_ms, verdict, masked FROM late
+             WHERE client = $1 AND recording = $2 ORDER BY n",
         )
         .bind(client.as_str())
         .bind(recording.to_string())
         .fetch_all(self.db.pool())
         .await
-        .map_err(sql("list what has to be destroyed"))?;
+        .map_err(sql("list what has to be removed"))?;
         let offset = |ms: i64| Offset::try_from(ms).unwrap_or(Offset::MAX);
-        let due = |(n, leg, start, end, verdict): Row| Due {
+        let due = |(n, leg, start, end, verdict, masked): Row| Due {
             n,
             span: Span {
                 leg: leg.and_then(|l| u8::try_from(l).ok()),
@@ -118,75 +131,99 @@ impl Late {
                 end: offset(end),
             },
             verdict: verdict.map(|index| index as u64),
+            mode: if masked == 0 { RedactionMode::Shred } else { RedactionMode::Mask },
         };
         Ok(rows.into_iter().map(due).collect())
     }
 
-    /// Every recording of which something has to be destroyed.
+    /// Every recording of which something has to be removed.
     pub(crate) async fn recordings(&self) -> Result<Vec<(ClientId, RecordingId)>, StateError> {
         let rows: Vec<(String, String)> =
             sqlx::query_as("SELECT DISTINCT client, recording FROM late ORDER BY client, recording")
                 .fetch_all(self.db.pool())
                 .await
-                .map_err(sql("list recordings of which something has to be destroyed"))?;
+                .map_err(sql("list recordings of which something has to be removed"))?;
         let parsed = |(client, id): (String, String)| Some((client.parse().ok()?, id.parse().ok()?));
         Ok(rows.into_iter().filter_map(parsed).collect())
     }
 }
 
 impl House {
-    /// Destroys by key what was found too late in a recording that is sealed: intent in the ledger, then the act, then
-    /// its result. A crash in between has it done again, which changes nothing any more.
-    pub(crate) async fn destroy_late(
+    /// Removes by key what is on the list of a recording that is sealed: intent in the ledger, then the act, then its
+    /// result. A crash in between has it done again, which changes nothing any more.
+    pub(crate) async fn remove_late(
         &self,
         client: &ClientId,
         recording: RecordingId,
     ) -> Result<(), RecorderError> {
-        for Due { n, span, verdict } in self.late.due(client, recording).await? {
-            let name = self.pseudonym(client, recording).await?;
-            let verdict = match verdict {
-                Some(index) => index,
-                None => self.last_verdict(client, &name).await?,
-            };
-            let (what, basis) = (Element::Segment, Basis::Rules);
-            let intent = EntryKind::DisposalIntent { recording: name, what, basis, verdict };
-            let intent = self.enter(client, intent).await?;
-            let done = self.shred(client, recording, &span).await;
-            self.enter(client, EntryKind::DisposalResult { intent, ok: done.is_ok() }).await?;
-            done?;
-            self.late.strike(client, recording, Some(n)).await?;
-        }
-        Ok(())
-    }
-
-    /// What an earlier run left to be destroyed. What cannot be now stays on the list.
-    pub(crate) async fn destroy_what_was_left(&self) -> Result<(), RecorderError> {
-        for (client, recording) in self.late.recordings().await? {
-            match self.destroy_late(&client, recording).await {
-                Ok(()) => {
-                    tracing::warn!(%client, %recording, "destroyed what was found late before the host ended")
-                }
-                Err(RecorderError::Vault(VaultError::Unknown { .. } | VaultError::Gone { .. })) => {
-                    self.late.strike(&client, recording, None).await?;
-                }
-                Err(error) => {
-                    tracing::error!(%client, %recording, %error, "not destroyed yet; the next start tries again")
-                }
+        let due = self.late.due(client, recording).await?;
+        for mode in [RedactionMode::Shred, RedactionMode::Mask] {
+            let of_mode: Vec<&Due> = due.iter().filter(|d| d.mode == mode).collect();
+            let spans: Vec<Span> = of_mode.iter().map(|d| d.span).collect();
+            // What memory has dropped already had its margin.
+            if self.has_any_of(client, recording, &spans).await? {
+                let spans = self.with_margin(&spans);
+                let verdict = of_mode.iter().filter_map(|d| d.verdict).max();
+                self.remove(client, recording, &spans, (mode, verdict)).await?;
+            }
+            for Due { n, .. } in of_mode {
+                self.late.strike(client, recording, Some(*n)).await?;
             }
         }
         Ok(())
     }
 
-    async fn shred(
+    async fn remove(
         &self,
         client: &ClientId,
-        recording: RecordingId,
-        span: &Span,
+        id: RecordingId,
+        spans: &[Span],
+        (mode, verdict): (RedactionMode, Option<u64>),
     ) -> Result<(), RecorderError> {
-        let reader = self.vault.reader(client, recording).await?;
-        for leg in reader.header().legs.iter().map(|l| l.leg).filter(|l| span.leg.is_none_or(|s| s == *l)) {
-            let seconds = span.start / 1_000..span.end.div_ceil(1_000);
-            self.vault.shred(client, recording, leg, seconds).await?;
+        let recording = self.pseudonym(client, id).await?;
+        let verdict = match verdict {
+            Some(index) => index,
+            None => self.last_verdict(client, &recording).await?,
+        };
+        let (basis, agreed) = (Basis::Rules, None);
+        let intent = match mode {
+            RedactionMode::Shred => {
+                let what = Element::Segment;
+                EntryKind::DisposalIntent { recording, what, basis, verdict, agreed }
+            }
+            RedactionMode::Mask => {
+                let (lift, number) = (false, None);
+                EntryKind::MaskIntent { recording, lift, number, basis, verdict, agreed }
+            }
+        };
+        let intent = self.enter(client, intent).await?;
+        let done = self.redact(client, id, spans, RULE, mode.taken()).await;
+        let ok = done.is_ok();
+        let result = match mode {
+            RedactionMode::Shred => EntryKind::DisposalResult { intent, ok },
+            RedactionMode::Mask => {
+                let number = done.as_ref().ok().copied().flatten();
+                EntryKind::MaskResult { intent, ok, number }
+            }
+        };
+        self.enter(client, result).await?;
+        done.map(drop)
+    }
+
+    /// What an earlier run left to be removed. What cannot be now stays on the list.
+    pub(crate) async fn remove_what_was_left(&self) -> Result<(), RecorderError> {
+        for (client, recording) in self.late.recordings().await? {
+            match self.remove_late(&client, recording).await {
+                Ok(()) => {
+                    tracing::warn!(%client, %recording, "removed what was found late before the host ended")
+                }
+                Err(RecorderError::Vault(VaultError::Unknown { .. } | VaultError::Gone { .. })) => {
+                    self.late.strike(&client, recording, None).await?;
+                }
+                Err(error) => {
+                    tracing::error!(%client, %recording, %error, "not removed yet; the next start tries again")
+                }
+            }
         }
         Ok(())
     }

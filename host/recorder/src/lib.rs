@@ -14,12 +14,14 @@ mod call_facts;
 mod catalog;
 mod client;
 mod cues;
+mod disposal;
 mod duties;
 mod error;
 mod evidence;
 mod history;
 mod house;
 mod impact;
+mod keep;
 mod keys;
 mod late;
 mod limits;
@@ -30,7 +32,9 @@ mod packs;
 mod pauses;
 mod playback;
 mod recovery;
+mod redaction;
 mod replay;
+mod requests;
 mod session;
 mod storage;
 mod tape;
@@ -61,6 +65,7 @@ pub use call::{
 pub use catalog::Listed;
 pub use client::{ClientProfile, Clients, Practice};
 pub use cues::{Announcement, Cue};
+pub use disposal::Swept;
 pub use duties::{Doer, DutyState, OpenDuty};
 pub use error::RecorderError;
 pub use evidence::{EvidenceProblem, EvidenceReport, RecordingEvidence, Ruled, verify_evidence};
@@ -74,7 +79,9 @@ pub use monitor::Difference;
 pub use packs::{Change, Member, Order as PackOrder, PackInForce, PackKeeper, PackSet};
 pub use pauses::{AskedPause, Who};
 pub use playback::Playback;
+pub use redaction::{AfterCall, MaskInForce, NewRedaction, Redacted, RedactionMode};
 pub use replay::{Mismatch, ReplayReport, replay};
+pub use requests::{Done, Request, Wanted};
 pub use storage::Storage;
 
 use call_clock::CallClock;
@@ -133,7 +140,8 @@ impl Recorder {
         let alerts = alerts::Alerts::open(db.clone(), watch.clone()).await?;
         let late = late::Late::open(db.clone()).await?;
         let bounds = bounds::Bounds::open(db.clone()).await?;
-        let key_requests = keys::KeyRequests::open(db).await?;
+        let key_requests = keys::KeyRequests::open(db.clone()).await?;
+        let requests = requests::Requests::open(db, vault.clone()).await?;
         let house = House {
             engine,
             packs,
@@ -146,6 +154,10 @@ impl Recorder {
             late,
             bounds,
             key_requests,
+            requests,
+            clients: clients.clone(),
+            sweeping: Default::default(),
+            sweeps: Default::default(),
             watch,
             monitor: monitor::Monitor::default(),
             storage,
@@ -161,6 +173,7 @@ impl Recorder {
         }
         tokio::spawn(look_for_expected_calls(Arc::downgrade(&recorder.house)));
         tokio::spawn(storage::look_after(Arc::downgrade(&recorder.house), recorder.clients.clone()));
+        tokio::spawn(disposal::keep_schedule(Arc::downgrade(&recorder.house)));
         Ok(recorder)
     }
 

@@ -20,6 +20,10 @@ pub struct Limits {
     pub announce_within_ms: u32,
     /// A call that has to end because it is not recorded has to have ended this soon; else somebody is told.
     pub end_call_within_ms: u32,
+    /// What is removed or hidden after a call takes so much more at each end: recognizers are not exact.
+    pub redaction_margin_ms: u32,
+    /// What a second person has to confirm can be confirmed for this long.
+    pub request_valid_ms: u64,
     /// Running calls of all clients; further ones are not recorded.
     pub calls_max: usize,
     /// Parties of one call.
@@ -57,6 +61,8 @@ impl Default for Limits {
             pause_max_ms: 600_000,
             announce_within_ms: 30_000,
             end_call_within_ms: 15_000,
+            redaction_margin_ms: 250,
+            request_valid_ms: 72 * 3_600_000,
             calls_max: 1_000,
             parties_max: 32,
             legs_max: 8,

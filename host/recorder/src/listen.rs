@@ -68,6 +68,8 @@ pub struct Decided {
 /// An access that was granted and logged, and is still to be carried out.
 pub(crate) struct Granted {
     pub(crate) intent: u64,
+    /// Where the verdict stands in the ledger.
+    pub(crate) verdict: u64,
     pub(crate) facts: Facts,
     pub(crate) silenced: SpanSet,
     pub(crate) decided: Decided,
@@ -207,7 +209,8 @@ impl Recorder {
         } else if grant {
             self.raise_what_follows(&who.client, id, &logged).await?;
         }
-        if grant { Ok(Ok(Granted { intent, facts, silenced, decided })) } else { Ok(Err(decided)) }
+        let verdict = logged.index;
+        if grant { Ok(Ok(Granted { intent, verdict, facts, silenced, decided })) } else { Ok(Err(decided)) }
     }
 
     /// Why the host itself refuses what packs allow: the recording may not be used for this, or a reason is owed; and
@@ -272,7 +275,7 @@ impl Recorder {
         person
     }
 
-    async fn result(
+    pub(crate) async fn result(
         &self,
         client: &ClientId,
         intent: u64,
@@ -294,7 +297,7 @@ fn silenced(verdict: &Verdict, labels: &[Label], form: Form) -> SpanSet {
     labels.iter().filter(|l| hidden(l.kind)).map(|l| l.span).collect()
 }
 
-fn decided(logged: &Logged, silenced: &SpanSet, intent: u64) -> Decided {
+pub(crate) fn decided(logged: &Logged, silenced: &SpanSet, intent: u64) -> Decided {
     let verdict = &logged.verdict;
     Decided {
         outcome: verdict.outcome.word(verdict.stage).to_owned(),

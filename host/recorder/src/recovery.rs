@@ -37,7 +37,7 @@ impl House {
             }
         }
         self.finish_what_is_listed().await?;
-        self.destroy_what_was_left().await
+        self.remove_what_was_left().await
     }
 
     /// Tries again to seal what could not be sealed when its call was over.
@@ -88,8 +88,10 @@ impl House {
             self.enter_seal(client, id, seal).await?;
         }
         self.lock_object(client, id, &seal.object).await?;
-        // What was found late goes before anybody can listen.
-        self.destroy_late(client, id).await?;
+        // What was found late, and what packs want removed, goes before anybody can listen.
+        let (_, facts) = self.catalog.get(client, id).await?;
+        self.retention.begin(client, id, facts.began, &[]).await?;
+        self.after_call(client, id, &facts).await?;
         self.catalog.sealed(client, id, state_of(seal.end), seal.duration_ms).await
     }
 
@@ -106,6 +108,7 @@ impl House {
             self.enter(client, EntryKind::Discarded { recording, why }).await?;
         }
         self.late.strike(client, id, None).await?;
+        self.retention.forget(client, id).await?;
         self.catalog.gone(client, id, "discarded").await
     }
 

@@ -2,14 +2,35 @@
 //!
 //! A recording's dates come from verdicts and only ever become stricter: `retain-until` the latest, `destroy-by` the
 //! earliest that any ruling named. Never rules by itself: a disposal rests on a verdict that the recorder has logged.
-//! Start at [`Retention::note`] and [`Retention::dispose`].
+//! Start at `dates`, `holds` and [`Retention::dispose`]; `kept` says what is due, `clock` whether the time can be trusted,
+//! `reviews` holds what a person has to decide, `receipts` what was destroyed.
 
-use std::sync::Arc;
+mod clock;
+mod dates;
+mod disposal;
+mod holds;
+mod kept;
+mod receipts;
+mod reviews;
 
-use caveat_ledger::{EntryKind, Ledger, LedgerError};
-use caveat_model::{ClientId, Clock, Disposal, Hold, Moment, RecordingId, Terms};
-use caveat_state::{Db, StateError, Statement, sql};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use caveat_ledger::{Ledger, LedgerError};
+use caveat_model::{ClientId, Clock, Moment, RecordingId};
+use caveat_state::{Db, StateError};
 use caveat_vault::{Vault, VaultError};
+use serde::{Deserialize, Serialize};
+
+pub use clock::Trust;
+pub use dates::Schedule;
+pub use disposal::Destroyed;
+pub use holds::{HoldOrder, Mark, NewHold, Scope};
+pub use kept::{Due, Planned};
+pub use receipts::{Receipt, Told};
+pub use reviews::{Decision, Review};
 
 /// What can go wrong with keeping and destroying.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +52,26 @@ pub enum RetentionError {
         /// Until when.
         until: Moment,
     },
+    /// No such hold is in force.
+    #[error("no hold {id} is in force; `caveat hold list` shows those that are")]
+    NoSuchHold {
+        /// As given.
+        id: u64,
+    },
+    /// Nothing of that number waits for a decision.
+    #[error("no review {id} waits for a decision; `caveat retention reviews` shows those that do")]
+    NoSuchReview {
+        /// As given.
+        id: u64,
+    },
+    /// A range of dates that holds nothing.
+    #[error("a hold from {from} until {until} holds nothing")]
+    EmptyRange {
+        /// As given.
+        from: Moment,
+        /// As given.
+        until: Moment,
+    },
     /// The database failed.
     #[error(transparent)]
     State(#[from] StateError),
@@ -42,19 +83,50 @@ pub enum RetentionError {
     Ledger(#[from] LedgerError),
 }
 
-/// The dates of a recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Schedule {
-    /// It has to be kept until then.
-    pub retain_until: Option<Moment>,
-    /// It should be gone by then; the duty to keep goes before.
-    pub destroy_by: Option<Moment>,
+impl RetentionError {
+    /// Whether the sender can mend it.
+    pub fn is_the_senders(&self) -> bool {
+        !matches!(self, Self::State(_) | Self::Vault(_) | Self::Ledger(_))
+    }
 }
 
-impl Schedule {
-    /// When it may be, and should be, destroyed; none: nobody said.
-    pub fn due(&self) -> Option<Moment> {
-        self.destroy_by.map(|by| self.retain_until.map_or(by, |until| until.max(by)))
+/// Bounds on what is done by schedule. Every one can be set in `caveat.toml` under `[limits.retention]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// How often the schedule is looked at.
+    pub sweep_every_ms: u64,
+    /// Recordings that one look destroys at most, of all clients.
+    pub disposals_per_sweep_max: u32,
+    /// Recordings that one look has reviewed at most, of all clients.
+    pub reviews_per_sweep_max: u32,
+    /// How often packs are asked about a recording that is kept.
+    pub review_every_days: u32,
+    /// What was refused or failed is tried again after this long.
+    pub retry_after_ms: u64,
+    /// The clock may be ahead of the time that has passed by so much.
+    pub clock_ahead_ms_max: u64,
+    /// The host may have been off for so long; a longer time may as well be a clock that jumped.
+    pub off_days_max: u32,
+    /// A clock that jumped is trusted after this long, unless a person confirms it before.
+    pub clock_wait_ms: u64,
+    /// Rows of one plan, list of receipts, holds or reviews.
+    pub rows_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sweep_every_ms: 60_000,
+            disposals_per_sweep_max: 100,
+            reviews_per_sweep_max: 100,
+            review_every_days: 30,
+            retry_after_ms: 86_400_000,
+            clock_ahead_ms_max: 3_600_000,
+            off_days_max: 30,
+            clock_wait_ms: 86_400_000,
+            rows_max: 10_000,
+        }
     }
 }
 
@@ -65,9 +137,13 @@ pub struct Retention {
     vault: Vault,
     ledger: Ledger,
     clock: Arc<dyn Clock>,
+    limits: Arc<Limits>,
+    /// What the clock and the ticks were when the time was last known to be right, by client.
+    bases: Arc<Mutex<HashMap<ClientId, clock::Base>>>,
 }
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE retention_schedule (
     client TEXT NOT NULL,
     recording TEXT NOT NULL,
@@ -81,7 +157,87 @@ CREATE TABLE retention_hold (
     matter TEXT NOT NULL,
     since_ms BIGINT NOT NULL,
     PRIMARY KEY (client, recording, matter)
-)"];
+)",
+    // No command has ever set a hold by recording and matter alone.
+    "
+DROP TABLE retention_hold;
+ALTER TABLE retention_schedule ADD COLUMN wish_ms BIGINT NOT NULL DEFAULT 9223372036854775807;
+ALTER TABLE retention_schedule ADD COLUMN retain_rule TEXT NOT NULL DEFAULT '';
+ALTER TABLE retention_schedule ADD COLUMN destroy_rule TEXT NOT NULL DEFAULT '';
+CREATE TABLE retention_kept (
+    client TEXT NOT NULL,
+    recording TEXT NOT NULL,
+    began_ms BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    next_review_ms BIGINT NOT NULL,
+    retry_ms BIGINT NOT NULL,
+    PRIMARY KEY (client, recording)
+);
+CREATE INDEX retention_kept_review ON retention_kept (client, state, next_review_ms);
+CREATE INDEX retention_kept_began ON retention_kept (client, began_ms);
+CREATE TABLE retention_mark (
+    client TEXT NOT NULL,
+    recording TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    mark TEXT NOT NULL,
+    PRIMARY KEY (client, recording, kind, mark)
+);
+CREATE INDEX retention_mark_found ON retention_mark (client, kind, mark);
+CREATE TABLE retention_order (
+    client TEXT NOT NULL,
+    id BIGINT NOT NULL,
+    matter TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    mark TEXT NOT NULL,
+    from_ms BIGINT NOT NULL,
+    until_ms BIGINT NOT NULL,
+    detail BYTEA NOT NULL,
+    set_by TEXT NOT NULL,
+    since_ms BIGINT NOT NULL,
+    lifted_ms BIGINT NOT NULL,
+    PRIMARY KEY (client, id)
+);
+CREATE TABLE retention_held (
+    client TEXT NOT NULL,
+    recording TEXT NOT NULL,
+    id BIGINT NOT NULL,
+    since_ms BIGINT NOT NULL,
+    PRIMARY KEY (client, recording, id)
+);
+CREATE TABLE retention_review (
+    client TEXT NOT NULL,
+    id BIGINT NOT NULL,
+    recording TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    what TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    opened_ms BIGINT NOT NULL,
+    decision TEXT NOT NULL,
+    decided_by TEXT NOT NULL,
+    decided_ms BIGINT NOT NULL,
+    PRIMARY KEY (client, id)
+);
+CREATE TABLE retention_receipt (
+    client TEXT NOT NULL,
+    id BIGINT NOT NULL,
+    recording TEXT NOT NULL,
+    what TEXT NOT NULL,
+    basis TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    verdict BIGINT NOT NULL,
+    intent BIGINT NOT NULL,
+    result BIGINT NOT NULL,
+    at_ms BIGINT NOT NULL,
+    object_gone BIGINT NOT NULL,
+    PRIMARY KEY (client, id)
+);
+CREATE TABLE retention_clock (
+    client TEXT PRIMARY KEY,
+    trusted_ms BIGINT NOT NULL,
+    waited_ms BIGINT NOT NULL,
+    jumped BIGINT NOT NULL
+)",
+];
 
 /// Stands for "no date" where the smaller of two is kept.
 const NEVER: i64 = i64::MAX;
@@ -93,171 +249,41 @@ impl Retention {
         vault: Vault,
         ledger: Ledger,
         clock: Arc<dyn Clock>,
+        limits: Limits,
     ) -> Result<Self, RetentionError> {
         db.migrate("retention", MIGRATIONS).await?;
-        Ok(Self { db, vault, ledger, clock })
+        Ok(Self { db, vault, ledger, clock, limits: Arc::new(limits), bases: Arc::default() })
     }
 
-    /// Takes in what a verdict says of keeping. Dates only ever become stricter, whatever the clock or a later verdict
-    /// says.
-    pub async fn note(
-        &self,
-        client: &ClientId,
-        recording: RecordingId,
-        terms: &Terms,
-    ) -> Result<(), RetentionError> {
-        if terms.retain_until.is_none() && terms.destroy_by.is_none() {
-            return Ok(());
-        }
-        // MAX and MIN of two values have other names on PostgreSQL; CASE has not.
-        let note = Statement::new(
-            "INSERT INTO retention_schedule (client, recording, retain_until_ms, destroy_by_ms)
-             VALUES ($1, $2, $3, $4)
-             ON CONFLICT (client, recording) DO UPDATE SET
-               retain_until_ms = CASE WHEN excluded.retain_until_ms > retention_schedule.retain_until_ms
-                 THEN excluded.retain_until_ms ELSE retention_schedule.retain_until_ms END,
-               destroy_by_ms = CASE WHEN excluded.destroy_by_ms < retention_schedule.destroy_by_ms
-                 THEN excluded.destroy_by_ms ELSE retention_schedule.destroy_by_ms END",
-        )
-        .bind(client.as_str())
-        .bind(recording.to_string())
-        .bind(terms.retain_until.map_or(0, |m| m.as_millis() as i64))
-        .bind(terms.destroy_by.map_or(NEVER, |m| m.as_millis() as i64));
-        self.db.run("note how long a recording is kept", note).await?;
-        Ok(())
+    /// Bounds on what is done by schedule.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
-    /// The dates of a recording.
-    pub async fn schedule(
-        &self,
-        client: &ClientId,
-        recording: RecordingId,
-    ) -> Result<Schedule, RetentionError> {
-        let row: Option<(i64, i64)> = sqlx::query_as(
-            "SELECT retain_until_ms, destroy_by_ms FROM retention_schedule WHERE client = $1 AND recording = $2",
-        )
-        .bind(client.as_str())
-        .bind(recording.to_string())
-        .fetch_optional(self.db.pool())
-        .await
-        .map_err(sql("read how long a recording is kept"))?;
-        let date = |ms: i64| Moment::from_millis(ms as u64);
-        Ok(row.map_or_else(Schedule::default, |(keep, destroy)| Schedule {
-            retain_until: (keep != 0).then(|| date(keep)),
-            destroy_by: (destroy != NEVER).then(|| date(destroy)),
-        }))
-    }
-
-    /// Puts a recording under a hold.
-    pub async fn set_hold(
-        &self,
-        client: &ClientId,
-        recording: RecordingId,
-        matter: &str,
-    ) -> Result<(), RetentionError> {
-        let entry = EntryKind::HoldSet {
-            recording: self.pseudonym(client, recording).await?,
-            hold: self.vault.commitment(client, "hold", matter.as_bytes()).await?.to_string(),
-        };
-        self.ledger.append(client, entry).await?;
-        sqlx::query(
-            "INSERT INTO retention_hold (client, recording, matter, since_ms) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (client, recording, matter) DO NOTHING",
-        )
-        .bind(client.as_str())
-        .bind(recording.to_string())
-        .bind(matter)
-        .bind(self.clock.now().as_millis() as i64)
-        .execute(self.db.pool())
-        .await
-        .map_err(sql("set a hold"))?;
-        Ok(())
-    }
-
-    /// Lifts a hold. That two people agree is the caller's to have checked.
-    pub async fn lift_hold(
-        &self,
-        client: &ClientId,
-        recording: RecordingId,
-        matter: &str,
-    ) -> Result<(), RetentionError> {
-        let entry = EntryKind::HoldLifted {
-            recording: self.pseudonym(client, recording).await?,
-            hold: self.vault.commitment(client, "hold", matter.as_bytes()).await?.to_string(),
-        };
-        self.ledger.append(client, entry).await?;
-        sqlx::query("DELETE FROM retention_hold WHERE client = $1 AND recording = $2 AND matter = $3")
-            .bind(client.as_str())
-            .bind(recording.to_string())
-            .bind(matter)
-            .execute(self.db.pool())
-            .await
-            .map_err(sql("lift a hold"))?;
-        Ok(())
-    }
-
-    /// The holds on a recording.
-    pub async fn holds(
-        &self,
-        client: &ClientId,
-        recording: RecordingId,
-    ) -> Result<Vec<Hold>, RetentionError> {
-        let rows: Vec<(String, i64)> = sqlx::query_as(
-            "SELECT matter, since_ms FROM retention_hold WHERE client = $1 AND recording = $2 ORDER BY matter",
-        )
-        .bind(client.as_str())
-        .bind(recording.to_string())
-        .fetch_all(self.db.pool())
-        .await
-        .map_err(sql("read holds"))?;
-        let hold = |(matter, ms): (String, i64)| Hold { matter, since: Moment::from_millis(ms as u64) };
-        Ok(rows.into_iter().map(hold).collect())
-    }
-
-    /// The recordings that are under hold for a matter, the oldest first.
-    pub async fn held_for(
-        &self,
-        client: &ClientId,
-        matter: &str,
-    ) -> Result<Vec<RecordingId>, RetentionError> {
-        let rows: Vec<String> = sqlx::query_scalar(
-            "SELECT recording FROM retention_hold WHERE client = $1 AND matter = $2 ORDER BY recording",
-        )
-        .bind(client.as_str())
-        .bind(matter)
-        .fetch_all(self.db.pool())
-        .await
-        .map_err(sql("read what is held for a matter"))?;
-        Ok(rows.iter().filter_map(|id| id.parse().ok()).collect())
-    }
-
-    /// Destroys a recording: intent in the ledger, then the act, then its result. `verdict` is the ledger index of the
-    /// verdict that allows it. Refused under a hold and before `retain-until`, whatever the verdict says.
-    pub async fn dispose(
-        &self,
-        client: &ClientId,
-        recording: RecordingId,
-        disposal: Disposal,
-        verdict: u64,
-    ) -> Result<(), RetentionError> {
-        if let Some(hold) = self.holds(client, recording).await?.into_iter().next() {
-            return Err(RetentionError::Held { recording, matter: hold.matter });
-        }
-        if let Some(until) = self.schedule(client, recording).await?.retain_until
-            && until > self.clock.now()
-        {
-            return Err(RetentionError::MustKeep { recording, until });
-        }
-        let pseudonym = self.pseudonym(client, recording).await?;
-        let Disposal { what, basis } = disposal;
-        let intent = EntryKind::DisposalIntent { recording: pseudonym, what, basis, verdict };
-        let intent = self.ledger.append(client, intent).await?.index;
-        let done = self.vault.destroy(client, recording).await;
-        self.ledger.append(client, EntryKind::DisposalResult { intent, ok: done.is_ok() }).await?;
-        Ok(done?)
-    }
-
+    /// The recording's name in the ledger.
     async fn pseudonym(&self, client: &ClientId, recording: RecordingId) -> Result<String, RetentionError> {
         Ok(self.vault.commitment(client, "recording", recording.0.as_bytes()).await?.to_string())
     }
+
+    fn now_ms(&self) -> i64 {
+        self.clock.now().as_millis() as i64
+    }
+
+    fn rows(&self, limit: u32) -> i64 {
+        i64::from(limit.min(self.limits.rows_max))
+    }
+}
+
+/// A date in a column; none where it stands for "no date".
+fn date(ms: i64) -> Option<Moment> {
+    (ms != 0 && ms != NEVER).then(|| Moment::from_millis(ms.max(0) as u64))
+}
+
+fn moment(ms: i64) -> Moment {
+    Moment::from_millis(ms.max(0) as u64)
+}
+
+/// As the contract calls it.
+fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }

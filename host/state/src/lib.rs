@@ -121,6 +121,7 @@ impl Db {
                                 "PRAGMA journal_mode = WAL",
                                 "PRAGMA synchronous = FULL",
                                 "PRAGMA foreign_keys = ON",
+                                "PRAGMA secure_delete = ON",
                                 CHECKPOINT,
                             ] {
                                 sqlx::query(pragma).execute(&mut *conn).await?;
@@ -228,6 +229,30 @@ impl Db {
         .await
         .map_err(sql("note a migration"))?;
         tx.commit().await.map_err(sql("commit a migration"))
+    }
+
+    /// Makes what was deleted, or replaced, go from the disk too. SQLite writes zeros over what it frees; here its log of
+    /// changes, which still has the pages as they were, is emptied as well. On PostgreSQL it lasts until `VACUUM` and
+    /// until archived logs are gone: see the end of the vault's `FORMAT.md`. Where others read in the log for longer than
+    /// a lock is waited for, it stays for now and goes with the next call; false says so.
+    pub async fn forget_deleted(&self) -> bool {
+        if self.kind != Kind::Sqlite {
+            return true;
+        }
+        let emptied = sqlx::query_scalar::<_, i64>("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.pool);
+        match emptied.await {
+            Ok(0) => true,
+            Ok(_) => {
+                tracing::warn!(
+                    "the database's log of changes is in use: what was deleted stays in it for now"
+                );
+                false
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the database's log of changes is not emptied: what was deleted stays in it for now");
+                false
+            }
+        }
     }
 
     /// Waits for open connections and closes.

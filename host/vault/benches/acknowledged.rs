@@ -42,7 +42,7 @@ async fn run(calls: u64, seconds: u32) -> Result<Vec<Duration>, Box<dyn std::err
     let vault = Vault::open(config, db, Arc::new(InMemory::new()), keys, clock.clone()).await?;
     let client: ClientId = "acme".parse()?;
     let leg = |leg| LegInfo { leg, sample_rate_hz: 8_000, codec: Codec::Pcmu };
-    let header = Header { began: clock.now(), legs: vec![leg(0), leg(1)] };
+    let header = Header { began: clock.now(), legs: vec![leg(0), leg(1)], suite: Default::default() };
     let mut writers = vec![];
     for n in 0..calls {
         let id = RecordingId::new(Moment::from_millis(1_000_000 + n));

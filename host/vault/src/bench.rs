@@ -4,7 +4,7 @@
 use caveat_model::{Moment, RecordingId};
 
 use crate::{
-    Kind, SECONDS_PER_LEG, Segment, merkle,
+    Kind, SECONDS_PER_LEG, Segment, Suite, merkle,
     secrets::RecordingKeys,
     segment::{Binding, seal_frame},
     tree::{Cover, Walk},
@@ -21,7 +21,12 @@ pub struct Sealing {
 impl Sealing {
     pub fn new(client: &caveat_model::ClientId) -> Self {
         let binding = Binding::new(client, RecordingId::new(Moment::from_millis(1)), b"header");
-        Self { cover: RecordingKeys::random().cover, walk: Walk::default(), binding, index: 0 }
+        Self {
+            cover: RecordingKeys::random(Suite::default()).layers.cover,
+            walk: Walk::default(),
+            binding,
+            index: 0,
+        }
     }
 
     /// The next second: its key, its frame, its Merkle leaf.

@@ -163,7 +163,7 @@ pub(crate) fn check(
         if !seen.insert(frame.segment) {
             return Err(Flaw::Damaged("a segment is there twice"));
         }
-        match walks.leaf(&keys.cover, frame.segment.leaf()) {
+        match walks.leaf(&keys.layers.cover, frame.segment.leaf()) {
             Some(leaf) => drop(frame.open(&leaf, binding)?),
             None => shredded += 1,
         }
@@ -264,7 +264,7 @@ mod tests {
         }
 
         fn frame(&self, segment: Segment, plain: &[u8]) -> Vec<u8> {
-            seal_frame(&self.keys.cover.leaf(segment.leaf()).unwrap(), &self.binding, segment, plain)
+            seal_frame(&self.keys.layers.cover.leaf(segment.leaf()).unwrap(), &self.binding, segment, plain)
         }
 
         /// An object of these frames, with a trailer that vouches for them.
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn every_bit_and_every_length_matters() {
-        Suite::ALL.map(|suite| every_bit_matters(Sample::sealed_with(suite, "acme")));
+        Suite::ALL.into_iter().for_each(|suite| every_bit_matters(Sample::sealed_with(suite, "acme")));
     }
 
     fn every_bit_matters(sample: Sample) {
@@ -332,7 +332,7 @@ mod tests {
     fn what_was_punctured_is_still_vouched_for() {
         let mut sample = Sample::new("acme");
         let object = sample.object(&sample.frames);
-        sample.keys.cover = sample.keys.cover.without(&(0..1));
+        sample.keys.layers.cover = sample.keys.layers.cover.without(&(0..1));
         assert_eq!(sample.check(&object).unwrap().shredded, 1);
         let mut flipped = object.clone();
         let first_frame = MAGIC.len() + 4 + sample.header_bytes.len();

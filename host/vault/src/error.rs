@@ -69,6 +69,32 @@ pub enum VaultError {
         /// Which.
         segment: Segment,
     },
+    /// A redaction leaves of a second that it does not take.
+    #[error("{segment} is no part of what is redacted, and nothing of it can be left over")]
+    NotCut {
+        /// Which.
+        segment: Segment,
+    },
+    /// No mask of that number is in force.
+    #[error("recording {recording} has no mask {number}: it was lifted, or destroyed since")]
+    NoSuchMask {
+        /// Which recording.
+        recording: RecordingId,
+        /// As given.
+        number: u32,
+    },
+    /// What was redacted opens all the same.
+    #[error(
+        "second {second} of leg {leg} of recording {recording} still opens after it was redacted: keep everybody away from it and look into the database"
+    )]
+    StillOpens {
+        /// Which recording.
+        recording: RecordingId,
+        /// Which leg.
+        leg: u8,
+        /// Which second.
+        second: u32,
+    },
     /// A limit of [`crate::Limits`], or of the format.
     #[error("`{limit}` allows {allowed}, {given} given: send less, or raise it in the vault's limits")]
     TooLarge {

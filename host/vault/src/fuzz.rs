@@ -9,6 +9,7 @@ use crate::{
     SealReason, Segment, Suite,
     container::{self, Trailer},
     header::{Header, MAGIC},
+    layers::Layers,
     once::{Key, sha256},
     secrets::RecordingKeys,
     segment::{Binding, Frame, NAME, seal_frame},
@@ -92,11 +93,12 @@ pub fn object(frames: &[([u8; NAME], &[u8])], rest: &[u8], index: &[u8], claims:
     let binding = Binding::new(&client, recording, &header_bytes);
     // One node that covers every second: depth 0, path 0, a key of zeros.
     let Ok(cover) = Cover::decode(&[0; 37]) else { return (false, false) };
-    let keys = RecordingKeys { seal: Key::default(), cover, suite: Suite::default() };
+    let layers = Layers { cover, patches: vec![] };
+    let keys = RecordingKeys { seal: Key::default(), layers, suite: Suite::default() };
     let mut object = [MAGIC, &(header_bytes.len() as u32).to_be_bytes()[..], &header_bytes].concat();
     for (name, plain) in frames {
         let Ok(segment) = Segment::decode(*name) else { continue };
-        let Some(leaf) = keys.cover.leaf(segment.leaf()) else { continue };
+        let Some(leaf) = keys.layers.cover.leaf(segment.leaf()) else { continue };
         object.extend(seal_frame(&leaf, &binding, segment, plain));
     }
     object.extend_from_slice(rest);

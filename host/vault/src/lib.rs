@@ -5,22 +5,27 @@
 //! seals what it finds. It does not judge (packs do) and does not schedule (`retention` does).
 //!
 //! Start at [`Vault`], then [`Writer`] and [`Reader`]; [`Opener`] reads beside a running host. The bytes are described in `FORMAT.md`; `tree` is the key tree,
-//! `once` the only use of the ciphers, `container` the object, `wal` the write-ahead log, `pages` keys in SQL.
+//! `layers` what redactions made of it, `once` the only use of the ciphers, `container` the object, `wal` the write-ahead log,
+//! `pages` keys in SQL.
 
 #[doc(hidden)]
 pub mod bench;
 mod container;
 mod disclosure;
 mod error;
+mod escrow;
 #[doc(hidden)]
 pub mod fuzz;
 mod header;
 mod keys;
+mod layers;
 mod merkle;
 mod once;
 mod opener;
 mod pages;
+mod patch;
 mod reader;
+mod redact;
 mod rotation;
 mod seal;
 mod secrets;
@@ -41,7 +46,9 @@ pub use error::VaultError;
 pub use header::{Codec, Header, LegInfo};
 pub use keys::{KeySource, Keyring, Transit, TransitConfig};
 pub use opener::Opener;
+pub use patch::Edge;
 pub use reader::{Reader, Verified};
+pub use redact::{Cut, Mask, Taken};
 pub use rotation::KeyStatus;
 pub use seal::{SealReason, SealRecord};
 pub use segment::{Kind, SECONDS_PER_LEG, Segment, SegmentInfo};

@@ -14,13 +14,16 @@ use sqlx::{Any, Transaction};
 use zeroize::Zeroizing;
 
 use crate::{
-    KeySource, SealRecord, Suite, VaultError, locked,
+    KeySource, SealRecord, Suite, VaultError,
+    escrow::{self, Escrowed},
+    locked,
     once::{Key, random_key},
     secrets::{ClientSecret, RecordingKeys},
     wal::Name,
 };
 
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE vault_client (
         client TEXT PRIMARY KEY,
         secret BYTEA NOT NULL
@@ -46,7 +49,20 @@ const MIGRATIONS: [&str; 1] = ["
     );
     CREATE INDEX vault_recording_page ON vault_recording (page);
     CREATE INDEX vault_recording_state ON vault_recording (log, state);
-"];
+",
+    "
+    CREATE TABLE vault_escrow (
+        client TEXT NOT NULL,
+        recording TEXT NOT NULL,
+        page TEXT NOT NULL,
+        sealed BYTEA NOT NULL,
+        PRIMARY KEY (client, recording)
+    );
+",
+];
+
+/// Places taken on the page of an escrow: no recording ever joins it.
+const NO_PLACE: i64 = i64::MAX;
 
 /// How often a page that keeps changing under us is tried.
 const TRIES: usize = 16;
@@ -81,6 +97,20 @@ pub(crate) struct Row {
     page: String,
     cover: Vec<u8>,
     wrapped_page: Vec<u8>,
+}
+
+/// All keys of one recording.
+pub(crate) struct Held {
+    pub(crate) keys: RecordingKeys,
+    /// What masks have taken out, the oldest first.
+    pub(crate) escrow: Vec<Escrowed>,
+}
+
+/// What the keys of a recording become.
+pub(crate) enum Change {
+    To(Held),
+    /// They are destroyed, and this is what is said of the recording from then on.
+    Gone(State),
 }
 
 /// The keys of all recordings.
@@ -238,68 +268,100 @@ impl Pages {
         Ok(rows.iter().filter_map(parse).collect())
     }
 
-    /// Destroys a recording's keys: nothing of it opens any more.
+    /// Destroys a recording's keys, in escrow too: nothing of it opens any more.
     pub(crate) async fn destroy(&self, name: &Name, state: State) -> Result<(), VaultError> {
-        self.change(name, Some(state), |_| None).await
+        self.change(name, |_| Ok(Change::Gone(state))).await
     }
 
-    /// Replaces a recording's keys, on a page of a new key.
-    pub(crate) async fn replace(
-        &self,
-        name: &Name,
-        change: impl Fn(RecordingKeys) -> RecordingKeys,
-    ) -> Result<(), VaultError> {
-        self.change(name, None, |keys| Some(change(keys))).await
+    /// What masks have taken out of a recording, the oldest first.
+    pub(crate) async fn escrow(&self, name: &Name) -> Result<Vec<Escrowed>, VaultError> {
+        Ok(self.escrow_row(name).await?.map(|(_, escrow)| escrow).unwrap_or_default())
     }
 
-    async fn change(
+    /// Replaces a recording's keys, on a page of a new key; what is in escrow likewise.
+    pub(crate) async fn change(
         &self,
         name: &Name,
-        state: Option<State>,
-        change: impl Fn(RecordingKeys) -> Option<RecordingKeys>,
+        change: impl Fn(Held) -> Result<Change, VaultError>,
     ) -> Result<(), VaultError> {
         let (client, recording) = name;
         for _ in 0..TRIES {
             let row = self.row(name).await?;
             still_there(name, &row)?;
+            let (old_escrow, escrow) = self.escrow_row(name).await?.unwrap_or_default();
             let old = self.unwrap(client, row.wrapped_page.clone()).await?;
-            let new = random_key();
-            let (page, wrapped) = (random_name(), self.wrap(client, &new).await?);
+            let keys = RecordingKeys::unwrap(&row.cover, &old, client, *recording)
+                .map_err(|f| f.at(describe(name)))?;
+            let changed = change(Held { keys, escrow })?;
+            let page = self.fresh_page(client).await?;
+            let escrow_page = self.fresh_page(client).await?;
 
             let mut tx = self.db.begin().await?;
-            // Also the lock: whoever else changes this page or adds to it waits here, then finds it gone.
-            let dropped = sqlx::query("DELETE FROM vault_page WHERE page = $1")
-                .bind(row.page.as_str())
-                .execute(&mut *tx)
-                .await
-                .map_err(sql("drop a page key"))?;
-            if dropped.rows_affected() == 0 {
+            // Also the lock: whoever else changes this page or adds to it waits here, then finds it gone. Escrow is
+            // changed together with the page only.
+            if !drop_page(&mut tx, &row.page).await? {
                 continue;
             }
             let mut kept = 0;
             for (id, cover) in on_page(&mut tx, &row.page).await? {
                 let neighbor = (client.clone(), id.parse().map_err(|_| damaged_id(&id))?);
-                let keys = RecordingKeys::unwrap(&cover, &old, client, neighbor.1)
-                    .map_err(|f| f.at(describe(&neighbor)))?;
-                let keys = if neighbor.1 == *recording { change(keys) } else { Some(keys) };
-                kept += i64::from(keys.is_some());
-                let (page, cover) = match keys {
-                    Some(keys) => (page.as_str(), keys.wrap(&new, client, neighbor.1)),
-                    None => ("", vec![]),
+                let cover = match &changed {
+                    Change::Gone(_) if neighbor.1 == *recording => None,
+                    Change::To(held) if neighbor.1 == *recording => {
+                        Some(held.keys.wrap(&page.key, client, neighbor.1))
+                    }
+                    _ => {
+                        let keys = RecordingKeys::unwrap(&cover, &old, client, neighbor.1);
+                        let keys = keys.map_err(|f| f.at(describe(&neighbor)))?;
+                        Some(keys.wrap(&page.key, client, neighbor.1))
+                    }
                 };
-                put_cover(&mut tx, &neighbor, page, cover).await?;
+                kept += i64::from(cover.is_some());
+                let on = if cover.is_some() { page.name.as_str() } else { "" };
+                put_cover(&mut tx, &neighbor, on, cover.unwrap_or_default()).await?;
             }
             if kept > 0 {
-                insert_page(&mut tx, &page, client, &wrapped, kept).await?;
+                insert_page(&mut tx, &page.name, client, &page.wrapped, kept).await?;
             }
-            if let Some(state) = state {
-                self.set_state(&mut tx, name, state).await?;
+            drop_escrow(&mut tx, name, &old_escrow).await?;
+            match &changed {
+                Change::To(Held { keys, escrow }) if !escrow.is_empty() => {
+                    insert_page(&mut tx, &escrow_page.name, client, &escrow_page.wrapped, NO_PLACE).await?;
+                    let sealed = escrow::wrap(keys.suite, escrow, &escrow_page.key, name);
+                    put_escrow(&mut tx, name, &escrow_page.name, sealed).await?;
+                }
+                Change::To(_) => {}
+                Change::Gone(state) => self.set_state(&mut tx, name, *state).await?,
             }
             tx.commit().await.map_err(sql("change keys"))?;
             self.filling.lock().await.remove(client);
+            self.db.forget_deleted().await;
             return Ok(());
         }
         Err(VaultError::Contended { recording: *recording })
+    }
+
+    /// The page of a recording's escrow, and what is in it.
+    async fn escrow_row(&self, name: &Name) -> Result<Option<(String, Vec<Escrowed>)>, VaultError> {
+        let found: Option<(String, Vec<u8>, Vec<u8>)> = sqlx::query_as(
+            "SELECT e.page, e.sealed, p.wrapped FROM vault_escrow e JOIN vault_page p ON p.page = e.page
+             WHERE e.client = $1 AND e.recording = $2",
+        )
+        .bind(name.0.as_str())
+        .bind(name.1.to_string())
+        .fetch_optional(self.db.pool())
+        .await
+        .map_err(sql("read what is in escrow"))?;
+        let Some((page, sealed, wrapped)) = found else { return Ok(None) };
+        let key = self.unwrap(&name.0, wrapped).await?;
+        let escrow = escrow::unwrap(&sealed, &key, name).map_err(|f| f.at(describe(name)))?;
+        Ok(Some((page, escrow)))
+    }
+
+    async fn fresh_page(&self, client: &ClientId) -> Result<FreshPage, VaultError> {
+        let key = random_key();
+        let wrapped = self.wrap(client, &key).await?;
+        Ok(FreshPage { name: random_name(), key, wrapped })
     }
 
     /// A client's secret for details and commitments, made on first use.
@@ -356,9 +418,8 @@ impl Pages {
         match found {
             Some((page, wrapped)) => Ok((page, self.unwrap(client, wrapped).await?, None)),
             None => {
-                let key = random_key();
-                let wrapped = self.wrap(client, &key).await?;
-                Ok((random_name(), key, Some(wrapped)))
+                let FreshPage { name, key, wrapped } = self.fresh_page(client).await?;
+                Ok((name, key, Some(wrapped)))
             }
         }
     }
@@ -452,6 +513,47 @@ async fn insert_page(
         .execute(&mut **tx)
         .await
         .map_err(sql("enter a page key"))?;
+    Ok(())
+}
+
+/// A page that is yet to be entered.
+struct FreshPage {
+    name: String,
+    key: Key,
+    wrapped: Vec<u8>,
+}
+
+/// False when it is gone already.
+async fn drop_page(tx: &mut Transaction<'static, Any>, page: &str) -> Result<bool, VaultError> {
+    let dropped = sqlx::query("DELETE FROM vault_page WHERE page = $1").bind(page).execute(&mut **tx).await;
+    Ok(dropped.map_err(sql("drop a page key"))?.rows_affected() == 1)
+}
+
+async fn drop_escrow(tx: &mut Transaction<'static, Any>, name: &Name, page: &str) -> Result<(), VaultError> {
+    drop_page(tx, page).await?;
+    sqlx::query("DELETE FROM vault_escrow WHERE client = $1 AND recording = $2")
+        .bind(name.0.as_str())
+        .bind(name.1.to_string())
+        .execute(&mut **tx)
+        .await
+        .map_err(sql("drop what was in escrow"))?;
+    Ok(())
+}
+
+async fn put_escrow(
+    tx: &mut Transaction<'static, Any>,
+    name: &Name,
+    page: &str,
+    sealed: Vec<u8>,
+) -> Result<(), VaultError> {
+    sqlx::query("INSERT INTO vault_escrow (client, recording, page, sealed) VALUES ($1, $2, $3, $4)")
+        .bind(name.0.as_str())
+        .bind(name.1.to_string())
+        .bind(page)
+        .bind(sealed)
+        .execute(&mut **tx)
+        .await
+        .map_err(sql("put into escrow"))?;
     Ok(())
 }
 

@@ -12,8 +12,10 @@ use crate::{
     disclosure::{self, Disclosure},
     error::Flaw,
     header::MAGIC,
-    once::{OVERHEAD, sha256},
+    layers::Lies,
+    once::{Key, OVERHEAD, sha256},
     pages::State,
+    patch,
     seal::{object_path, store_error},
     secrets::RecordingKeys,
     segment::{Binding, FRAME_HEAD, Frame},
@@ -27,6 +29,8 @@ pub struct Verified {
     pub frames: u64,
     /// Of these, redacted ones: nobody can open them, their bytes are still vouched for by the root.
     pub shredded: u64,
+    /// Segments that patches hold of redacted seconds.
+    pub patched: u64,
     /// Merkle root over all of them.
     pub root: Digest,
 }
@@ -34,6 +38,7 @@ pub struct Verified {
 /// Opens segments of one sealed recording with the keys it had when the reader was made.
 pub struct Reader {
     vault: Opener,
+    name: Name,
     path: Path,
     header: Header,
     header_bytes: Vec<u8>,
@@ -56,7 +61,8 @@ impl Reader {
         let entries = index(&vault, &path, &row.header, &keys, &seal).await?;
         let by_segment = entries.iter().enumerate().map(|(i, e)| (e.segment, i)).collect();
         let binding = Binding::new(&name.0, name.1, &row.header);
-        Ok(Self { vault, path, header, header_bytes: row.header, binding, keys, seal, entries, by_segment })
+        let (name, header_bytes) = (name.clone(), row.header);
+        Ok(Self { vault, name, path, header, header_bytes, binding, keys, seal, entries, by_segment })
     }
 
     /// What was known when it began.
@@ -75,12 +81,24 @@ impl Reader {
         self.entries.iter().map(move |e| SegmentInfo { segment: e.segment, bytes: plain(e.len) })
     }
 
-    /// Opens one segment, with one ranged read of the object.
+    /// Opens one segment, with one ranged read of the object, or of what a redaction has left of that second.
     pub async fn read(&self, leg: u8, index: u32, kind: Kind) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let segment = Segment { leg, index, kind };
         let entry = self.by_segment.get(&segment).and_then(|i| self.entries.get(*i));
         let entry = entry.ok_or(VaultError::NoSuchSegment { segment })?;
-        let leaf = self.keys.cover.leaf(segment.leaf()).ok_or(VaultError::Shredded { segment })?;
+        match self.keys.layers.leaf(segment.leaf()) {
+            None => Err(VaultError::Shredded { segment }),
+            Some(Lies::InObject(leaf)) => self.read_object(segment, entry, &leaf).await,
+            Some(Lies::InPatch(patch, leaf)) => self.read_patch(segment, patch, &leaf).await,
+        }
+    }
+
+    async fn read_object(
+        &self,
+        segment: Segment,
+        entry: &Entry,
+        leaf: &Key,
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let range = entry.offset..entry.offset + u64::from(entry.len);
         let bytes = self.vault.store().get_range(&self.path, range).await;
         let bytes = bytes.map_err(store_error("read", &self.path))?;
@@ -89,7 +107,7 @@ impl Reader {
             if frame.segment != segment || frame.len() != bytes.len() {
                 return Err(Flaw::Damaged("another frame lies where the index points"));
             }
-            frame.open(&leaf, &self.binding)
+            frame.open(leaf, &self.binding)
         };
         open().map_err(|f| f.at(&self.path))
     }
@@ -105,16 +123,34 @@ impl Reader {
         let start = MAGIC.len() + 4 + self.header_bytes.len();
         let end = self.entries.last().map_or(start, |e| (e.offset + u64::from(e.len)) as usize);
         let frames = object.get(start..end).unwrap_or_default();
-        let disclosed = disclosure::frames(frames, &self.keys.cover, wanted);
+        let disclosed = disclosure::frames(frames, &self.keys.layers.cover, wanted);
         let frames = disclosed.map_err(|f| f.at(&self.path))?;
         Ok(Disclosure { header: self.header_bytes.clone(), frames })
     }
 
+    async fn read_patch(
+        &self,
+        segment: Segment,
+        patch: usize,
+        leaf: &Key,
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let Some(keys) = self.keys.layers.patches.get(patch) else {
+            return Err(VaultError::Shredded { segment });
+        };
+        let path = patch::path((self.name.0.as_str(), self.name.1), keys.number);
+        let object = self.vault.get(&path).await?;
+        let frames = patch::frames(&object, keys).map_err(|f| f.at(&path))?;
+        let frame = frames.iter().find(|f| f.segment == segment).ok_or(VaultError::Shredded { segment })?;
+        frame.open(leaf, &self.binding).map_err(|f| f.at(&path))
+    }
+
     /// Reads the whole object and checks all of it: every frame authenticates, and count, order, length, root, index
     /// and digest are those that were sealed.
+    /// Every patch that is still of use is checked likewise.
     pub async fn verify(&self) -> Result<Verified, VaultError> {
+        let patched = self.verify_patches().await?;
         let object = self.vault.get(&self.path).await?;
-        self.check(&object)
+        Ok(Verified { patched, ..self.check(&object)? })
     }
 
     fn check(&self, object: &[u8]) -> Result<Verified, VaultError> {
@@ -127,10 +163,40 @@ impl Reader {
             Ok(Verified {
                 frames: checked.trailer.frames,
                 shredded: checked.shredded,
+                patched: 0,
                 root: Digest(checked.trailer.root),
             })
         };
         check().map_err(|f| f.at(&self.path))
+    }
+
+    /// How many segments they hold.
+    async fn verify_patches(&self) -> Result<u64, VaultError> {
+        let mut patched = 0;
+        for keys in &self.keys.layers.patches {
+            let path = patch::path((self.name.0.as_str(), self.name.1), keys.number);
+            let object = self.vault.get(&path).await?;
+            for frame in patch::frames(&object, keys).map_err(|f| f.at(&path))? {
+                // A later redaction may have taken a part of a patch.
+                if let Some(leaf) = keys.cover.leaf(frame.segment.leaf()) {
+                    frame.open(&leaf, &self.binding).map_err(|f| f.at(&path))?;
+                    patched += 1;
+                }
+            }
+        }
+        Ok(patched)
+    }
+
+    pub(crate) fn name(&self) -> &Name {
+        &self.name
+    }
+
+    pub(crate) fn keys(&self) -> &RecordingKeys {
+        &self.keys
+    }
+
+    pub(crate) fn binding(&self) -> &Binding {
+        &self.binding
     }
 }
 

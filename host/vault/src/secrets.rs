@@ -6,30 +6,31 @@ use zeroize::Zeroizing;
 use crate::{
     Suite,
     error::Flaw,
+    layers::Layers,
     once::{Key, context, hmac, key_of_blob, open_blob, random_key, seal_blob, subkey, suite_of_blob},
     tree::Cover,
 };
 
 /// All that opens one recording.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct RecordingKeys {
     /// Authenticates the trailer; outlives every puncture of the cover.
     pub(crate) seal: Key,
-    pub(crate) cover: Cover,
+    pub(crate) layers: Layers,
     /// What they are sealed with at rest: that of the recording.
     pub(crate) suite: Suite,
 }
 
 impl RecordingKeys {
     pub(crate) fn random(suite: Suite) -> Self {
-        Self { seal: random_key(), cover: Cover::random(), suite }
+        Self { seal: random_key(), layers: Layers { cover: Cover::random(), patches: vec![] }, suite }
     }
 
     /// As stored in the database.
     pub(crate) fn wrap(&self, page: &Key, client: &ClientId, recording: RecordingId) -> Vec<u8> {
-        let mut plain = Zeroizing::new(Vec::with_capacity(32 + self.cover.encoded_len()));
+        let mut plain = Zeroizing::new(Vec::with_capacity(32 + self.layers.encoded_len()));
         plain.extend_from_slice(&self.seal[..]);
-        self.cover.encode(&mut plain);
+        self.layers.encode(&mut plain);
         seal_blob(self.suite, page, &bound_to(client, recording), &plain)
     }
 
@@ -41,9 +42,9 @@ impl RecordingKeys {
     ) -> Result<Self, Flaw> {
         const BROKEN: Flaw = Flaw::Damaged("its keys do not open");
         let plain = open_blob(page, &bound_to(client, recording), wrapped).ok_or(BROKEN)?;
-        let (seal, cover) = plain.split_first_chunk::<32>().ok_or(BROKEN)?;
+        let (seal, layers) = plain.split_first_chunk::<32>().ok_or(BROKEN)?;
         let suite = suite_of_blob(page, wrapped).ok_or(BROKEN)?;
-        Ok(Self { seal: Zeroizing::new(*seal), cover: Cover::decode(cover)?, suite })
+        Ok(Self { seal: Zeroizing::new(*seal), layers: Layers::decode(layers)?, suite })
     }
 }
 

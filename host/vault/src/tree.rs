@@ -14,9 +14,13 @@ use crate::{
 /// Levels below the root: a leaf's number is its leg, then its second.
 pub(crate) const DEPTH: u8 = LEG_BITS + INDEX_BITS;
 
-const NODE_BYTES: usize = 1 + 4 + 32;
+/// Leaves of a whole tree.
+const LEAVES: u32 = 1 << DEPTH;
 
-#[derive(Clone)]
+/// Bytes of a node at rest: depth, path, key.
+pub(crate) const NODE_BYTES: usize = 1 + 4 + 32;
+
+#[derive(Clone, PartialEq, Eq)]
 struct Node {
     depth: u8,
     /// The path from the root, as the low `depth` bits.
@@ -42,7 +46,7 @@ impl Node {
 }
 
 /// The nodes a recording still has: disjoint, in order.
-#[derive(Clone)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Cover(Vec<Node>);
 
 impl Cover {
@@ -70,6 +74,22 @@ impl Cover {
             }
         }
         Self(kept)
+    }
+
+    /// What this cover has of `wanted`, and nothing else.
+    pub(crate) fn within(&self, wanted: &Range<u32>) -> Self {
+        self.without(&(0..wanted.start)).without(&(wanted.end..LEAVES))
+    }
+
+    /// Both together. No leaf lies in both: a puncture and what was punctured.
+    pub(crate) fn with(&self, other: &Self) -> Self {
+        let mut nodes = [self.0.as_slice(), &other.0].concat();
+        nodes.sort_unstable_by_key(|node| node.leaves().start);
+        Self(nodes)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Per node: depth, path, key.
@@ -181,6 +201,20 @@ mod tests {
             }
         }
         assert!(whole.without(&(0..LAST + 1)).0.is_empty());
+    }
+
+    #[test]
+    fn what_is_taken_out_can_be_put_back() {
+        let whole = Cover::random();
+        let (out, rest) = (whole.within(&(7..12)), whole.without(&(7..12)));
+        for leaf in (0..32).chain([LAST]) {
+            assert_eq!(out.leaf(leaf).is_some(), (7..12).contains(&leaf), "{leaf}");
+            assert_eq!(rest.with(&out).leaf(leaf), whole.leaf(leaf), "{leaf}");
+        }
+        assert!(out.within(&(20..30)).is_empty());
+        let mut bytes = vec![];
+        out.with(&rest).encode(&mut bytes);
+        assert!(Cover::decode(&bytes).is_ok(), "in order");
     }
 
     #[test]

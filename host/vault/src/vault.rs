@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     fs::{self, File, TryLockError},
     io::{self, Write},
-    ops::Range,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -16,14 +15,14 @@ use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::{
-    Header, KeySource, Limits, Opener, Reader, SECONDS_PER_LEG, SealReason, SealRecord, Suite, VaultConfig,
-    VaultError, Writer, container,
+    Header, KeySource, Limits, Opener, Reader, SealReason, SealRecord, Suite, VaultConfig, VaultError,
+    Writer, container,
     error::io_error,
     locked,
     pages::{Pages, State, blocking},
     seal::{Held, Pending, object_path, store_error},
     secrets::RecordingKeys,
-    segment::{Binding, leaf},
+    segment::Binding,
     wal::{Found, Name, Wal},
 };
 
@@ -40,7 +39,7 @@ pub struct Recovered {
 
 /// All sealed recordings of one host; cheap to clone.
 #[derive(Clone)]
-pub struct Vault(Arc<Inner>);
+pub struct Vault(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) dir: PathBuf,
@@ -68,6 +67,8 @@ impl Vault {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, VaultError> {
         let VaultConfig { dir, limits } = config;
+        // A run that ended in between has not: what was redacted must not wait for the next redaction.
+        db.forget_deleted().await;
         let opener = Opener::open(limits, db, store, keys, clock).await?;
         let folder = dir.clone();
         let (lock, log, wal, found) = blocking(move || {
@@ -97,7 +98,7 @@ impl Vault {
         let keys = RecordingKeys::random(header.suite);
         self.0.opener.pages().insert(&name, &self.0.log, &bytes, &keys).await?;
         let binding = Binding::new(client, recording, &bytes);
-        Ok(Writer::new(self.0.clone(), name, header, binding, keys.cover))
+        Ok(Writer::new(self.0.clone(), name, header, binding, keys.layers.cover))
     }
 
     /// Seals what earlier runs left in the log, as interrupted, and what failed to be sealed in this one. Deletes
@@ -131,34 +132,12 @@ impl Vault {
             Err(e) => return Err(e),
         }
         self.0.wal.release(&name);
+        self.delete_patches(&name).await?;
         let path = object_path(&name);
         match self.0.opener.store().delete(&path).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(e) => Err(store_error("delete", &path)(e)),
         }
-    }
-
-    /// Destroys the keys of whole seconds of one leg of a sealed recording, for every kind. The object stays as it is
-    /// and still verifies; readers made before keep their keys.
-    pub async fn shred(
-        &self,
-        client: &ClientId,
-        recording: RecordingId,
-        leg: u8,
-        seconds: Range<u32>,
-    ) -> Result<(), VaultError> {
-        if seconds.end > SECONDS_PER_LEG {
-            let (given, allowed) = (u64::from(seconds.end), u64::from(SECONDS_PER_LEG));
-            return Err(VaultError::TooLarge { limit: "seconds per leg", given, allowed });
-        }
-        let name = (client.clone(), recording);
-        if self.0.opener.pages().row(&name).await?.state == State::Open {
-            return Err(VaultError::NotSealed { client: client.clone(), recording });
-        }
-        let first = leaf(leg, 0);
-        let gone = first + seconds.start.min(seconds.end)..first + seconds.end;
-        let puncture = |keys: RecordingKeys| RecordingKeys { cover: keys.cover.without(&gone), ..keys };
-        self.0.opener.pages().replace(&name, puncture).await
     }
 
     /// Seals a small text of a client, bound to `context`: it opens under the same context only.

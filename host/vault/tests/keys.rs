@@ -14,8 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use caveat_vault::{KeySource, Keyring, Kind, Opener, SealReason, Suite, Transit, TransitConfig, VaultError};
-use house::{House, client, second, two_legs};
+use caveat_vault::{
+    KeySource, Keyring, Kind, Opener, SealReason, Suite, Taken, Transit, TransitConfig, VaultError,
+};
+use house::{House, client, cut, second, two_legs};
 use zeroize::Zeroizing;
 
 /// A recording of two seconds of each leg, sealed.
@@ -46,7 +48,7 @@ async fn rotates(mut house: House, keys: Arc<dyn KeySource>) {
     // Yesterday's backup.
     let backup = house.path("backup.db");
     house.copy_database(&backup).await;
-    vault.shred(&acme, gone, 0, 0..1).await.unwrap();
+    cut(&vault, &acme, gone, (0, 0..1), Taken::ForEver).await.unwrap();
 
     // The newest version stays, and so does one that still wraps something.
     for version in [1, 2] {

@@ -1,6 +1,6 @@
 """Opens a sealed recording with nothing of Caveat: see FORMAT.md. Needs the `cryptography` package.
 
-usage: open_recording.py DATABASE KEYRING OBJECT CLIENT RECORDING
+usage: open_recording.py DATABASE KEYRING STORE CLIENT RECORDING
 Prints one line per segment: leg, second, kind, plaintext in hexadecimal.
 """
 import base64, hashlib, hmac, json, sqlite3, struct, sys, uuid
@@ -50,7 +50,7 @@ def leaf_key(cover, leaf):
             for level in range(DEPTH - depth - 1, -1, -1):
                 key = mac(key, bytes([leaf >> level & 1]))
             return key
-    return None  # redacted
+    return None  # redacted, or in another layer
 
 
 def merkle_root(hashes):  # RFC 6962, section 2.1
@@ -60,7 +60,7 @@ def merkle_root(hashes):  # RFC 6962, section 2.1
     return sha256(b"\x01" + merkle_root(hashes[:half]) + merkle_root(hashes[half:]))
 
 
-database, keyring, path, client, recording = sys.argv[1:]
+database, keyring, store, client, recording = sys.argv[1:]
 name, rid = client.encode(), uuid.UUID(recording).bytes
 versions = json.load(open(keyring))["keys"][client]
 versions = versions.values() if isinstance(versions, dict) else [versions]
@@ -71,9 +71,14 @@ wrapped, sealed_cover = sqlite3.connect(database).execute(
 page_key = open_blob(client_keys, context(b"wrap", name), wrapped)
 secrets = open_blob([page_key], context(b"cover", name, rid), sealed_cover)
 seal_key, nodes = secrets[:32], secrets[32:]
-cover = [struct.unpack(">BI32s", nodes[i:i + 37]) for i in range(0, len(nodes), 37)]
+cover, patches = [], []  # a patch: number, digest, its own cover
+for depth, path, key in (struct.unpack(">BI32s", nodes[i:i + 37]) for i in range(0, len(nodes), 37)):
+    if depth == 0x80:
+        patches.append((path, key, []))
+    else:
+        (patches[-1][2] if patches else cover).append((depth, path, key))
 
-data = open(path, "rb").read()
+data = open(f"{store}/recordings/{client}/{recording}.caveat", "rb").read()
 assert data[:8] == b"caveat\x00\x01" and data[-8:] == b"\x01taevac\n"
 header = data[12:12 + struct.unpack(">I", data[8:12])[0]]
 suite = header[0]
@@ -83,13 +88,29 @@ assert hmac.compare_digest(trailer[89:121], mac(seal_key, sha256(header) + trail
 frames, duration_ms, end, root, index_at, index_digest = struct.unpack(">QQB32sQ32s", trailer[:89])
 assert sha256(data[index_at:-TRAILER]) == index_digest
 
-bound, at, hashes = context(sha256(header), name, rid), 12 + len(header), []
+bound, patched = context(sha256(header), name, rid), {}
+for number, digest, nodes in patches:  # the oldest first: a newer one takes the place of an older
+    patch = open(f"{store}/patches/{client}/{recording}/{number}.patch", "rb").read()
+    assert patch[:8] == b"caveat\x01\x01" and sha256(patch) == digest
+    at = 8
+    while at < len(patch):
+        leg, index, kind, length = struct.unpack(">BIBI", patch[at:at + 10])
+        key = leaf_key(nodes, leg << SECOND_BITS | index)
+        if key:
+            frame = patch[at:at + 10 + length]
+            plain = open_once(key, b"caveat-vault/1 " + KINDS[kind].encode(), bound + frame[:6], frame[10:])
+            patched[leg, index, kind] = plain
+        at += 10 + length
+
+at, hashes = 12 + len(header), []
 while at < index_at:
     leg, index, kind, length = struct.unpack(">BIBI", data[at:at + 10])
     frame = data[at:at + 10 + length]
     hashes.append(sha256(b"\x00" + frame))
     key = leaf_key(cover, leg << SECOND_BITS | index)
-    if key:
+    if (leg, index, kind) in patched:
+        print(leg, index, KINDS[kind], patched[leg, index, kind].hex())
+    elif key:
         plain = open_once(suite, key, b"caveat-vault/1 " + KINDS[kind].encode(), bound + frame[:6], frame[10:])
         print(leg, index, KINDS[kind], plain.hex())
     at += len(frame)

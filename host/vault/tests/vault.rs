@@ -4,7 +4,7 @@
 mod house;
 
 use caveat_model::{Cipher, KeyState, Moment, RecordingId};
-use caveat_vault::{Interim, Kind, Limits, SealReason, Segment, Vault, VaultConfig, VaultError};
+use caveat_vault::{Interim, Kind, Limits, SealReason, Segment, Suite, Vault, VaultConfig, VaultError};
 use house::{House, client, second, two_legs};
 use object_store::{ObjectStoreExt, PutPayload, path::Path};
 
@@ -180,41 +180,6 @@ async fn a_destroyed_recording_leaves_its_neighbors() {
 }
 
 #[tokio::test]
-async fn shredded_seconds_open_no_more_and_all_others_do() {
-    let house = House::local().await;
-    let vault = house.open().await;
-    let (acme, id) = (client("acme"), house.id());
-    let writer = vault.begin(&acme, id, two_legs()).await.unwrap();
-    for leg in [0, 1] {
-        for index in 0..10 {
-            writer.append(leg, index, Kind::Audio, &second(leg, index)).await.unwrap();
-            writer.append(leg, index, Kind::Transcript, b"words").await.unwrap();
-        }
-    }
-    let open = vault.shred(&acme, id, 0, 3..6).await;
-    assert!(matches!(open, Err(VaultError::NotSealed { .. })));
-    let seal = writer.seal(SealReason::Ended).await.unwrap();
-    vault.shred(&acme, id, 0, 3..5).await.unwrap();
-    vault.shred(&acme, id, 0, 5..6).await.unwrap();
-    drop(vault);
-    let vault = house.open().await;
-    let reader = vault.reader(&acme, id).await.unwrap();
-    for leg in [0, 1] {
-        for index in 0..10 {
-            for kind in [Kind::Audio, Kind::Transcript] {
-                let read = reader.read(leg, index, kind).await;
-                match leg == 0 && (3..6).contains(&index) {
-                    true => assert!(matches!(read, Err(VaultError::Shredded { .. }))),
-                    false => assert!(!read.unwrap().is_empty()),
-                }
-            }
-        }
-    }
-    let verified = reader.verify().await.unwrap();
-    assert_eq!((verified.frames, verified.shredded, verified.root), (40, 6, seal.root));
-}
-
-#[tokio::test]
 async fn details_open_where_they_belong_and_commitments_are_stable() {
     let house = House::local().await;
     let vault = house.open().await;
@@ -232,7 +197,7 @@ async fn details_open_where_they_belong_and_commitments_are_stable() {
     {
         assert_ne!(vault.commitment(client, context, data.as_bytes()).await.unwrap(), digest);
     }
-    let placement = vault.placement();
+    let placement = vault.placement(Suite::default());
     assert_eq!((placement.cipher, placement.key), (Cipher::Chacha20Poly1305, KeyState::Active));
 }
 

@@ -2,13 +2,16 @@
 
 pub(crate) mod assurance;
 pub(crate) mod decide;
+pub(crate) mod erase;
 pub(crate) mod evidence;
 pub(crate) mod impact;
+pub(crate) mod keeping;
 pub(crate) mod key;
 mod ledger;
 pub(crate) mod pack;
 mod people;
 pub(crate) mod replay;
+pub(crate) mod running;
 mod serve;
 mod session;
 
@@ -33,6 +36,10 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Evidence(command) => evidence::run(command).await,
         Command::Key(command) => key::run(command).await,
         Command::Assurance(command) => assurance::run(command).await,
+        Command::Recording(command) => erase::recording(command).await,
+        Command::Request(command) => erase::request(command).await,
+        Command::Hold(command) => keeping::hold(command).await,
+        Command::Retention(command) => keeping::retention(command).await,
         Command::Replay(args) => replay::run(&args).await,
         Command::Impact(args) => impact::run(&args).await,
         Command::Completions { shell } => {

@@ -5,6 +5,7 @@ use std::{io::Read, process::ExitCode};
 use anyhow::{Context, bail};
 use caveat_access::NewPerson;
 use caveat_model::ClientId;
+use serde_json::{Value, json};
 
 use crate::{
     cli::{ConfigFile, PersonCommand, TokenCommand},
@@ -23,7 +24,7 @@ pub(crate) async fn person(command: PersonCommand) -> anyhow::Result<ExitCode> {
             let new = NewPerson { client, id, name, role, function, password };
             let enrolment = house.access.add_person(new).await?;
             if json {
-                let printed = serde_json::json!({
+                let printed = json!({
                     "totp_secret_base32": enrolment.totp_secret_base32,
                     "otpauth_url": enrolment.otpauth_url,
                 });
@@ -32,6 +33,25 @@ pub(crate) async fn person(command: PersonCommand) -> anyhow::Result<ExitCode> {
                 println!("Second factor (shown once): {}", enrolment.totp_secret_base32);
                 println!("For an authenticator app:   {}", enrolment.otpauth_url);
             }
+        }
+        PersonCommand::SignIn { url, client, id } => {
+            let mut lines = std::io::stdin().lines();
+            let mut line = |what: &str| -> anyhow::Result<String> {
+                let line = lines.next().with_context(|| format!("no {what} on standard input"))?;
+                Ok(line.with_context(|| format!("reading the {what}"))?.trim_end_matches('\r').to_owned())
+            };
+            let (password, code) = (line("password")?, line("code")?);
+            let body = json!({"client": client, "person": id, "password": password, "code": code.trim()});
+            let request = reqwest::Client::new().post(format!("{}/v1/session", url.trim_end_matches('/')));
+            let answer =
+                request.json(&body).send().await.with_context(|| format!("no host answers at {url}"))?;
+            let status = answer.status();
+            let answer: Value = answer.json().await.with_context(|| format!("{url} is no Caveat host"))?;
+            let Some(token) = answer["token"].as_str() else {
+                let detail = answer["detail"].as_str().unwrap_or("the host did not say why");
+                bail!("{detail} ({status})");
+            };
+            println!("{token}");
         }
         PersonCommand::List { config, client, json } => {
             let people = open(&config, &client).await?.access.list_people(&client).await?;

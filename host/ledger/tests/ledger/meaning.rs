@@ -36,7 +36,7 @@ fn served(intent: u64, ok: bool) -> EntryKind {
 }
 
 fn dispose(what: Element, basis: Basis, verdict: u64) -> EntryKind {
-    EntryKind::DisposalIntent { recording: R1.into(), what, basis, verdict }
+    EntryKind::DisposalIntent { recording: R1.into(), what, basis, verdict, agreed: None }
 }
 
 fn disposed(intent: u64, ok: bool) -> EntryKind {
@@ -48,7 +48,20 @@ fn hold(recording: &str) -> EntryKind {
 }
 
 fn lift(recording: &str) -> EntryKind {
-    EntryKind::HoldLifted { recording: recording.into(), hold: "m1".into() }
+    EntryKind::HoldLifted { recording: recording.into(), hold: "m1".into(), agreed: Some(0) }
+}
+
+fn agreed(act: &str, subject: &str) -> EntryKind {
+    let (asked, confirmed) = ("p1".into(), "p2".into());
+    EntryKind::Agreed { act: act.into(), subject: Some(subject.into()), asked, confirmed }
+}
+
+fn mask(lift: bool, basis: Basis, verdict: u64, agreed: Option<u64>) -> EntryKind {
+    EntryKind::MaskIntent { recording: R1.into(), lift, number: None, basis, verdict, agreed }
+}
+
+fn masked(intent: u64, ok: bool) -> EntryKind {
+    EntryKind::MaskResult { intent, ok, number: Some(1) }
 }
 
 fn opened() -> EntryKind {
@@ -123,9 +136,13 @@ async fn no_disposal_under_hold_or_without_a_verdict() {
     check(vec![hold(R1), allowed(), schedule(1), disposed(2, true)], &[(DisposalUnderHold, 3)]).await;
     check(vec![allowed(), schedule(0), hold(R1), disposed(1, true)], &[(DisposalUnderHold, 3)]).await;
     check(vec![hold(R1), allowed(), schedule(1), disposed(2, false)], &[]).await;
-    check(vec![hold(R1), lift(R1), allowed(), schedule(2), disposed(3, true)], &[]).await;
+    let lifting = || agreed("lift-hold", "m1");
+    check(vec![lifting(), hold(R1), lift(R1), allowed(), schedule(3), disposed(4, true)], &[]).await;
+    check(vec![lifting(), hold(R1), hold("r2"), lift(R1), lift("r2")], &[]).await;
+    check(vec![agreed("lift-hold", "m2"), hold(R1), lift(R1)], &[(TwoPeople, 2)]).await;
     check(vec![hold("r2"), allowed(), schedule(1), disposed(2, true)], &[]).await;
-    check(vec![lift(R1)], &[(Hold, 0)]).await;
+    check(vec![lifting(), lift(R1)], &[(Hold, 1)]).await;
+    check(vec![hold(R1), lift(R1)], &[(TwoPeople, 1)]).await;
 
     let by_rules = |what| dispose(what, Basis::Rules, 1);
     let purge = || verdict(R1, Capture, Refuse);
@@ -137,6 +154,78 @@ async fn no_disposal_under_hold_or_without_a_verdict() {
     check(refused, &[(DisposalWithoutVerdict, 1)]).await;
     check(vec![note("none"), schedule(0)], &[(DisposalWithoutVerdict, 1)]).await;
     check(vec![disposed(0, true)], &[(DisposalWithoutVerdict, 0)]).await;
+}
+
+#[tokio::test]
+async fn what_a_person_destroys_takes_two_and_what_rules_leave_open_takes_a_decision() {
+    use Outcome::{Allow, Restrain};
+    use Stage::Storage;
+    let by = |what, agreed| EntryKind::DisposalIntent {
+        recording: R1.into(),
+        what,
+        basis: Basis::PersonAsks,
+        verdict: 0,
+        agreed,
+    };
+    let allowed = || verdict(R1, Storage, Allow);
+    let two = |act| agreed(act, R1);
+    let whole = |agreed| by(Element::Recording, agreed);
+    check(vec![allowed(), two("dispose-recording"), whole(Some(1)), disposed(2, true)], &[]).await;
+    check(vec![allowed(), two("shred-recording"), by(Element::Segment, Some(1)), disposed(2, true)], &[])
+        .await;
+    check(vec![allowed(), two("shred-recording"), whole(Some(1))], &[(TwoPeople, 2)]).await;
+    check(vec![allowed(), two("dispose-recording"), whole(None)], &[(TwoPeople, 2)]).await;
+    check(vec![allowed(), whole(Some(2)), two("dispose-recording")], &[(TwoPeople, 1)]).await;
+    let twice = vec![allowed(), two("dispose-recording"), whole(Some(1)), whole(Some(1))];
+    check(twice, &[(TwoPeople, 3)]).await;
+    let alone = EntryKind::Agreed {
+        act: "dispose-recording".into(),
+        subject: Some(R1.into()),
+        asked: "p1".into(),
+        confirmed: "p1".into(),
+    };
+    check(vec![allowed(), alone, whole(Some(1))], &[(TwoPeople, 1), (TwoPeople, 2)]).await;
+
+    let schedule = |verdict| dispose(Element::Recording, Basis::Schedule, verdict);
+    let decided = |recording: &str, destroy| EntryKind::Decided {
+        recording: recording.into(),
+        person: "p1".into(),
+        destroy,
+    };
+    let asks = || verdict(R1, Storage, Restrain);
+    check(vec![decided(R1, true), asks(), schedule(1), disposed(2, true)], &[]).await;
+    check(vec![decided(R1, false), asks(), schedule(1)], &[(DisposalWithoutVerdict, 2)]).await;
+    check(vec![decided("r2", true), asks(), schedule(1)], &[(DisposalWithoutVerdict, 2)]).await;
+    check(vec![asks(), schedule(0), decided(R1, true)], &[(DisposalWithoutVerdict, 1)]).await;
+    check(vec![decided(R1, true), decided(R1, false), asks(), schedule(2)], &[(DisposalWithoutVerdict, 3)])
+        .await;
+}
+
+#[tokio::test]
+async fn no_mask_without_an_intent_and_none_is_lifted_by_one_person() {
+    use Outcome::{Allow, Refuse};
+    use Stage::{Access, Capture};
+    let allowed = || verdict(R1, Access, Allow);
+    let person = Basis::PersonAsks;
+    check(vec![allowed(), mask(false, person, 0, None), masked(1, true)], &[]).await;
+    check(vec![verdict(R1, Capture, Refuse), mask(false, Basis::Rules, 0, None), masked(1, true)], &[]).await;
+    check(vec![masked(0, true)], &[(MaskWithoutIntent, 0)]).await;
+    check(vec![masked(0, false)], &[]).await;
+    let twice = vec![allowed(), mask(false, person, 0, None), masked(1, true), masked(1, true)];
+    check(twice, &[(MaskWithoutIntent, 3)]).await;
+    check(vec![verdict(R1, Access, Refuse), mask(false, person, 0, None)], &[(MaskWithoutIntent, 1)]).await;
+    check(vec![verdict("r2", Access, Allow), mask(false, Basis::Rules, 0, None)], &[(MaskWithoutIntent, 1)])
+        .await;
+
+    let two = || agreed("unmask-recording", R1);
+    check(vec![allowed(), two(), mask(true, person, 0, Some(1)), masked(2, true)], &[]).await;
+    check(vec![allowed(), two(), mask(true, person, 0, None), masked(2, true)], &[(TwoPeople, 2)]).await;
+    check(
+        vec![allowed(), agreed("unmask-recording", "r2"), mask(true, person, 0, Some(1))],
+        &[(TwoPeople, 2)],
+    )
+    .await;
+    check(vec![allowed(), note("n"), mask(true, person, 0, Some(1))], &[(TwoPeople, 2)]).await;
 }
 
 #[tokio::test]

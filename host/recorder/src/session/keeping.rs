@@ -73,10 +73,13 @@ impl Session {
     async fn open(&mut self, verdict: &Verdict, suite: Suite) -> Result<(), RecorderError> {
         let bounds = self.new_bounds(verdict);
         let (client, id, facts) = (&self.client.id, self.recording, self.known.facts());
-        let house = &self.house;
-        let kept = async { Ok::<_, RecorderError>(house.retention.note(client, id, &verdict.terms).await?) };
+        let (house, marks) = (&self.house, self.known.marks(&self.call));
         let listed = house.catalog.put(client, id, "recording", 0, facts);
         let bound = async { Ok::<_, RecorderError>(house.bounds.set(client, id, &bounds).await?) };
+        let kept = async {
+            house.retention.note(client, id, verdict).await?;
+            Ok::<_, RecorderError>(house.retention.begin(client, id, facts.began, &marks).await?)
+        };
         tokio::try_join!(kept, bound, listed)?;
         self.bounds.extend(bounds);
         self.listed = Some(facts.clone());
@@ -90,10 +93,10 @@ impl Session {
     /// Destroys what was kept so far. Whatever is kept later is another recording.
     pub(super) async fn discard(&mut self, why: &str) -> Result<(), RecorderError> {
         self.tape.forget();
-        self.found_late = false;
         self.bounds.clear();
         self.listed = None;
         self.house.late.strike(&self.client.id, self.recording, None).await?;
+        self.house.retention.forget(&self.client.id, self.recording).await?;
         self.known.captured(false);
         let Some(writer) = self.writer.take() else { return Ok(()) };
         let recording = self.house.pseudonym(&self.client.id, self.recording).await?;
@@ -116,10 +119,9 @@ impl Session {
         let seal = writer.seal(self.ending.unwrap_or(SealReason::Interrupted)).await?;
         self.house.enter_seal(&self.client.id, self.recording, &seal).await?;
         self.house.lock_object(&self.client.id, self.recording, &seal.object).await?;
-        if std::mem::take(&mut self.found_late) {
-            self.house.destroy_late(&self.client.id, self.recording).await?;
-        }
         let (client, id, facts) = (&self.client.id, self.recording, self.known.facts());
+        self.house.retention.begin(client, id, facts.began, &self.known.marks(&self.call)).await?;
+        self.house.after_call(client, id, facts).await?;
         self.house.catalog.put(client, id, state_of_seal(seal.end), seal.duration_ms, facts).await?;
         let broke_off = seal.end == SealReason::Interrupted;
         let state = if broke_off { CapturedState::Interrupted } else { CapturedState::Sealed };

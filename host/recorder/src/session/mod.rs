@@ -14,7 +14,7 @@ use caveat_vault::{SealReason, Writer};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    Answer, ClientProfile, Frame, Happening, RecorderError, RecordingState, RunningCall, Who,
+    Answer, ClientProfile, Frame, Happening, RecorderError, RecordingState, RedactionMode, RunningCall, Who,
     assurance::CapturedState,
     bounds::Bound,
     call_clock::CallClock,
@@ -74,8 +74,6 @@ pub(crate) struct Session {
     bounds: Vec<Bound>,
     /// The facts that it was listed with last.
     listed: Option<Facts>,
-    /// Something was removed after it was sealed: its keys are destroyed with the end of the call.
-    found_late: bool,
     ending: Option<SealReason>,
 }
 
@@ -96,7 +94,6 @@ impl Session {
             tape: Tape::new(&house.limits, house.assurance.limits.silence(), legs),
             next_interim: house.limits.interim_every_ms,
             next_listening: LISTEN_EVERY_MS,
-            found_late: false,
             duties: Duties::default(),
             beep_every_s: None,
             plays: false,
@@ -286,7 +283,8 @@ impl Session {
         Ok(answer)
     }
 
-    /// Logs a verdict. What it removes and is sealed already is written down first, so that no crash forgets it.
+    /// Logs a verdict. What it removes and is sealed already, and what goes to escrow with the end of the call, is written
+    /// down first, so that no crash forgets it.
     async fn log(
         &mut self,
         event: &Event,
@@ -296,12 +294,17 @@ impl Session {
     ) -> Result<Logged, RecorderError> {
         let (client, id) = (&self.client.id, self.recording);
         let too_late = if self.writer.is_some() { too_late } else { &[] };
-        self.house.late.note(client, id, too_late).await?;
+        self.house.late.note(client, id, too_late, RedactionMode::Shred).await?;
+        let hidden = self.client.practice.after_call.mode().filter(|_| self.writer.is_some());
+        if let Some(mode) = hidden {
+            self.house.late.note(client, id, verdict.terms.redact.as_slice(), mode).await?;
+        }
         let facts = self.known.facts();
         let logged = self.house.log(client, Some(id), event, facts, verdict, Some(who)).await?;
-        if !too_late.is_empty() {
+        if hidden.is_some() || !too_late.is_empty() {
             self.house.late.ruled(client, id, logged.index).await?;
-            self.found_late = true;
+        }
+        if !too_late.is_empty() {
             self.tell_of_what_is_too_late().await?;
         }
         Ok(logged)
@@ -402,7 +405,7 @@ impl Session {
         }
         let bounds = self.new_bounds(verdict);
         let (house, client) = (&self.house, &self.client.id);
-        let kept = async { Ok::<_, RecorderError>(house.retention.note(client, id, &verdict.terms).await?) };
+        let kept = async { Ok::<_, RecorderError>(house.retention.note(client, id, verdict).await?) };
         tokio::try_join!(kept, async {
             Ok::<_, RecorderError>(house.bounds.set(client, id, &bounds).await?)
         })?;

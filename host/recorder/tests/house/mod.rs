@@ -10,7 +10,7 @@ use caveat_ledger::{Ledger, LogSigner};
 use caveat_model::{Cipher, ClientId, Clock, KeyState, Placement, PlacementTraits, StoreKind, SystemClock};
 use caveat_packs::{ActiveSet, ActiveSets, Archive, PackFile, load};
 use caveat_recorder::{
-    Assurance, AssuranceLimits, ClientProfile, Clients, Limits, PackKeeper, Recorder, Rooms,
+    Assurance, AssuranceLimits, ClientProfile, Clients, Limits, PackKeeper, Practice, Recorder, Rooms,
 };
 use caveat_retention::Retention;
 use caveat_vault::{Keyring, Vault, VaultConfig};
@@ -24,6 +24,8 @@ pub(crate) struct House {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
     pub(crate) client: ClientId,
+    pub(crate) practice: Practice,
+    pub(crate) keeping: caveat_retention::Limits,
 }
 
 pub(crate) struct Open {
@@ -31,6 +33,7 @@ pub(crate) struct Open {
     pub(crate) recorder: Recorder,
     pub(crate) ledger: Ledger,
     pub(crate) vault: Vault,
+    pub(crate) retention: Retention,
     pub(crate) sets: Arc<ActiveSets>,
 }
 
@@ -43,6 +46,9 @@ impl House {
             clock: Arc::new(SystemClock),
             limits: Limits::default(),
             client: "acme".parse().unwrap(),
+            practice: Practice::default(),
+            // No look at the schedule but those that a test asks for.
+            keeping: caveat_retention::Limits { sweep_every_ms: u64::MAX, ..Default::default() },
         }
     }
 
@@ -69,11 +75,11 @@ impl House {
         let declared = declared.iter().map(|file| Arc::new(load(&engine, file, &Value::Null).unwrap()));
         keeper.begin(&self.client, ActiveSet::obeying(declared)).await.unwrap();
         let (d, v, l, c) = (db.clone(), vault.clone(), ledger.clone(), clock.clone());
-        let retention = Retention::open(d, v, l, c).await.unwrap();
+        let retention = Retention::open(d, v, l, c, self.keeping.clone()).await.unwrap();
         let opened = vault.clone();
         let (o, limits) = (vault.opener().clone(), AssuranceLimits::default());
         let assurance = Assurance::open(db.clone(), o, clock.clone(), limits).await.unwrap();
-        let (p, l) = (packs.clone(), ledger.clone());
+        let (p, l, kept) = (packs.clone(), ledger.clone(), retention.clone());
         let rooms = Rooms {
             engine,
             packs: p,
@@ -85,13 +91,13 @@ impl House {
             db,
             clock,
         };
-        let clients: Clients = [profile(&self.client)].into_iter().collect();
+        let clients: Clients = [profile(&self.client, &self.practice)].into_iter().collect();
         let recorder = Recorder::start(rooms, clients, self.limits.clone()).await.unwrap();
-        Open { keeper, recorder, ledger, vault: opened, sets: packs }
+        Open { keeper, recorder, ledger, vault: opened, retention: kept, sets: packs }
     }
 }
 
-fn profile(client: &ClientId) -> ClientProfile {
+fn profile(client: &ClientId, practice: &Practice) -> ClientProfile {
     let (cipher, key) = (Cipher::None, KeyState::None);
     let traits = PlacementTraits::default();
     ClientProfile {
@@ -103,6 +109,6 @@ fn profile(client: &ClientId) -> ClientProfile {
         placement: Placement { kind: StoreKind::Primary, region: None, cipher, key, traits },
         full_need: vec![],
         attributes: vec![],
-        practice: Default::default(),
+        practice: practice.clone(),
     }
 }

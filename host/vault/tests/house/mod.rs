@@ -7,13 +7,16 @@ mod database;
 
 use std::{
     fs,
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use caveat_model::{ClientId, Clock, ManualClock, Moment, RecordingId};
 use caveat_state::Db;
-use caveat_vault::{Codec, Header, KeySource, Keyring, LegInfo, Limits, Suite, Vault, VaultConfig};
+use caveat_vault::{
+    Codec, Cut, Header, KeySource, Keyring, LegInfo, Limits, Suite, Taken, Vault, VaultConfig, VaultError,
+};
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
 
 pub struct House {
@@ -132,6 +135,18 @@ pub fn two_legs() -> Header {
         legs: vec![leg(0), leg(1)],
         suite: Suite::default(),
     }
+}
+
+/// Redacts whole seconds of a leg.
+pub async fn cut(
+    vault: &Vault,
+    client: &ClientId,
+    id: RecordingId,
+    (leg, seconds): (u8, Range<u32>),
+    taken: Taken,
+) -> Result<u32, VaultError> {
+    let reader = vault.reader(client, id).await?;
+    vault.redact(&reader, &[Cut { leg, seconds, edges: vec![] }], taken).await
 }
 
 /// Eight thousand samples that no other second has.

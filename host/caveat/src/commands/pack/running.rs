@@ -2,13 +2,14 @@
 
 use std::{fmt::Write as _, path::PathBuf, process::ExitCode};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use caveat_model::{ClientId, Mode};
 use caveat_packs::{PackFile, read_settings};
 use reqwest::{Client, RequestBuilder, Url};
 use serde_json::Value;
 
 use super::print;
+use crate::commands::running::Running;
 
 /// Which host, and who asks.
 #[derive(Debug, clap::Args)]
@@ -16,15 +17,8 @@ pub(crate) struct Host {
     /// Whose packs.
     #[arg(long)]
     client: ClientId,
-    /// The running host.
-    #[arg(long, env = "CAVEAT_URL", default_value = "http://127.0.0.1:8480")]
-    url: String,
-    /// Environment variable with a machine token of the client (`caveat token create --scopes admin,read-api`).
-    #[arg(long, default_value = "CAVEAT_TOKEN", value_name = "NAME")]
-    token_env: String,
-    /// Print the host's answer as JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    running: Running,
 }
 
 #[derive(Debug, clap::Args)]
@@ -76,14 +70,16 @@ pub(crate) struct RollbackArgs {
 pub(crate) async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let url = args.host.at("/v1/packs", [("limit", Some(args.limit.to_string()))])?;
     let answer = args.host.ask(Client::new().get(url)).await?;
-    print(&answer, args.host.json, |_| listing(&answer))?;
+    print(&answer, args.host.running.json, |_| listing(&answer))?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) async fn monitor(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let url = args.host.at("/v1/packs/monitor", [("limit", Some(args.limit.to_string()))])?;
     let answer = args.host.ask(Client::new().get(url)).await?;
-    print(&answer, args.host.json, |_| answer.as_array().into_iter().flatten().map(difference).collect())?;
+    print(&answer, args.host.running.json, |_| {
+        answer.as_array().into_iter().flatten().map(difference).collect()
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -117,15 +113,14 @@ pub(crate) async fn rollback(args: &RollbackArgs) -> anyhow::Result<ExitCode> {
 
 async fn changed(host: &Host, request: RequestBuilder) -> anyhow::Result<ExitCode> {
     let set = host.ask(request).await?;
-    print(&set, host.json, |_| format!("in force:\n{}", line(&set)))?;
+    print(&set, host.running.json, |_| format!("in force:\n{}", line(&set)))?;
     Ok(ExitCode::SUCCESS)
 }
 
 impl Host {
     /// A route of the host, with what is asked of it and whose.
     fn at<const N: usize>(&self, path: &str, asked: [(&str, Option<String>); N]) -> anyhow::Result<Url> {
-        let url = format!("{}{path}", self.url.trim_end_matches('/'));
-        let mut url = Url::parse(&url).with_context(|| format!("--url {} is no address", self.url))?;
+        let mut url = self.running.at(path)?;
         url.query_pairs_mut()
             .append_pair("client", self.client.as_str())
             .extend_pairs(asked.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))));
@@ -133,18 +128,7 @@ impl Host {
     }
 
     async fn ask(&self, request: RequestBuilder) -> anyhow::Result<Value> {
-        let token = std::env::var(&self.token_env).with_context(|| {
-            format!("{} is not set: put a machine token of client `{}` into it", self.token_env, self.client)
-        })?;
-        let request = request.bearer_auth(token.trim());
-        let answer = request.send().await.with_context(|| format!("no host answers at {}", self.url))?;
-        let status = answer.status();
-        let body: Value = answer.json().await.with_context(|| format!("{} is no Caveat host", self.url))?;
-        if !status.is_success() {
-            let detail = body["detail"].as_str().unwrap_or("the host did not say why");
-            bail!("{detail} ({status}); the packs in force stay");
-        }
-        Ok(body)
+        self.running.ask(request).await.context("the packs in force stay")
     }
 }
 

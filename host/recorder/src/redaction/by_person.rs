@@ -1,0 +1,223 @@
+//! A person has a stretch redacted. Log before act: the packs rule on it, the intent goes to the ledger, then the act, then
+//! its result. Masking takes one person; shredding and lifting a mask take a second one who confirms.
+
+use caveat_access::SignedIn;
+use caveat_ledger::EntryKind;
+use caveat_model::{
+    Act, Basis, ClientId, Disposal, Element, Facts, Outcome, Purpose, RecordingId, Span, SpanSet,
+};
+use caveat_retention::Told;
+use caveat_vault::VaultError;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Asked, Decided, Recorder, RecorderError, RedactionMode, Who,
+    catalog::Listed,
+    house::first_of,
+    listen::{Granted, decided},
+};
+
+/// The rule that gaps name which a person's wish has left.
+const RULE: &str = "person";
+
+/// What somebody wants redacted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct NewRedaction {
+    /// Which stretch; without a leg, of all legs.
+    pub span: Span,
+    /// For ever, or not.
+    pub mode: RedactionMode,
+    /// Why, in the contract's terms.
+    pub purpose: Purpose,
+    /// Why, in the person's own words.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// What was redacted, or brought back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Redacted {
+    /// Of which recording.
+    pub recording: RecordingId,
+    /// Names the mask when it is to be lifted; none: the recording had nothing there, or it was shredded.
+    pub mask: Option<u32>,
+    /// Where the result stands in the ledger.
+    pub ledger_index: u64,
+}
+
+/// A mask that can be lifted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MaskInForce {
+    /// Its number within the recording.
+    pub mask: u32,
+    /// The whole seconds whose keys are in escrow.
+    pub spans: Vec<Span>,
+}
+
+/// Two people who agreed, and where that stands in the ledger.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Agreement {
+    pub(crate) index: u64,
+}
+
+impl Recorder {
+    /// Hides a stretch until two people bring it back; `Ok(Err(..))`: the packs refuse.
+    ///
+    /// # Errors
+    /// [`RecorderError::NoSuchRecording`], [`RecorderError::NotKept`], [`RecorderError::EmptySpan`].
+    pub async fn mask(
+        &self,
+        who: &SignedIn,
+        id: RecordingId,
+        wanted: &NewRedaction,
+    ) -> Result<Result<Redacted, Decided>, RecorderError> {
+        not_empty(&wanted.span)?;
+        let granted = match self.may_redact(who, id, wanted).await? {
+            Ok(granted) => granted,
+            Err(decided) => return Ok(Err(decided)),
+        };
+        let (client, verdict) = (&who.client, granted.verdict);
+        let recording = self.house.pseudonym(client, id).await?;
+        let (lift, basis) = (false, Basis::PersonAsks);
+        let intent = EntryKind::MaskIntent { recording, lift, number: None, basis, verdict, agreed: None };
+        let intent = self.house.enter(client, intent).await?;
+        let done = self.house.redact(client, id, &[wanted.span], RULE, wanted.mode.taken()).await;
+        let number = done.as_ref().ok().copied().flatten();
+        let result = EntryKind::MaskResult { intent, ok: done.is_ok(), number };
+        let ledger_index = self.house.enter(client, result).await?;
+        self.result(client, granted.intent, done.is_ok(), 0).await?;
+        Ok(Ok(Redacted { recording: id, mask: done?, ledger_index }))
+    }
+
+    /// The masks of a recording.
+    pub async fn masks(&self, client: &ClientId, id: RecordingId) -> Result<Vec<MaskInForce>, RecorderError> {
+        self.house.catalog.state_of(client, id).await?;
+        let span = |(leg, seconds): &(u8, std::ops::Range<u32>)| Span {
+            leg: Some(*leg),
+            start: seconds.start.saturating_mul(1_000),
+            end: seconds.end.saturating_mul(1_000),
+        };
+        let masks = self.house.vault.masks(client, id).await?;
+        let mask = |m: &caveat_vault::Mask| MaskInForce {
+            mask: m.number,
+            spans: m.hides.iter().map(span).collect(),
+        };
+        Ok(masks.iter().map(mask).collect())
+    }
+
+    /// Whether the packs let this person have something redacted; the intent is logged, and nothing done yet.
+    pub(crate) async fn may_redact(
+        &self,
+        who: &SignedIn,
+        id: RecordingId,
+        wanted: &NewRedaction,
+    ) -> Result<Result<Granted, Decided>, RecorderError> {
+        let asked = to_redact(Some(wanted.span), wanted.purpose, &wanted.reason);
+        let (_, facts) = self.kept(&who.client, id).await?;
+        self.decide(who, Some(id), facts, &asked).await
+    }
+
+    /// Destroys a stretch for ever. Two people agreed; the packs are asked once more, as on any destruction.
+    pub(crate) async fn shred(
+        &self,
+        second: &SignedIn,
+        id: RecordingId,
+        wanted: &NewRedaction,
+        agreed: Agreement,
+    ) -> Result<Result<Redacted, Decided>, RecorderError> {
+        let client = &second.client;
+        let mut granted = match self.may_redact(second, id, wanted).await? {
+            Ok(granted) => granted,
+            Err(decided) => return Ok(Err(decided)),
+        };
+        let disposal = Disposal { what: Element::Segment, basis: Basis::PersonAsks };
+        let by = Who::new(format!("person {}", second.person), wanted.reason.as_str());
+        let facts = std::mem::take(&mut granted.facts);
+        let logged = self.house.rule_on_disposal(client, id, facts, disposal, Some(&by)).await?;
+        if logged.verdict.outcome != Outcome::Allow {
+            self.result(client, granted.intent, false, 0).await?;
+            return Ok(Err(decided(&logged, &SpanSet::default(), granted.intent)));
+        }
+        let intent = EntryKind::DisposalIntent {
+            recording: self.house.pseudonym(client, id).await?,
+            what: disposal.what,
+            basis: disposal.basis,
+            verdict: logged.index,
+            agreed: Some(agreed.index),
+        };
+        let intent = self.house.enter(client, intent).await?;
+        let done = self.house.redact(client, id, &[wanted.span], RULE, wanted.mode.taken()).await;
+        let result = EntryKind::DisposalResult { intent, ok: done.is_ok() };
+        let ledger_index = self.house.enter(client, result).await?;
+        self.result(client, granted.intent, done.is_ok(), 0).await?;
+        done?;
+        let (rule, _) = first_of(&logged.verdict);
+        let told = Told { disposal, rule, verdict: logged.index, intent, result: ledger_index };
+        self.house.retention.receipt(client, id, &told).await?;
+        Ok(Ok(Redacted { recording: id, mask: None, ledger_index }))
+    }
+
+    /// Brings back what a mask hides. Two people agreed.
+    pub(crate) async fn unmask(
+        &self,
+        second: &SignedIn,
+        id: RecordingId,
+        (number, purpose, reason): (u32, Purpose, &str),
+        agreed: Agreement,
+    ) -> Result<Result<Redacted, Decided>, RecorderError> {
+        let client = &second.client;
+        let (_, facts) = self.kept(client, id).await?;
+        let asked = to_redact(None, purpose, reason);
+        let granted = match self.decide(second, Some(id), facts, &asked).await? {
+            Ok(granted) => granted,
+            Err(decided) => return Ok(Err(decided)),
+        };
+        let intent = EntryKind::MaskIntent {
+            recording: self.house.pseudonym(client, id).await?,
+            lift: true,
+            number: Some(number),
+            basis: Basis::PersonAsks,
+            verdict: granted.verdict,
+            agreed: Some(agreed.index),
+        };
+        let intent = self.house.enter(client, intent).await?;
+        let done = match self.house.vault.unmask(client, id, number).await {
+            Err(VaultError::NoSuchMask { .. }) => Err(RecorderError::NoSuchMask { id, mask: number }),
+            done => done.map_err(RecorderError::from),
+        };
+        let result = EntryKind::MaskResult { intent, ok: done.is_ok(), number: Some(number) };
+        let ledger_index = self.house.enter(client, result).await?;
+        self.result(client, granted.intent, done.is_ok(), 0).await?;
+        done?;
+        Ok(Ok(Redacted { recording: id, mask: Some(number), ledger_index }))
+    }
+
+    /// A recording of which something is kept.
+    pub(crate) async fn kept(
+        &self,
+        client: &ClientId,
+        id: RecordingId,
+    ) -> Result<(Listed, Facts), RecorderError> {
+        let (listed, facts) = self.house.catalog.get(client, id).await?;
+        if listed.state != "sealed" && listed.state != "interrupted" {
+            return Err(RecorderError::NotKept { id, state: listed.state });
+        }
+        Ok((listed, facts))
+    }
+}
+
+/// Redacting and bringing back are one act in the contract.
+pub(crate) fn to_redact(span: Option<Span>, purpose: Purpose, reason: &str) -> Asked {
+    Asked { act: Act::Redact, span, reason: reason.to_owned(), ..Asked::to_play(purpose) }
+}
+
+pub(crate) fn not_empty(span: &Span) -> Result<(), RecorderError> {
+    if span.start < span.end {
+        Ok(())
+    } else {
+        Err(RecorderError::EmptySpan { start: span.start, end: span.end })
+    }
+}
