@@ -37,7 +37,7 @@ use tokio_rustls::{
     },
 };
 
-use super::{Siprec, SiprecLimits};
+use super::{Siprec, SiprecLimits, unknown::Answering};
 use crate::error::CaptureError;
 
 /// What the kernel is asked to hold of a burst of calls; it gives what `net.core.rmem_max` allows.
@@ -85,7 +85,7 @@ pub(super) async fn open(siprec: &Arc<Siprec>, limits: &SiprecLimits) -> Result<
     let guard = doorman.clone();
     transport.set_whitelist(move |source| std::future::ready(guard.lets_in(source)));
     if let Some(address) = siprec.listen_udp {
-        let udp = udp(address, &stop).await.map_err(|source| listening("UDP", address, source))?;
+        let udp = udp(address, &doorman, &stop).await.map_err(|source| listening("UDP", address, source))?;
         transport.add_transport(udp.into());
     }
     let endpoint = EndpointBuilder::new().with_transport_layer(transport).with_user_agent(USER_AGENT).build();
@@ -118,7 +118,11 @@ fn listening(transport: &'static str, address: SocketAddr, source: std::io::Erro
     CaptureError::Listen { transport, address, source }
 }
 
-async fn udp(address: SocketAddr, stop: &CancellationToken) -> std::io::Result<UdpConnection> {
+async fn udp(
+    address: SocketAddr,
+    doorman: &Doorman,
+    stop: &CancellationToken,
+) -> std::io::Result<UdpConnection> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_recv_buffer_size(UDP_BUFFER_BYTES)?;
     socket.set_nonblocking(true)?;
@@ -126,6 +130,7 @@ async fn udp(address: SocketAddr, stop: &CancellationToken) -> std::io::Result<U
     let socket = UdpSocket::from_std(socket.into())?;
     let local = SipConnection::resolve_bind_address(socket.local_addr()?);
     let addr = SipAddr { r#type: Some(Transport::Udp), addr: local.into() };
+    let socket = Answering { socket, doorman: doorman.clone() };
     let inner = UdpInner { conn: Arc::new(socket), addr };
     Ok(UdpConnection::attach(inner, None, Some(stop.child_token())).await)
 }
@@ -267,7 +272,7 @@ fn names(certificate: &CertificateDer) -> Vec<String> {
 
 /// Lets trunks in, and of strangers so many a second that they can be told no, and nobody can be kept busy.
 #[derive(Clone)]
-struct Doorman {
+pub(super) struct Doorman {
     siprec: Arc<Siprec>,
     strangers_per_s: u32,
     strangers: Arc<Mutex<(Instant, u32)>>,
@@ -278,7 +283,7 @@ impl Doorman {
         Self { siprec, strangers_per_s, strangers: Arc::new(Mutex::new((Instant::now(), 0))) }
     }
 
-    fn lets_in(&self, source: IpAddr) -> bool {
+    pub(super) fn lets_in(&self, source: IpAddr) -> bool {
         if self.siprec.knows(source) {
             return true;
         }

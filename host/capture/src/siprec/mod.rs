@@ -16,9 +16,10 @@
 //!
 //! What the rules say reaches the client too: a call that may not be recorded is answered as its trunk wants it, and a
 //! pause is asked for by a re-INVITE. Notices and consents come by the API, as for every protocol. A request that cannot
-//! be used is refused with a reason in `Warning`; metadata that cannot be used costs nobody a recording. Retransmissions,
-//! timers and CANCEL are the SIP stack's. Never answers before it has ruled, never ends a phone call: only the session that
-//! records it.
+//! be used is refused with a reason in `Warning`, one of a method that nobody knows with 501; metadata that cannot be
+//! used costs nobody a recording. Retransmissions, timers and CANCEL are the SIP stack's. No provisional response but 100
+//! is ever sent, so that a client which requires `100rel` has none to acknowledge by PRACK (RFC 3262 section 3). Never
+//! answers before it has ruled, never ends a phone call: only the session that records it.
 
 pub(crate) mod body;
 mod desk;
@@ -28,12 +29,13 @@ mod listen;
 mod media;
 pub(crate) mod metadata;
 mod opening;
-mod parties;
+pub(crate) mod parties;
 mod peer;
 mod replies;
 pub(crate) mod sdp;
-mod settings;
+pub(crate) mod settings;
 mod timer;
+pub(crate) mod unknown;
 
 use std::{sync::Arc, time::Duration};
 

@@ -12,7 +12,7 @@ use caveat_recorder::RecorderError;
 /// Extensions that a request may require (RFC 7866 section 11, RFC 4028, RFC 3262). Responses before the final one are
 /// never sent but for 100, so that there is none to be acknowledged by a PRACK.
 const SUPPORTED: [&str; 3] = ["siprec", "timer", "100rel"];
-const ALLOWED: &str = "INVITE, ACK, CANCEL, BYE, UPDATE, OPTIONS, PRACK";
+pub(super) const ALLOWED: &str = "INVITE, ACK, CANCEL, BYE, UPDATE, OPTIONS, PRACK";
 const ACCEPTED: &str =
     "application/sdp, application/rs-metadata+xml, application/rs-metadata, multipart/mixed";
 const WARNING_BYTES_MAX: usize = 200;
@@ -74,14 +74,15 @@ pub(super) async fn answer(tx: &mut Transaction, status: u16, mut headers: Vec<H
         headers.push(Header::ContentType("application/sdp".into()));
     }
     let method = tx.original.method;
-    count(method, status);
+    count(&method.to_string(), status);
     if let Err(error) = tx.reply_with(StatusCode::from(status), headers, sdp.map(String::into_bytes)).await {
         tracing::warn!(%method, status, %error, "a SIP response could not be sent");
     }
 }
 
-fn count(method: Method, status: u16) {
-    let (method, status) = (method.to_string(), status.to_string());
+/// Counts a request and what it was answered.
+pub(super) fn count(method: &str, status: u16) {
+    let (method, status) = (method.to_owned(), status.to_string());
     metrics::counter!("caveat_siprec_requests_total", "method" => method, "status" => status).increment(1);
 }
 
