@@ -31,8 +31,9 @@ pub(super) struct Line {
     sources: Vec<Source>,
     /// The source that is heard.
     playing: Option<u32>,
-    /// Packets that may still come now, and when that was reckoned.
-    allowance: (f64, f64),
+    /// How much more may come now: of the source that is heard, and of everybody else.
+    own: Allowance,
+    others: Allowance,
     pub(super) heard: Heard,
     pub(super) stats: Stats,
     pub(super) reporter: Reporter,
@@ -41,7 +42,7 @@ pub(super) struct Line {
 impl Line {
     pub(super) fn new(plan: Plan, settings: Arc<Media>) -> Self {
         let crypto = plan.srtp.clone().map(|keys| Crypto::new(keys, settings.sources_max));
-        let allowance = (f64::from(settings.packets_per_second_max) * BURST_S, 0.0);
+        let allowance = Allowance::new(settings.packets_per_second_max);
         let reporter = Reporter::new(&settings);
         Self {
             settings,
@@ -50,7 +51,8 @@ impl Line {
             latched: None,
             sources: vec![],
             playing: None,
-            allowance,
+            own: allowance,
+            others: allowance,
             heard: Heard::default(),
             stats: Stats::default(),
             reporter,
@@ -69,18 +71,19 @@ impl Line {
         self.plan = plan;
     }
 
-    /// A datagram on the RTP port.
+    /// A datagram on the RTP port. Whoever sends what is not wanted uses up nobody else's allowance.
     pub(super) fn datagram(&mut self, bytes: &[u8], from: SocketAddr, arrival: f64) {
-        if !self.may_come(arrival) {
-            self.stats.bad += 1;
-        } else if is_rtcp(bytes) {
-            self.rtcp(bytes, from, arrival);
-        } else if self
-            .latched
-            .is_some_and(|(whose, heard)| whose != from && arrival - heard < self.relatch_s())
-        {
+        if is_rtcp(bytes) {
+            self.control_datagram(bytes, from, arrival);
+            return;
+        }
+        if self.latched.is_some_and(|(whose, heard)| whose != from && arrival - heard < self.relatch_s()) {
             self.stats.stray += 1;
-        } else if self.rtp(bytes, arrival).is_some() {
+            return;
+        }
+        let is_heard = self.playing.is_some() && ssrc(bytes) == self.playing;
+        let allowance = if is_heard { &mut self.own } else { &mut self.others };
+        if allowance.takes(arrival) && self.rtp(bytes, arrival).is_some() {
             self.latched = Some((from, arrival));
             self.stats.bytes += bytes.len() as u64;
         } else {
@@ -90,7 +93,7 @@ impl Line {
 
     /// A datagram on the RTCP port.
     pub(super) fn control_datagram(&mut self, bytes: &[u8], from: SocketAddr, arrival: f64) {
-        if self.may_come(arrival) {
+        if self.others.takes(arrival) {
             self.rtcp(bytes, from, arrival);
         } else {
             self.stats.bad += 1;
@@ -140,14 +143,6 @@ impl Line {
         self.settings.relatch_ms as f64 / 1_000.0
     }
 
-    fn may_come(&mut self, now: f64) -> bool {
-        let per_second = f64::from(self.settings.packets_per_second_max);
-        let (left, reckoned) = self.allowance;
-        let left = (left + (now - reckoned).max(0.0) * per_second).min(per_second * BURST_S);
-        self.allowance = ((left - 1.0).max(0.0), now.max(reckoned));
-        left >= 1.0
-    }
-
     /// None if it is no packet of this m-line.
     fn rtp(&mut self, bytes: &[u8], arrival: f64) -> Option<()> {
         let clear = match &mut self.crypto {
@@ -190,16 +185,17 @@ impl Line {
         source.take(packet, &self.settings, &mut self.stats, &mut self.heard);
     }
 
-    /// A source is heard if nobody else is, or whoever was has fallen silent.
+    /// A source is heard if nobody else is, or whoever was has fallen silent. Not with its
+    /// first packet (RFC 3550 A.1, MIN_SEQUENTIAL): whoever makes sources up sends no second one.
     fn let_play(&mut self, place: usize, now: f64) {
         let Some(source) = self.sources.get(place) else { return };
-        let (ssrc, came) = (source.ssrc, source.began_at);
+        let (ssrc, came, is_new) = (source.ssrc, source.began_at, source.order.is_empty());
         if self.playing == Some(ssrc) {
             return;
         }
         let other = self.sources.iter_mut().find(|s| Some(s.ssrc) == self.playing);
         if let Some(other) = other {
-            if now - other.heard_at.max(came) < SILENT_S {
+            if now - other.heard_at.max(came) < SILENT_S || is_new {
                 return;
             }
             other.give_way(&mut self.stats, &mut self.heard);
@@ -270,6 +266,36 @@ impl Line {
             }
         }
     }
+}
+
+/// So many packets a second, and those of a second at once.
+#[derive(Debug, Clone, Copy)]
+struct Allowance {
+    per_second: f64,
+    left: f64,
+    /// When that was reckoned.
+    at: f64,
+}
+
+impl Allowance {
+    fn new(per_second: u32) -> Self {
+        let per_second = f64::from(per_second);
+        Self { per_second, left: per_second * BURST_S, at: 0.0 }
+    }
+
+    /// Whether one more may come now.
+    fn takes(&mut self, now: f64) -> bool {
+        let since = (now - self.at).max(0.0);
+        let left = (self.left + since * self.per_second).min(self.per_second * BURST_S);
+        let may_come = left >= 1.0;
+        (self.left, self.at) = ((left - 1.0).max(0.0), now.max(self.at));
+        may_come
+    }
+}
+
+/// The source of a packet, which is in the clear under SRTP too (RFC 3711 3.1).
+fn ssrc(bytes: &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.get(8..12)?.try_into().ok()?))
 }
 
 /// RFC 5761 4: payload types 64 to 95 are left to RTCP, and no sound has them.

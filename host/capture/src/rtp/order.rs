@@ -98,6 +98,11 @@ impl Order {
         Place::Restart(self.first)
     }
 
+    /// Whether no packet came yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.received == 0
+    }
+
     /// Packets that never came.
     pub(super) fn lost(&self) -> u64 {
         self.lost_before + self.expected().saturating_sub(self.received)
