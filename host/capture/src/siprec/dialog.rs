@@ -274,8 +274,17 @@ impl Dialog {
             self.media.change(offer).await;
         }
         if let Some(news) = news {
-            self.metadata = std::mem::take(&mut self.metadata).merged(news);
-            self.lacks_metadata = self.metadata.has_unknown_ids();
+            let all = self.metadata.clone().merged(news);
+            // Updates that only ever add would fill the memory.
+            if all.len() <= limits.metadata_elements_max {
+                self.metadata = all;
+                self.lacks_metadata = self.metadata.has_unknown_ids();
+            } else {
+                tracing::warn!(
+                    call = self.peer.call_id,
+                    "an update of metadata was passed over: it is too much in all"
+                );
+            }
         }
         self.note_pause().await;
         self.note_parties().await;

@@ -31,7 +31,8 @@ pub struct SiprecLimits {
     pub parties_max: usize,
     /// Formats of a media line that are looked at.
     pub formats_max: usize,
-    /// Elements of a metadata document; one with more is taken for broken.
+    /// Elements of a metadata document; one with more is taken for broken. An update after which a session would have more
+    /// sessions, participants, streams and ties between them is passed over.
     pub metadata_elements_max: usize,
     /// Depth of a metadata document; one that is deeper is taken for broken.
     pub metadata_depth_max: usize,

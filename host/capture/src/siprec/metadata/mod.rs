@@ -102,6 +102,12 @@ impl Metadata {
         self
     }
 
+    /// How many things it is about.
+    pub(crate) fn len(&self) -> usize {
+        let Self { is_partial: _, sessions, participants, streams, memberships, voices } = self;
+        sessions.len() + participants.len() + streams.len() + memberships.len() + voices.len()
+    }
+
     /// Whether it names an id that was never explained.
     pub(crate) fn has_unknown_ids(&self) -> bool {
         let stream = |id: &String| self.streams.iter().any(|s| s.id == *id);
