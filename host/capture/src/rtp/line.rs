@@ -185,17 +185,19 @@ impl Line {
         source.take(packet, &self.settings, &mut self.stats, &mut self.heard);
     }
 
-    /// A source is heard if nobody else is, or whoever was has fallen silent. Not with its
-    /// first packet (RFC 3550 A.1, MIN_SEQUENTIAL): whoever makes sources up sends no second one.
+    /// A source is heard if nobody else is, or whoever was has fallen silent or said goodbye. Not with its first packet
+    /// (RFC 3550 A.1, MIN_SEQUENTIAL): whoever makes sources up sends no second one.
     fn let_play(&mut self, place: usize, now: f64) {
-        let Some(source) = self.sources.get(place) else { return };
-        let (ssrc, came, is_new) = (source.ssrc, source.began_at, source.order.is_empty());
+        let Some(source) = self.sources.get_mut(place) else { return };
+        source.is_gone = false;
+        let (ssrc, came, is_new) = (source.ssrc, source.began_at, source.order.came() == 0);
         if self.playing == Some(ssrc) {
             return;
         }
         let other = self.sources.iter_mut().find(|s| Some(s.ssrc) == self.playing);
         if let Some(other) = other {
-            if now - other.heard_at.max(came) < SILENT_S || is_new {
+            let is_silent = other.is_gone || now - other.heard_at.max(came) >= SILENT_S;
+            if is_new || !is_silent {
                 return;
             }
             other.give_way(&mut self.stats, &mut self.heard);
@@ -206,18 +208,22 @@ impl Line {
         }
     }
 
-    /// Forgets the source that has been silent for longest, if there are too many.
+    /// Forgets a source, if there are too many: of those that are not heard, one that sent a single packet before the others,
+    /// then the one that has been silent for longest.
     fn make_room(&mut self) {
         if self.sources.len() < self.settings.sources_max {
             return;
         }
-        let oldest = self
+        let least = self
             .sources
             .iter()
             .enumerate()
             .filter(|(_, s)| Some(s.ssrc) != self.playing || self.sources.len() == 1)
-            .min_by(|(_, a), (_, b)| a.heard_at.total_cmp(&b.heard_at));
-        if let Some((place, _)) = oldest {
+            .min_by(|(_, a), (_, b)| {
+                let (once, also_once) = (a.order.came() < 2, b.order.came() < 2);
+                also_once.cmp(&once).then(a.heard_at.total_cmp(&b.heard_at))
+            });
+        if let Some((place, _)) = least {
             self.remove(place);
         }
     }
@@ -249,8 +255,10 @@ impl Line {
         for told in told {
             match told {
                 Told::Bye { ssrc } => {
-                    if let Some(place) = self.sources.iter().position(|s| s.ssrc == ssrc) {
-                        self.remove(place);
+                    // Whoever says so for a source that goes on has done it no harm.
+                    if let Some(source) = self.sources.iter_mut().find(|s| s.ssrc == ssrc) {
+                        source.finish(source.heard_at, &mut self.stats, &mut self.heard);
+                        source.is_gone = true;
                     }
                 }
                 Told::Clock { ssrc, ntp, stamp } => {

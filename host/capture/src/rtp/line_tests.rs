@@ -339,9 +339,34 @@ fn a_flood_is_cut_off_and_forgotten() {
     for n in 0..10_000u32 {
         line.datagram(&packet(n as u16, n * 160, 0, &[CLICK; 160]), address(4_000), 0.5);
     }
-    assert_eq!((line.stats.packets, line.stats.bad), (500, 9_500));
+    // The first of them was nobody's yet.
+    assert_eq!((line.stats.packets, line.stats.bad), (501, 9_499));
     send(&mut line, 10_000, 50, 4_000);
-    assert_eq!(line.stats.packets, 550);
+    assert_eq!(line.stats.packets, 551);
+}
+
+#[test]
+fn sources_that_are_made_up_cost_the_one_that_is_heard_nothing() {
+    let mut line = line();
+    send(&mut line, 0, 50, 4_000);
+    for n in 50..250u16 {
+        let at = f64::from(n + 1) * 0.02;
+        // More of them than the line takes in a second, from the very same address, each once; and a forged goodbye.
+        for made_up in 0..40u32 {
+            let mut bytes = packet(made_up as u16, 0, 0, &[0x10; 160]);
+            bytes[8..12].copy_from_slice(&(1_000 + u32::from(n) * 40 + made_up).to_be_bytes());
+            line.datagram(&bytes, address(4_000), at);
+        }
+        line.control_datagram(
+            &[0x80, 201, 0, 1, 0, 0, 0, 9, 0x81, 203, 0, 1, 0, 0, 0, 7],
+            address(4_001),
+            at,
+        );
+        line.datagram(&packet(n, u32::from(n) * 160, 0, &[CLICK; 160]), address(4_000), at);
+        line.tick(at);
+    }
+    line.finish(6.0);
+    assert_eq!(heard(&mut line), [(0, 250 * 160)]);
 }
 
 #[test]

@@ -98,9 +98,9 @@ impl Order {
         Place::Restart(self.first)
     }
 
-    /// Whether no packet came yet.
-    pub(super) fn is_empty(&self) -> bool {
-        self.received == 0
+    /// Packets that came, each counted once.
+    pub(super) fn came(&self) -> u64 {
+        self.received
     }
 
     /// Packets that never came.

@@ -91,6 +91,8 @@ pub(super) struct Source {
     pub(super) began_at: f64,
     /// What other sources say of its place, in seconds; see [`super::align`].
     pub(super) correction: f64,
+    /// It has said goodbye (RFC 3550 6.6), and nothing came since.
+    pub(super) is_gone: bool,
     /// False while another source has the m-line: what comes waits.
     playing: bool,
     clock_hz: u32,
@@ -117,6 +119,7 @@ impl Source {
             heard_at: first.arrival,
             began_at: first.arrival,
             correction: 0.0,
+            is_gone: false,
             playing: false,
             clock_hz: first.format.clock_hz,
             ticks: i64::from(first.stamp),
