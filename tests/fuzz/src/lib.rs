@@ -8,12 +8,14 @@ mod packs;
 mod parsers;
 mod sealed;
 mod seeds;
+mod telephony;
 
 pub use mutate::mutations;
 pub use packs::{let_the_snapshotter_give_up, pack_file, pack_load, ruling};
-pub use parsers::{case_file, event_line, lock_file, manifest, note, settings, twilio, wav};
+pub use parsers::{case_file, event_line, lock_file, manifest, note, settings, wav};
 pub use sealed::{ledger_bundle, vault};
 pub use seeds::seeds;
+pub use telephony::{audiohook, audiosocket, metadata, rtp, sdp, sip_body, sip_unknown, twilio};
 
 /// A function of bytes under a name.
 pub struct Target {
@@ -26,17 +28,24 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 20] = [
+    Target { name: "audiohook", run: audiohook, tried_in_tests: 500 },
+    Target { name: "audiosocket", run: audiosocket, tried_in_tests: 500 },
     Target { name: "case-file", run: case_file, tried_in_tests: 20 },
     Target { name: "event-line", run: event_line, tried_in_tests: 500 },
     Target { name: "ledger-bundle", run: ledger_bundle, tried_in_tests: 500 },
     Target { name: "lock-file", run: lock_file, tried_in_tests: 500 },
     Target { name: "manifest", run: manifest, tried_in_tests: 20 },
+    Target { name: "metadata", run: metadata, tried_in_tests: 200 },
     Target { name: "note", run: note, tried_in_tests: 200 },
     Target { name: "pack-file", run: pack_file, tried_in_tests: 200 },
     Target { name: "pack-load", run: pack_load, tried_in_tests: 2 },
+    Target { name: "rtp", run: rtp, tried_in_tests: 100 },
     Target { name: "ruling", run: ruling, tried_in_tests: 500 },
+    Target { name: "sdp", run: sdp, tried_in_tests: 500 },
     Target { name: "settings", run: settings, tried_in_tests: 20 },
+    Target { name: "sip-body", run: sip_body, tried_in_tests: 500 },
+    Target { name: "sip-unknown", run: sip_unknown, tried_in_tests: 500 },
     Target { name: "twilio", run: twilio, tried_in_tests: 500 },
     Target { name: "vault", run: vault, tried_in_tests: 500 },
     Target { name: "wav", run: wav, tried_in_tests: 500 },

@@ -1,4 +1,4 @@
-//! Texts: manifests, settings, cases, events, locks, notes, messages of the wire.
+//! Texts: manifests, settings, cases, events, locks, notes; uploaded files.
 
 use std::{path::Path, sync::OnceLock};
 
@@ -100,14 +100,6 @@ pub fn note(data: &[u8]) {
                 assert_eq!(key.to_string().parse::<VerifierKey>().expect("it was read before"), key);
             }
         }
-    }
-}
-
-/// A text message of Twilio's Media Streams.
-pub fn twilio(data: &[u8]) {
-    let Ok(text) = str::from_utf8(data) else { return };
-    if let Err(refused) = caveat_capture::fuzz::twilio(text) {
-        assert!(!refused.is_empty());
     }
 }
 

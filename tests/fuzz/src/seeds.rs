@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 
-use crate::{guests::RULING_AT, packs};
+use crate::{guests::RULING_AT, packs, telephony};
 
 /// The seeds of a target.
 pub fn seeds(target: &str) -> Vec<Vec<u8>> {
@@ -23,10 +23,9 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "pack-load" => loads(),
         "ruling" => rulings(),
         "settings" => settings(),
-        "twilio" => messages(),
         "vault" => parts(),
         "wav" => vec![wav(7, 8, 1, &[0xff; 80]), wav(1, 16, 2, &[0; 160])],
-        _ => vec![],
+        target => telephony::seeds(target),
     }
 }
 
@@ -39,7 +38,7 @@ fn read(path: &str) -> Vec<u8> {
 }
 
 /// Every file of a folder, by name.
-fn files(folder: &str, extension: &str) -> Vec<Vec<u8>> {
+pub(crate) fn files(folder: &str, extension: &str) -> Vec<Vec<u8>> {
     let mut paths: Vec<_> = fs::read_dir(root().join(folder))
         .unwrap_or_else(|e| panic!("{folder}: {e}"))
         .filter_map(|entry| Some(entry.ok()?.path()))
@@ -193,22 +192,6 @@ fn settings() -> Vec<Vec<u8>> {
         seeds.push([&read(&format!("{dir}/settings.schema.json"))[..], b"\0{}"].concat());
     }
     seeds
-}
-
-fn messages() -> Vec<Vec<u8>> {
-    let stream = "MZ1";
-    let messages = [
-        json!({ "event": "connected", "protocol": "Call", "version": "1.0.0" }),
-        json!({ "event": "start", "sequenceNumber": "1", "streamSid": stream, "start": { "streamSid": stream,
-            "callSid": "CA1", "tracks": ["inbound", "outbound"], "mediaFormat": { "encoding": "audio/x-mulaw",
-            "sampleRate": 8000, "channels": 1 }, "customParameters": { "token": "t" } } }),
-        json!({ "event": "media", "sequenceNumber": "3", "streamSid": stream,
-            "media": { "track": "inbound", "chunk": "1", "timestamp": "5", "payload": "/3+A" } }),
-        json!({ "event": "dtmf", "sequenceNumber": "5", "streamSid": stream,
-            "dtmf": { "track": "inbound_track", "digit": "#" } }),
-        json!({ "event": "stop", "sequenceNumber": 9, "streamSid": stream }),
-    ];
-    messages.iter().map(|message| message.to_string().into_bytes()).collect()
 }
 
 /// Every part of a sealed recording that the target [`crate::vault`] knows.

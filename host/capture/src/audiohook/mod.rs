@@ -137,3 +137,27 @@ impl Desk {
         Ok(Caller { key: key.clone(), organization, session })
     }
 }
+
+/// See [`crate::fuzz`].
+pub(crate) fn fuzz_message(text: &str) -> Result<&'static str, crate::error::CaptureError> {
+    let received = message::parse(text)?;
+    Ok(match received.message {
+        message::Message::Open(open) => {
+            if let Some(chosen) = message::choose(&open.media) {
+                assert!(open.media.contains(chosen) && matches!(chosen.channels.len(), 1..=2));
+            }
+            let printed = format!("{:?}", open.participant);
+            assert_eq!(printed, "Participant(..)", "numbers of people are never printed");
+            "open"
+        }
+        message::Message::Dtmf { symbol } => {
+            assert!("0123456789*#ABCD".contains(symbol));
+            "dtmf"
+        }
+        message::Message::Discarded(d) | message::Message::Resumed(d) => {
+            assert!(d.start.checked_add(d.length).is_some());
+            "discarded"
+        }
+        _ => "other",
+    })
+}

@@ -295,3 +295,21 @@ impl Stream {
         Ok(resampler.resample(samples))
     }
 }
+
+/// See [`crate::fuzz`].
+pub(crate) fn fuzz_stream(mut stream: &[u8]) -> usize {
+    let mut messages = 0;
+    while let Some((header, rest)) = stream.split_first_chunk() {
+        let (kind, length) = frame::header(*header);
+        let Some((content, rest)) = rest.split_at_checked(length) else { break };
+        match frame::read(kind, content) {
+            Ok(frame::Message::Audio { rate_hz, samples }) => {
+                assert!(samples.len() * 2 == length && (8_000..=192_000).contains(&rate_hz));
+            }
+            Ok(_) => {}
+            Err(_) => break,
+        }
+        (messages, stream) = (messages + 1, rest);
+    }
+    messages
+}

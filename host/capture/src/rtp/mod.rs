@@ -9,6 +9,7 @@ mod counts;
 mod decode;
 mod events;
 mod fetch;
+mod fuzz;
 mod heard;
 mod line;
 mod order;
@@ -27,6 +28,7 @@ use std::net::SocketAddr;
 
 pub use settings::Media;
 
+pub(crate) use fuzz::fuzz_datagrams;
 pub(crate) use ports::{Ports, Reserved};
 pub(crate) use srtp::SrtpKeys;
 pub(crate) use stream::{Stats, Stream};
