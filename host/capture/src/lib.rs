@@ -21,14 +21,14 @@ mod twilio;
 mod upload;
 mod watched;
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::Router;
 use caveat_access::Access;
 use caveat_model::Clock;
 use caveat_recorder::Recorder;
 use caveat_state::{Db, StateError};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 
 pub use limits::Limits;
 pub use rtp::Media;
@@ -77,16 +77,39 @@ pub enum ServeError {
     State(#[from] StateError),
 }
 
-/// Everything that takes in calls otherwise: AudioSocket and watched folders. It goes on until the set is dropped.
-pub async fn serve(rooms: Rooms) -> Result<JoinSet<()>, ServeError> {
-    let mut tasks = JoinSet::new();
+/// What takes in calls otherwise: AudioSocket and watched folders.
+#[derive(Debug)]
+pub struct Intake {
+    sockets: JoinSet<()>,
+    folders: JoinSet<()>,
+    stop: watch::Sender<bool>,
+    finish: Duration,
+}
+
+/// Begins to take in calls from AudioSocket and watched folders. It goes on until [`Intake::finish`].
+pub async fn serve(rooms: Rooms) -> Result<Intake, ServeError> {
+    let mut sockets = JoinSet::new();
     if let Some(source) = &rooms.sources.audiosocket {
         let address = source.listen;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
         tracing::info!(listen = %address, "AudioSocket");
-        tasks.spawn(audiosocket::serve(listener, rooms.clone()));
+        sockets.spawn(audiosocket::serve(listener, rooms.clone()));
     }
-    watched::spawn(&rooms, &mut tasks).await?;
-    Ok(tasks)
+    let (stop, stopping) = watch::channel(false);
+    let folders = watched::spawn(&rooms, &stopping).await?;
+    let finish = Duration::from_millis(rooms.limits.folder_finish_ms);
+    Ok(Intake { sockets, folders, stop, finish })
+}
+
+impl Intake {
+    /// Nothing more is begun. Waits `folder_finish_ms` for files that are being taken in: a recording that is taken in by
+    /// half has to be sent again.
+    pub async fn finish(mut self) {
+        self.sockets.shutdown().await;
+        self.stop.send_replace(true);
+        if timeout(self.finish, async { while self.folders.join_next().await.is_some() {} }).await.is_err() {
+            tracing::warn!("a file in a watched folder is not taken in whole: the next start says which");
+        }
+    }
 }

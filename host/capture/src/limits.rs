@@ -32,6 +32,11 @@ pub struct Limits {
     pub folder_scan_ms: u64,
     /// A file in a watched folder is whole when it has not changed for so long, in milliseconds.
     pub folder_settle_ms: u64,
+    /// A host that stops waits so long for the files that it is taking in, in milliseconds. What is not taken in by then is
+    /// in `failed/` after the next start.
+    pub folder_finish_ms: u64,
+    /// A content that was taken in is known for so long, in days; put there again later, it is taken in again.
+    pub folder_remember_days: u32,
     /// Files of one watched folder that are looked at.
     pub folder_files_max: usize,
     /// Bytes of one upload, all parts together. It stays in memory until it is sealed.
@@ -61,6 +66,8 @@ impl Default for Limits {
             nonces_max: 10_000,
             folder_scan_ms: 1_000,
             folder_settle_ms: 3_000,
+            folder_finish_ms: 10_000,
+            folder_remember_days: 400,
             folder_files_max: 10_000,
             upload_bytes_max: 64 << 20,
             upload_facts_bytes_max: 1 << 20,

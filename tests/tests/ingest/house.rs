@@ -23,6 +23,7 @@ stale_ms = 500
 ahead_max_ms = 3000
 folder_scan_ms = 50
 folder_settle_ms = 100
+folder_finish_ms = 60000
 
 [limits.assurance]
 grace_ms = 0

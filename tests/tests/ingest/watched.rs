@@ -150,3 +150,21 @@ async fn a_crash_takes_nothing_in_twice() {
     assert_eq!(house.listed("sealed", 1).await.len(), 1);
     house.stop();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_is_told_to_stop_finishes_what_it_has_begun() {
+    let mut house = house().await;
+    house.put("inbox", "long", &json!({"call": call("F1", "TX")}).to_string(), &sound(900));
+    until("it is being taken in", async || {
+        let listed = house.kim.recordings("quality").await?;
+        Ok(listed.iter().any(|(_, state)| state == "recording").then_some(()))
+    })
+    .await
+    .unwrap();
+    assert_eq!(house.host.stop().unwrap(), 0);
+    assert!(house.path("inbox/done/long.wav").exists() && !house.path("inbox/failed").exists());
+    house.host.start().unwrap();
+    house.listed("sealed", 1).await;
+    assert_eq!(house.kim.recordings("quality").await.unwrap().len(), 1);
+    house.stop();
+}

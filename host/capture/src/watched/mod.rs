@@ -9,7 +9,8 @@
 //! `NAME.reason.txt`. The plain audio stays where it was moved to, unless `remove-audio` is set: then it is deleted once
 //! its recording is sealed.
 //!
-//! A content is taken in at most once, by its digest. What a crash cut short is in `failed/` after the next start, and its
+//! A content is taken in at most once, by its digest, which is known for `folder_remember_days`. A host that is told to stop
+//! finishes what it has begun. What a crash cut short is in `failed/` after the next start, and its
 //! recording is sealed as interrupted; to take it in anew, change the sidecar.
 
 mod files;
@@ -22,6 +23,7 @@ use caveat_recorder::RecorderError;
 use caveat_state::StateError;
 use serde::Deserialize;
 use tokio::{
+    sync::watch,
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval},
 };
@@ -54,22 +56,28 @@ struct Sidecar {
     events: Vec<Event>,
 }
 
-/// Begins to watch every folder.
-pub(crate) async fn spawn(rooms: &Rooms, tasks: &mut JoinSet<()>) -> Result<(), StateError> {
+/// Begins to watch every folder, until the host is stopping.
+pub(crate) async fn spawn(
+    rooms: &Rooms,
+    stopping: &watch::Receiver<bool>,
+) -> Result<JoinSet<()>, StateError> {
+    let mut tasks = JoinSet::new();
     if rooms.sources.folders.is_empty() {
-        return Ok(());
+        return Ok(tasks);
     }
     let taken = Taken::open(rooms.db.clone()).await?;
+    taken.forget_old(rooms.clock.now(), rooms.limits.folder_remember_days).await?;
     for folder in &rooms.sources.folders {
         let watcher = Watcher {
             folder: folder.clone(),
             rooms: rooms.clone(),
             taken: taken.clone(),
             seen: HashMap::new(),
+            stopping: stopping.clone(),
         };
         tasks.spawn(watcher.watch());
     }
-    Ok(())
+    Ok(tasks)
 }
 
 struct Watcher {
@@ -78,6 +86,8 @@ struct Watcher {
     taken: Taken,
     /// What each pair looked like when it last changed, and when that was.
     seen: HashMap<String, (Shape, Instant)>,
+    /// True once the host stops: what is begun is finished, and nothing more is begun.
+    stopping: watch::Receiver<bool>,
 }
 
 /// After what went wrong for a while, files are tried again.
@@ -100,8 +110,14 @@ impl Watcher {
         let mut due = interval(Duration::from_millis(self.rooms.limits.folder_scan_ms.max(1)));
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            due.tick().await;
+            tokio::select! {
+                _ = due.tick() => {}
+                _ = self.stopping.wait_for(|stopping| *stopping) => return,
+            }
             for pair in self.whole().await {
+                if *self.stopping.borrow() {
+                    return;
+                }
                 if !self.take(&pair).await {
                     self.seen.insert(pair.name, (pair.shape, Instant::now() + AGAIN));
                 }
@@ -169,7 +185,7 @@ impl Watcher {
         let digest = files::digest(&audio, &sidecar);
         let Sidecar { call, events } = upload::json("sidecar", &sidecar)?;
         let upload = Upload::new(call, Wav::read(audio)?, events, limits, self.rooms.clock.now())?;
-        match taken.begin(client, &digest).await? {
+        match taken.begin(client, &digest, self.rooms.clock.now()).await? {
             Known::New => {}
             Known::Running => return Ok(Outcome::Later),
             Known::Begun(recording) => return self.cut_short(&digest, recording).await,

@@ -1,6 +1,6 @@
 //! What was taken from watched folders, by the digest of its content: nothing is taken in twice, not after a crash either.
 
-use caveat_model::{ClientId, RecordingId};
+use caveat_model::{ClientId, Moment, RecordingId};
 use caveat_state::{Db, StateError, sql};
 
 const MIGRATIONS: &[&str] = &["
@@ -11,7 +11,9 @@ CREATE TABLE taken_file (
     recording TEXT,
     done BIGINT NOT NULL,
     PRIMARY KEY (client, digest)
-)"];
+)", "
+-- Of when a row is from before there was this column, nobody knows: it is as if it were from the first look at it.
+ALTER TABLE taken_file ADD COLUMN at_ms BIGINT NOT NULL DEFAULT 0"];
 
 /// The list of what was taken.
 #[derive(Debug, Clone)]
@@ -42,7 +44,12 @@ impl Taken {
 
     /// Begins with a content, unless it is known. What an earlier process began without any audio having been fed is begun
     /// anew.
-    pub(super) async fn begin(&self, client: &ClientId, digest: &str) -> Result<Known, StateError> {
+    pub(super) async fn begin(
+        &self,
+        client: &ClientId,
+        digest: &str,
+        now: Moment,
+    ) -> Result<Known, StateError> {
         let mut tx = self.db.begin().await?;
         let row: Option<(String, Option<String>, i64)> =
             sqlx::query_as("SELECT run, recording, done FROM taken_file WHERE client = $1 AND digest = $2")
@@ -65,12 +72,13 @@ impl Taken {
         };
         if known == Known::New {
             sqlx::query(
-                "INSERT INTO taken_file (client, digest, run, recording, done) VALUES ($1, $2, $3, NULL, 0)
-                 ON CONFLICT (client, digest) DO UPDATE SET run = excluded.run",
+                "INSERT INTO taken_file (client, digest, run, recording, done, at_ms) VALUES ($1, $2, $3, NULL, 0, $4)
+                 ON CONFLICT (client, digest) DO UPDATE SET run = excluded.run, at_ms = excluded.at_ms",
             )
             .bind(client.as_str())
             .bind(digest)
             .bind(self.run.as_str())
+            .bind(millis(now))
             .execute(&mut *tx)
             .await
             .map_err(sql("note a file that is taken"))?;
@@ -117,6 +125,23 @@ impl Taken {
         Ok(())
     }
 
+    /// Forgets what was done more than so many days ago.
+    pub(super) async fn forget_old(&self, now: Moment, days: u32) -> Result<(), StateError> {
+        const DAY_MS: i64 = 86_400_000;
+        let forgetting = || sql("forget files that were taken long ago");
+        sqlx::query("UPDATE taken_file SET at_ms = $1 WHERE at_ms = 0")
+            .bind(millis(now))
+            .execute(self.db.pool())
+            .await
+            .map_err(forgetting())?;
+        sqlx::query("DELETE FROM taken_file WHERE done = 1 AND at_ms < $1")
+            .bind(millis(now) - i64::from(days) * DAY_MS)
+            .execute(self.db.pool())
+            .await
+            .map_err(forgetting())?;
+        Ok(())
+    }
+
     /// Nothing came of it: it may be begun again.
     pub(super) async fn forget(&self, client: &ClientId, digest: &str) -> Result<(), StateError> {
         sqlx::query("DELETE FROM taken_file WHERE client = $1 AND digest = $2")
@@ -126,5 +151,36 @@ impl Taken {
             .await
             .map_err(sql("forget a file that was not taken"))?;
         Ok(())
+    }
+}
+
+fn millis(at: Moment) -> i64 {
+    i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_taken_long_ago_is_forgotten_and_what_is_begun_is_not() {
+        const DAY_MS: u64 = 86_400_000;
+        let dir = tempfile::tempdir().unwrap();
+        let taken = Taken::open(Db::open_file(&dir.path().join("state.db")).await.unwrap()).await.unwrap();
+        let client: ClientId = "acme".parse().unwrap();
+        let day = |n: u64| Moment::from_millis((20_000 + n) * DAY_MS);
+        for (digest, at) in [("old", 0), ("begun", 0), ("new", 5)] {
+            assert_eq!(taken.begin(&client, digest, day(at)).await.unwrap(), Known::New);
+        }
+        for digest in ["old", "new"] {
+            taken.done(&client, digest, None).await.unwrap();
+        }
+        taken.forget_old(day(9), 9).await.unwrap();
+        assert_eq!(taken.begin(&client, "old", day(9)).await.unwrap(), Known::Done(None));
+        taken.forget_old(day(9), 8).await.unwrap();
+        assert_eq!(taken.begin(&client, "old", day(9)).await.unwrap(), Known::New);
+        assert_eq!(taken.begin(&client, "begun", day(9)).await.unwrap(), Known::Running);
+        assert_eq!(taken.begin(&client, "new", day(9)).await.unwrap(), Known::Done(None));
     }
 }

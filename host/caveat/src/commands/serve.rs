@@ -60,11 +60,10 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
         () = stop => {}
     }
     tracing::info!(calls = recorder.calls_running(), "stopping: sealing what is running");
-    // Nothing more is begun; what is being fed from files is noted as begun, and told of by the next start.
-    drop(intake);
     if let Some(siprec) = &siprec {
         siprec.refuse_new();
     }
+    intake.finish().await;
     recorder.drain().await;
     if let Some(siprec) = siprec {
         siprec.close().await;
