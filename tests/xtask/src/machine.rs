@@ -169,6 +169,15 @@ pub(crate) fn can_record_sessions() -> Result<(), String> {
     install("a SIPREC client and its certificates", &["sip-tester", "openssl"])
 }
 
+/// A media proxy that nobody here wrote, which forks calls to a recorder. Tests start one of their own; the one that Debian
+/// starts as a service is in nobody's way.
+pub(crate) fn can_fork_calls() -> Result<(), String> {
+    if answers("rtpengine", &["--version"]) {
+        return Ok(());
+    }
+    install("a media proxy", &["rtpengine-daemon"])
+}
+
 fn rustup_has(target: &str) -> bool {
     let Ok(output) = Command::new("rustc").args(["--print", "sysroot"]).output() else { return false };
     let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_owned();

@@ -79,6 +79,7 @@ fn test() -> Result<(), String> {
     machine::can_keep_state()?;
     machine::can_record_sessions()?;
     machine::can_keep_keys_elsewhere()?;
+    machine::can_fork_calls()?;
     step("formatting");
     cargo(&["fmt", "--all", "--check"])?;
     step("building the host and every test");

@@ -1,0 +1,60 @@
+//! Sessions that are not taken, and what their clients are told.
+
+use caveat_tests::{
+    sip::{MIXED, PLAIN, Raw, SDP, Session, tag_of, with_metadata},
+    siprec::metadata,
+    watch::until,
+};
+
+use crate::recorder::{ALL_PARTY, Keys, ONE_PARTY, Recorder};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_not_be_recorded_is_refused_as_its_trunk_wants_it() {
+    for (refused, status) in [("unavailable", 480), ("decline", 603)] {
+        let mut recorder = Recorder::start("", "", &format!("refused = \"{refused}\""));
+        let mut raw = Raw::new(recorder.udp).await.unwrap();
+        let mut live = recorder.live().await;
+        let call = raw.call();
+        let body = with_metadata(SDP, &metadata(ALL_PARTY));
+        let answer = raw.answered(&raw.request("INVITE", "srs", &call, "", MIXED, &body)).await.unwrap();
+        assert_eq!(answer.0, status, "{}", answer.1);
+        assert!(answer.1.contains("Warning: 399 caveat"), "{}", answer.1);
+        let ack = raw.request("ACK", "srs", &call, &tag_of(&answer.1).unwrap(), "", "");
+        raw.send(ack.as_bytes()).await.unwrap();
+        assert_eq!(live.next_on("offered").await.unwrap()["state"], "not-recorded");
+        live.next_on("ended").await.unwrap();
+        until("the call is over", async || Ok(recorder.calls().await.is_empty().then_some(())))
+            .await
+            .unwrap();
+        // The same trunk's next call may be recorded, and is.
+        let body = with_metadata(SDP, &metadata(ONE_PARTY));
+        Session::begin(recorder.udp, MIXED, &body).await.unwrap().ends().await.unwrap();
+        assert_eq!(recorder.host.stop().unwrap(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_host_says_when_to_come_back() {
+    for keys in [
+        Keys { calls: "calls_max = 1", ..Keys::default() },
+        Keys { limits: "sessions_max = 1", ..Keys::default() },
+    ] {
+        let mut recorder = Recorder::with(&keys);
+        let first = Session::begin(recorder.udp, PLAIN, SDP).await.unwrap();
+        let mut raw = Raw::new(recorder.udp).await.unwrap();
+        let call = raw.call();
+        let (status, text) =
+            raw.answered(&raw.request("INVITE", "srs", &call, "", PLAIN, SDP)).await.unwrap();
+        assert_eq!(status, 503, "{text}");
+        assert!(text.contains("Retry-After: 10\r\n"), "{text}");
+        assert_eq!(recorder.calls().await, [first.call.clone()]);
+        first.ends().await.unwrap();
+        until("the call is over", async || Ok(recorder.calls().await.is_empty().then_some(())))
+            .await
+            .unwrap();
+        let next =
+            until("there is room again", async || Ok(Session::begin(recorder.udp, PLAIN, SDP).await.ok()));
+        next.await.unwrap().ends().await.unwrap();
+        assert_eq!(recorder.host.stop().unwrap(), 0);
+    }
+}
