@@ -3,6 +3,7 @@
 
 pub mod audiohook;
 pub mod demo;
+pub mod guest;
 pub mod host;
 pub mod kills;
 pub mod load;

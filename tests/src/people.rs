@@ -54,6 +54,13 @@ impl Person {
         Ok(self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token).send().await?)
     }
 
+    /// Says that an alert was seen to.
+    pub async fn confirm(&self, alert: &Value) -> anyhow::Result<()> {
+        let path = format!("{}/v1/alerts/{}/confirm", self.url, alert["id"]);
+        self.http.post(path).bearer_auth(&self.token).send().await?.error_for_status()?;
+        Ok(())
+    }
+
     /// Ids and states of the client's recordings.
     pub async fn recordings(&self, purpose: &str) -> anyhow::Result<Vec<(String, String)>> {
         let answer = self.get(&format!("/v1/recordings?purpose={purpose}")).await?;

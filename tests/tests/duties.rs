@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{
+    path::Path,
     process::Command,
     sync::{Arc, Mutex},
     time::Duration,
@@ -11,6 +12,7 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use caveat_audio::{beep, g711, wav};
 use caveat_tests::{
+    guest,
     host::Host,
     people::{Heard, Person, code, loudness},
     twilio::{AGENT, Script},
@@ -291,5 +293,178 @@ async fn where_the_call_carries_sound_the_host_plays_the_notice_itself() {
         (&json!("host"), &json!("recording")),
         "{verdict}"
     );
+    assert_eq!(host.stop().unwrap(), 0);
+}
+
+/// With two: a tone every second. With more: not recorded, and then the call must not go on.
+const OBLIGING: &str = r#"
+use caveat_sdk::{CaptureRules, Facts, Pack, Rule, capture::{Duty, Event, Ruling}, settings::Problem};
+
+const SIZE: Rule = Rule { id: "conference.size", citation: "House rule 1" };
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Settings { max_parties: usize }
+
+struct Obliging { ends: bool }
+
+impl Pack for Obliging {
+    type Settings = Settings;
+    fn new(settings: Settings) -> Result<Self, Vec<Problem>> { Ok(Self { ends: settings.max_parties > 2 }) }
+}
+
+impl CaptureRules for Obliging {
+    fn capture(&self, _: &Event, _: &Facts) -> Ruling {
+        let mut ruling = Ruling::allow();
+        if self.ends {
+            ruling.suspend(&SIZE, "Not here.").oblige(&SIZE, Duty::EndCallUnlessRecorded);
+        } else {
+            ruling.oblige(&SIZE, Duty::Beep(1));
+        }
+        ruling
+    }
+}
+
+caveat_sdk::pack!(Obliging: capture);
+"#;
+
+/// A host with two clients and that pack, with both its settings.
+fn obliging() -> (Host, [String; 2]) {
+    let packs = tempfile::tempdir().unwrap();
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("begun-target");
+    let pack = guest::build(packs.path(), &target, "obliging", OBLIGING).unwrap();
+    let client = |id: &str, max: u8| {
+        format!(
+            "[[client]]\nid = \"{id}\"\nrecorder-region = \"GA\"\npurposes = [\"quality\"]\n[[client.pack]]\n\
+             file = \"obliging.wasm\"\nsettings = {{ max-parties = {max} }}\n"
+        )
+    };
+    let limits = "[limits.calls]\nlate_window_ms = 500\nend_call_within_ms = 700\n";
+    let mut host = Host::prepare(&format!("{limits}{}{}", client("beeps", 2), client("ends", 3))).unwrap();
+    std::fs::copy(pack, host.dir().join("obliging.wasm")).unwrap();
+    let tokens = ["beeps", "ends"].map(|client| host.token(client).unwrap());
+    host.start().unwrap();
+    (host, tokens)
+}
+
+/// As Twilio begins a stream that takes sound.
+fn begins(token: &str) -> Message {
+    let start = json!({"event": "start", "sequenceNumber": "1", "streamSid": "MZ1", "start": {
+        "accountSid": "AC0", "streamSid": "MZ1", "callSid": "CA1", "tracks": ["inbound", "outbound"],
+        "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+        "customParameters": {"token": token, "marks": "true", "plays-to-all": "true",
+            "agent-region": "TX", "customer-region": "GA", "direction": "inbound"}}});
+    Message::text(start.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tones_are_played_and_a_call_that_has_to_end_is_told_of_until_it_does() {
+    let (mut host, [beeps, ends]) = tokio::task::spawn_blocking(obliging).await.unwrap();
+    let mut live = Live::open(&host.url, &beeps).await.unwrap();
+    let socket = format!("{}/v1/twilio/media", host.url.replace("http", "ws"));
+    let (mut stream, _) = connect_async(&socket).await.unwrap();
+    stream.send(begins(&beeps)).await.unwrap();
+
+    // The tone comes again and again, each time whole, and each is confirmed by the mark behind it.
+    let (mut sound, mut marks) = (Vec::new(), 0);
+    while marks < 3 {
+        let message = tokio::time::timeout(Duration::from_secs(20), stream.next()).await.unwrap();
+        let Message::Text(text) = message.unwrap().unwrap() else { continue };
+        let value: Value = serde_json::from_str(&text).unwrap();
+        match value["event"].as_str().unwrap() {
+            "media" => {
+                sound.extend(BASE64_STANDARD.decode(value["media"]["payload"].as_str().unwrap()).unwrap())
+            }
+            _ if value["mark"]["name"].as_str().unwrap().starts_with("caveat:played:") => {
+                let back = json!({"event": "mark", "streamSid": "MZ1", "mark": value["mark"]});
+                stream.send(Message::text(back.to_string())).await.unwrap();
+                marks += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(sound == g711::to_mu_law(&beep::tone()).repeat(3), "three tones, and nothing else");
+    let verdict = live.next_on("notice-played").await.unwrap();
+    assert_eq!(
+        (&verdict["who"]["by"], &verdict["state"]),
+        (&json!("host"), &json!("recording")),
+        "{verdict}"
+    );
+    drop(stream);
+
+    // Whoever is told too late can be told again: the duty, that it is overdue, that somebody has to see to it.
+    let mut live = Live::open(&host.url, &ends).await.unwrap();
+    let (mut stream, _) = connect_async(&socket).await.unwrap();
+    stream.send(begins(&ends)).await.unwrap();
+    let mut told = Vec::new();
+    while told.last().is_none_or(|(kind, _): &(String, Value)| kind != "duty" || told.len() < 4) {
+        let next = live.told().await.unwrap();
+        told.push((next.kind, next.data));
+    }
+    let said: Vec<(&str, &str)> = told
+        .iter()
+        .map(|(kind, data)| {
+            let what = match kind.as_str() {
+                "verdict" => "event",
+                "alert" => "kind",
+                _ => "state",
+            };
+            (kind.as_str(), data[what].as_str().unwrap_or_default())
+        })
+        .collect();
+    let wanted = [("verdict", "offered"), ("duty", "open"), ("alert", "duty-overdue"), ("duty", "overdue")];
+    assert_eq!(said, wanted, "{told:?}");
+    assert_eq!(told[1].1["duty"], "end-call-unless-recorded", "{told:?}");
+    assert_eq!(told[0].1["state"], "suspended", "{told:?}");
+    stream.close(None).await.unwrap();
+    // The call has ended: that is what was asked for.
+    loop {
+        let next = live.told().await.unwrap();
+        if next.kind == "duty" {
+            assert_eq!(next.data["state"], "done", "{next:?}");
+            break;
+        }
+    }
+    assert_eq!(host.stop().unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_watches_takes_it_up_where_it_broke_off() {
+    let mut host = Host::prepare(&config("")).unwrap();
+    let token = host.token("acme").unwrap();
+    host.start().unwrap();
+    let mut live = Live::open(&host.url, &token).await.unwrap();
+    let call = async |id: &str| {
+        let mut script =
+            Script::new(id, &[("agent-region", "TX"), ("customer-region", "GA"), ("direction", "inbound")]);
+        script.sound(AGENT, &[1_000; 1_600]);
+        script.play(&host.url, &token).await.unwrap();
+    };
+    call("CA1").await;
+    let first = live.told().await.unwrap();
+    assert_eq!((first.kind.as_str(), &first.data["event"]), ("verdict", &json!("offered")), "{first:?}");
+    drop(live);
+    // Nobody watches while another call runs.
+    call("CA2").await;
+    let mut all = Live::after(&host.url, &token, "", Some(&first.id)).await.unwrap();
+    let mut one = Live::after(&host.url, &token, "CA2", Some(&first.id)).await.unwrap();
+    let mut events = Vec::new();
+    while events.last() != Some(&("CA2".to_owned(), "ended".to_owned())) {
+        let told = all.told().await.unwrap();
+        assert_eq!(told.kind, "verdict", "nothing was missed: {told:?}");
+        let text = |key: &str| told.data[key].as_str().unwrap().to_owned();
+        events.push((text("call"), text("event")));
+    }
+    let of =
+        |call: &str| events.iter().filter(|(of, _)| of == call).map(|(_, e)| e.as_str()).collect::<Vec<_>>();
+    assert_eq!((of("CA1"), of("CA2")), (vec!["ended"], vec!["offered", "ended"]));
+    for event in ["offered", "ended"] {
+        assert_eq!(one.told().await.unwrap().data["event"], event);
+    }
+    // A host that was started since does not know what came between: it says so, and goes on.
+    assert_eq!(host.stop().unwrap(), 0);
+    host.start().unwrap();
+    let mut live = Live::after(&host.url, &token, "", Some(&first.id)).await.unwrap();
+    assert_eq!(live.told().await.unwrap().kind, "missed");
     assert_eq!(host.stop().unwrap(), 0);
 }
