@@ -1,5 +1,5 @@
-//! The heads of the logs in SQL: the compare-and-swap that makes an append exclusive among hosts, the entries of the batch
-//! that moved the head last, and each host's own count.
+//! The heads of the logs in SQL: the compare-and-swap that makes an append exclusive among hosts, the entries that may not
+//! be in their places yet, and each host's own count.
 
 use bytes::Bytes;
 use caveat_model::ClientId;
@@ -27,7 +27,7 @@ const MIGRATIONS: &[&str] = &[
     "ALTER TABLE ledger_head ADD COLUMN batch BYTEA",
 ];
 
-/// What is committed, and what was before the last batch.
+/// What is committed, and an earlier tree of which everything is in place.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Head {
     pub(crate) now: Root,
@@ -42,6 +42,8 @@ impl Head {
 pub(crate) struct Move<'a> {
     pub(crate) client: &'a ClientId,
     pub(crate) host: &'a str,
+    /// Where it has to be.
+    pub(crate) from: Root,
     pub(crate) head: Head,
     /// The entries that lead from `head.base` to `head.now`, as a bundle.
     pub(crate) batch: Vec<u8>,
@@ -72,7 +74,7 @@ impl Heads {
         })
     }
 
-    /// The head with the batch that led to it; none when the log is empty.
+    /// The head with the entries that lead to it from its base; none when the log is empty.
     pub(crate) async fn last_batch(&self, client: &ClientId) -> Result<Option<(Head, Bytes)>, LedgerError> {
         type Columns = (i64, Vec<u8>, i64, Vec<u8>, Option<Vec<u8>>);
         let row: Option<Columns> = sqlx::query_as(
@@ -104,18 +106,18 @@ impl Heads {
     /// Moves the head and `host`'s count, and does `beside` with it: all or nothing. False when the head was no longer at
     /// its base. After an error it may have moved or not.
     pub(crate) async fn advance(&self, to: Move<'_>, beside: Vec<Statement>) -> Result<bool, LedgerError> {
-        let Move { client, host, head: Head { base, now }, batch, next_seq } = to;
+        let Move { client, host, from, head: Head { base, now }, batch, next_seq } = to;
         let mut statements = Vec::with_capacity(3 + beside.len());
-        if base.size == 0 {
+        if from.size == 0 {
             let begin = Statement::new(
                 "INSERT INTO ledger_head (client, size, root, base_size, base_root)
                  VALUES ($1, 0, $2, 0, $2) ON CONFLICT (client) DO NOTHING",
             );
-            statements.push(begin.bind(client.as_str()).bind(&base.hash.0[..]));
+            statements.push(begin.bind(client.as_str()).bind(&from.hash.0[..]));
         }
         let swap = Statement::new(
             "UPDATE ledger_head SET size = $1, root = $2, base_size = $3, base_root = $4, batch = $5
-             WHERE client = $6 AND size = $3 AND root = $4",
+             WHERE client = $6 AND size = $7 AND root = $8",
         );
         statements.push(
             swap.bind(now.size as i64)
@@ -124,6 +126,8 @@ impl Heads {
                 .bind(&base.hash.0[..])
                 .bind(batch)
                 .bind(client.as_str())
+                .bind(from.size as i64)
+                .bind(&from.hash.0[..])
                 .or_nothing(),
         );
         let count = Statement::new(

@@ -7,8 +7,8 @@
 //!
 //! Entries are in SQL before any tile gets its name: a host that lost the race, or died before step 1, has written no name
 //! that a committed tree will want, so no tile is ever rewritten and no two hosts can overwrite each other's (Sunlight
-//! stages for the same reason). The row keeps the batch until the next one moves the head, and whoever takes up a log
-//! finishes step 2 of the last batch first; hence everything before the last batch is always in place.
+//! stages for the same reason). Step 2 goes on while further batches are committed: the row keeps every entry since the
+//! last tree that is known to be in place, and whoever takes up a log finishes step 2 first.
 
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use futures::future::{join_all, try_join_all};
 use tlog_tiles::{HashReader, Tile, TileHashReader, record_hash, stored_hash_index};
 use tokio::{
     sync::{mpsc, oneshot},
+    task::JoinHandle,
     time::{Duration, timeout},
 };
 
@@ -51,75 +52,128 @@ pub(crate) struct Job {
     pub(crate) reply: oneshot::Sender<Result<Position, Arc<LedgerError>>>,
 }
 
-/// Where a writer stands: a committed tree with every tile in place, and this host's next number.
+/// Batches of entries that may be committed before the first of them is in place.
+const BATCHES_AHEAD: usize = 4;
+
+/// Where a writer stands: a committed tree, an earlier one with every tile in place, the entries between the two, and this
+/// host's next number.
 struct Tip {
     tree: Tree,
+    placed: Tree,
+    waiting: Vec<Bytes>,
     next_seq: u64,
 }
 
-/// A committed batch.
-struct Committed {
-    positions: Vec<Position>,
-    head: Head,
-    tip: Tip,
-    /// Still to be put in place; none when another did it.
-    tiles: Vec<Written>,
+/// Tiles on their way to their places.
+struct Placing {
+    from: Root,
+    to: Tree,
+    entries: usize,
+    done: JoinHandle<Result<(), LedgerError>>,
 }
 
-/// Writes what comes, until nobody can send any more.
+/// Writes what comes, until nobody can send any more and all of it is in place.
 pub(crate) async fn run(shared: Arc<Shared>, client: ClientId, mut queue: mpsc::Receiver<Job>) {
-    let mut tip = None;
+    let mut tip: Option<Tip> = None;
+    let mut placing: Option<Placing> = None;
     let mut jobs = Vec::new();
-    while queue.recv_many(&mut jobs, shared.limits.batch_entries).await > 0 {
-        let batch = std::mem::take(&mut jobs);
-        let done = shared.commit(&client, tip.take(), &batch).await;
-        let committed = match done {
-            Ok(committed) => committed,
-            Err(e) => {
-                let e = Arc::new(e);
-                tracing::error!(client = client.as_str(), error = %e, "entries were not logged");
-                batch.into_iter().for_each(|job| drop(job.reply.send(Err(e.clone()))));
-                continue;
-            }
+    let (mut open, ahead) = (true, BATCHES_AHEAD * shared.limits.batch_entries);
+    while open || placing.is_some() {
+        // A log is taken up when nothing of ours is under way any more.
+        let may_write = match &tip {
+            Some(tip) => tip.waiting.len() < ahead,
+            None => placing.is_none(),
         };
-        for (job, position) in batch.into_iter().zip(committed.positions) {
-            // Whoever asked may have gone; the entry stands all the same.
-            let _ = job.reply.send(Ok(position));
-        }
-        match shared.put_in_place(&client, committed.head, committed.tiles).await {
-            Ok(()) => tip = Some(committed.tip),
-            Err(e) => {
-                tracing::warn!(client = client.as_str(), error = %e, "tiles are late; made again at the next use")
+        tokio::select! {
+            biased;
+            done = finished(&mut placing), if placing.is_some() => {
+                if let (Some(placed), Some(tip_then)) = (placing.take(), tip.take()) {
+                    tip = tip_then.after(&client, placed, done);
+                }
             }
+            count = queue.recv_many(&mut jobs, shared.limits.batch_entries), if open && may_write => {
+                open = count > 0;
+                if open {
+                    tip = shared.write(&client, tip.take(), std::mem::take(&mut jobs)).await;
+                }
+            }
+        }
+        if placing.is_none() {
+            placing = tip.as_ref().and_then(|tip| shared.place(&client, tip));
         }
     }
 }
 
+async fn finished(placing: &mut Option<Placing>) -> Result<(), LedgerError> {
+    match placing {
+        Some(placing) => (&mut placing.done).await.map_err(|e| LedgerError::proof(e.to_string()))?,
+        None => std::future::pending().await,
+    }
+}
+
+impl Tip {
+    fn at(tree: Tree, next_seq: u64) -> Self {
+        Self { placed: tree.clone(), tree, waiting: vec![], next_seq }
+    }
+
+    /// After tiles have come to their places, or have not: then the log is taken up again at its next use.
+    fn after(mut self, client: &ClientId, placing: Placing, done: Result<(), LedgerError>) -> Option<Self> {
+        if self.placed.root() != placing.from || self.waiting.len() < placing.entries {
+            return Some(self);
+        }
+        if let Err(e) = done {
+            tracing::warn!(client = client.as_str(), error = %e, "tiles are late; made again at the next use");
+            return None;
+        }
+        self.waiting.drain(..placing.entries);
+        self.placed = placing.to;
+        Some(self)
+    }
+}
+
 impl Shared {
-    /// Step 1.
+    /// Step 1 for a batch, and answers it.
+    async fn write(&self, client: &ClientId, tip: Option<Tip>, batch: Vec<Job>) -> Option<Tip> {
+        match self.commit(client, tip, &batch).await {
+            Ok((positions, tip)) => {
+                for (job, position) in batch.into_iter().zip(positions) {
+                    // Whoever asked may have gone; the entry stands all the same.
+                    let _ = job.reply.send(Ok(position));
+                }
+                Some(tip)
+            }
+            Err(e) => {
+                let e = Arc::new(e);
+                tracing::error!(client = client.as_str(), error = %e, "entries were not logged");
+                batch.into_iter().for_each(|job| drop(job.reply.send(Err(e.clone()))));
+                None
+            }
+        }
+    }
+
     async fn commit(
         &self,
         client: &ClientId,
         mut known: Option<Tip>,
         jobs: &[Job],
-    ) -> Result<Committed, LedgerError> {
+    ) -> Result<(Vec<Position>, Tip), LedgerError> {
         let events: Vec<_> = jobs.iter().map(|job| (self.clock.now(), &job.event)).collect();
         for _ in 0..self.limits.append_attempts {
-            let tip = match known.take() {
+            let mut tip = match known.take() {
                 Some(tip) => tip,
                 None => self.take_up(client).await?,
             };
             let entries = self.encode(&events, tip.next_seq)?;
-            let (tree, tiles) = tip.tree.grown(&entries)?;
-            let head = Head { base: tip.tree.root(), now: tree.root() };
+            let positions = positions(tip.tree.root().size, &entries);
             let next_seq = tip.next_seq + entries.len() as u64;
-            let positions = positions(head.base.size, &entries);
-            let batch = bundle(&entries)?;
-            let to = Move { client, host: &self.host, head, batch, next_seq };
+            let (tree, _) = tip.tree.grown(&entries)?;
+            tip.waiting.extend(entries);
+            let head = Head { base: tip.placed.root(), now: tree.root() };
+            let batch = bundle(&tip.waiting)?;
+            let to = Move { client, host: &self.host, from: tip.tree.root(), head, batch, next_seq };
             let beside = details::insert(client, jobs.iter().filter_map(|job| job.detail.as_ref()));
-            let moved = self.heads.advance(to, beside).await;
-            match moved {
-                Ok(true) => return Ok(Committed { positions, head, tip: Tip { tree, next_seq }, tiles }),
+            match self.heads.advance(to, beside).await {
+                Ok(true) => return Ok((positions, Tip { tree, next_seq, ..tip })),
                 Ok(false) => tracing::debug!(client = client.as_str(), "another host was faster"),
                 Err(e) => {
                     // The commit itself may have gone through and only its answer been lost.
@@ -127,11 +181,26 @@ impl Shared {
                     if !self.holds(client, tip.tree.root(), &positions).await? {
                         return Err(e);
                     }
-                    return Ok(Committed { positions, head, tip, tiles: vec![] });
+                    return Ok((positions, tip));
                 }
             }
         }
         Err(LedgerError::Contended { client: client.clone(), attempts: self.limits.append_attempts })
+    }
+
+    /// Begins step 2 for all that waits.
+    fn place(self: &Arc<Self>, client: &ClientId, tip: &Tip) -> Option<Placing> {
+        if tip.waiting.is_empty() {
+            return None;
+        }
+        let grown = tip
+            .placed
+            .grown(&tip.waiting)
+            .inspect_err(|error| tracing::error!(client = client.as_str(), %error, "tiles cannot be made"));
+        let (to, tiles) = grown.ok()?;
+        let (shared, client, now) = (self.clone(), client.clone(), to.root());
+        let done = tokio::spawn(async move { shared.put_in_place(&client, now, tiles).await });
+        Some(Placing { from: tip.placed.root(), to, entries: tip.waiting.len(), done })
     }
 
     fn encode(&self, events: &[(Moment, &EntryKind)], first_seq: u64) -> Result<Vec<Bytes>, LedgerError> {
@@ -154,18 +223,15 @@ impl Shared {
     async fn put_in_place(
         &self,
         client: &ClientId,
-        head: Head,
+        root: Root,
         tiles: Vec<Written>,
     ) -> Result<(), LedgerError> {
-        if tiles.is_empty() {
-            return Ok(());
-        }
         let complete: Vec<_> = tiles.iter().filter(|(t, _)| t.width() == WIDTH).map(|(t, _)| *t).collect();
         try_join_all(tiles.into_iter().map(|(tile, bytes)| async move {
             self.objects.put_once(client, &path(client, &tile_name(&tile)), bytes).await
         }))
         .await?;
-        let note = checkpoint::sign(&self.signer, client, head.now.size, head.now.hash)?;
+        let note = checkpoint::sign(&self.signer, client, root.size, root.hash)?;
         self.objects.overwrite(&path(client, "checkpoint"), note.into()).await?;
         // What cannot be deleted costs space and nothing else, so nobody waits long for a store that does not answer.
         for tile in complete {
@@ -184,14 +250,14 @@ impl Shared {
         }
     }
 
-    /// The committed tree, after finishing what the last batch left open.
+    /// The committed tree, after finishing what the last batches left open.
     async fn take_up(&self, client: &ClientId) -> Result<Tip, LedgerError> {
         let next_seq = self.heads.next_seq(client, &self.host).await?;
         let tree = match self.heads.last_batch(client).await? {
             Some((head, batch)) => self.finish(client, head, &batch).await?,
             None => self.load(client, Root::EMPTY).await?,
         };
-        Ok(Tip { tree, next_seq })
+        Ok(Tip::at(tree, next_seq))
     }
 
     async fn finish(&self, client: &ClientId, head: Head, batch: &Bytes) -> Result<Tree, LedgerError> {
@@ -205,7 +271,7 @@ impl Shared {
         if tree.root() != head.now {
             return Err(damaged("it does not lead to the committed root".into()));
         }
-        self.put_in_place(client, head, tiles).await?;
+        self.put_in_place(client, head.now, tiles).await?;
         Ok(tree)
     }
 

@@ -118,8 +118,10 @@ pub struct Digest(pub [u8; 32]);
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sha256:")?;
-        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+        // Every entry of a log has several, so that it is not left to the formatting of numbers.
+        let digit = |n: u8| char::from(if n < 10 { b'0' + n } else { b'a' + n - 10 });
+        let digits: String = self.0.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect();
+        write!(f, "sha256:{digits}")
     }
 }
 

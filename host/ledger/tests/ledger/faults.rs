@@ -12,7 +12,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use caveat_ledger::{EntryKind, LedgerError};
+use caveat_ledger::{EntryKind, Ledger, LedgerError};
+use caveat_model::ClientId;
 use futures::{StreamExt, future::join_all, stream::BoxStream};
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
@@ -99,13 +100,27 @@ impl ObjectStore for Faulty {
 }
 
 /// Texts of the notes in a log, and how many there are.
-async fn notes(ledger: &caveat_ledger::Ledger, of: &caveat_model::ClientId) -> (BTreeSet<String>, usize) {
+async fn notes(ledger: &Ledger, of: &ClientId) -> (BTreeSet<String>, usize) {
     let entries = ledger.entries(of, 0..u64::MAX).await.unwrap();
     let texts = entries.iter().filter_map(|(_, entry, _)| match &entry.event {
         EntryKind::Note { text } => Some(text.clone()),
         _ => None,
     });
     (texts.collect(), entries.len())
+}
+
+/// Waits until every tile of the log is in its place, which is when its checkpoint is, or until `over`.
+async fn in_place(house: &House, ledger: &Ledger, of: &ClientId, over: impl Fn() -> bool) {
+    let path = Path::from(format!("ledger/{of}/checkpoint"));
+    let now = ledger.checkpoint(of).await.unwrap();
+    while !over() {
+        if let Ok(found) = house.store.get(&path).await
+            && found.bytes().await.unwrap() == now.as_bytes()
+        {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Fails the write number `nth` of appends that come after `before` others.
@@ -116,6 +131,7 @@ async fn one_fault(before: u64, nth: i64, persists: bool, restart: bool) {
     let mut ledger = house.ledger("h1").await;
     join_all((0..before).map(|n| ledger.append(&acme, note(format!("before {n}"))))).await;
     ledger.append(&acme, note("ready")).await.unwrap();
+    in_place(&house, &ledger, &acme, || false).await;
 
     faulty.countdown.store(nth, SeqCst);
     let mut expected = BTreeSet::from(["ready".to_owned()]);
@@ -126,6 +142,8 @@ async fn one_fault(before: u64, nth: i64, persists: bool, restart: bool) {
             refused += 1;
             assert!(refused <= 1, "one fault is one refusal at most");
         }
+        // Once the fault has come, tiles may be late until the next use.
+        in_place(&house, &ledger, &acme, || faulty.countdown.load(SeqCst) < 0).await;
         if restart {
             ledger = house.ledger("h1").await;
         }
