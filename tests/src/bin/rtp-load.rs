@@ -4,6 +4,15 @@
 //!
 //! Every session has two legs of G.711. The host needs a `[[siprec.trunk]]` that takes sessions from here, and room for
 //! them in its limits. With `--ports` sound is sent to ports that somebody else opened: that is how a peer is measured.
+//!
+//! The figures in the README are of a release build of both (`cargo build --release --workspace --bins`), at nice -15, the
+//! host with its default log level, three packs, SQLite, and a local folder that is synced. Processor time is user and
+//! system time of the whole host over the packets sent meanwhile, from the 15th second on, when the window in memory is
+//! full; a core carries as many sessions as that leaves room for, by arithmetic. Lost is what was sent and not taken by the
+//! host, or taken and not heard. The time per start is the host's from the first INVITE to the last answer, over the sessions;
+//! how soon they are answered is measured with `--calls 1000 --per-second 1000`. rtpengine ran with `--table=-1
+//! --recording-method=pcap --recording-format=raw`, its ports from `offer`, `answer` and `start recording`, and a sink that
+//! takes what it forwards; its figure has that forwarding in it.
 
 use std::{
     net::SocketAddr,
