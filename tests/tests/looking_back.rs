@@ -1,6 +1,7 @@
 //! History ruled again: with the packs that ruled, and with others.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use caveat_state::{Db, Statement};
 use caveat_tests::{
     host::Host,
     twilio::{CUSTOMER, Script},
@@ -82,13 +83,29 @@ async fn recorded_decisions_come_out_the_same_until_something_is_not_what_it_was
         found
     };
     let first = |report: &Value| report["differences"][0]["field"].as_str().unwrap().to_owned();
-    for (folder, field) in [("packs", "archive"), ("settings", "archive"), ("details", "detail")] {
+    for folder in ["packs", "settings"] {
         let found = spoiled(folder);
-        assert_eq!(first(&found), field, "one bit of {folder}: {found}");
+        assert_eq!(first(&found), "archive", "one bit of {folder}: {found}");
     }
+    let found = with_a_spoiled_detail(&host, || report(&host, &["replay"], 1)).await;
+    assert_eq!(first(&found), "detail", "{found}");
     assert_eq!(report(&host, &["replay"], 0), good, "mended, it agrees again");
     let (code, text) = host.outcome(&["replay", "--client", "acme"]).unwrap();
     assert!(code == 0 && text.contains("everything agrees"), "{text}");
+}
+
+/// What `look` sees while a detail beside the ledger is not what it was.
+async fn with_a_spoiled_detail(host: &Host, look: impl FnOnce() -> Value) -> Value {
+    let files = host.written().unwrap();
+    let (path, good) = files.iter().find(|(path, _)| path.ends_with("state.db")).unwrap();
+    let db = Db::open_file(path).await.unwrap();
+    let other = "UPDATE ledger_detail SET sealed = $1 WHERE digest = (SELECT MIN(digest) FROM ledger_detail)";
+    let other = Statement::new(other).bind(&b"another"[..]);
+    assert_eq!(db.run("spoil a detail", other).await.unwrap().rows(), 1);
+    db.close().await;
+    let found = look();
+    std::fs::write(path, good).unwrap();
+    found
 }
 
 #[tokio::test(flavor = "multi_thread")]
