@@ -10,7 +10,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc::TryRecvError},
 };
 
 use caveat_model::{ClientId, RecordingId};
@@ -67,10 +67,11 @@ impl Slot<'_> {
 impl Wal {
     /// Opens the log in `dir` and returns what earlier runs left in it.
     pub(crate) fn open(dir: &Path, limits: &Limits) -> io::Result<(Self, Vec<Found>)> {
-        Self::open_on(dir, limits, Box::new(RealDisk))
+        Self::open_on(dir, limits, Arc::new(RealDisk))
     }
 
-    fn open_on(dir: &Path, limits: &Limits, disk: Box<dyn Disk>) -> io::Result<(Self, Vec<Found>)> {
+    fn open_on(dir: &Path, limits: &Limits, disk: Arc<dyn Disk>) -> io::Result<(Self, Vec<Found>)> {
+        remove_unused(dir)?;
         let (mut found, mut live, mut last) = (vec![], BTreeMap::new(), 0);
         for id in file_ids(dir)? {
             let records = scan(&path_of(dir, id), id)?;
@@ -86,6 +87,7 @@ impl Wal {
         let scribe = Scribe {
             shelf: shelf.clone(),
             disk,
+            ahead: None,
             file: None,
             file_bytes: limits.log_file_bytes,
             batch_bytes: limits.log_batch_bytes,
@@ -163,7 +165,7 @@ impl Shelf {
 }
 
 /// The system calls of the log, so that tests can make them fail.
-trait Disk: Send {
+trait Disk: Send + Sync + 'static {
     /// A file of this length that does not exist yet, every byte of it allocated, durable in its folder.
     fn create(&self, path: &Path, len: u64) -> io::Result<Box<dyn LogFile>>;
 }
@@ -196,10 +198,45 @@ impl LogFile for File {
     }
 }
 
+/// A file that is made while the one before is being filled, so that nobody waits for it. Its name ends in `.new`.
+type Ahead = std::sync::mpsc::Receiver<(PathBuf, Box<dyn LogFile>)>;
+
+/// Makes one file after the other, each when the one before was taken; ends with its taker, or where it cannot.
+fn make_ahead(disk: Arc<dyn Disk>, dir: PathBuf, len: u64) -> io::Result<Ahead> {
+    let (give, ready) = std::sync::mpsc::sync_channel(0);
+    let make = move || {
+        for n in 0u64.. {
+            let path = dir.join(format!("{n}.{UNUSED}"));
+            // Who needs one will then make it, and say what is wrong.
+            let Ok(file) = disk.create(&path, len) else { break };
+            if give.send((path.clone(), file)).is_err() {
+                let _ = fs::remove_file(path);
+                break;
+            }
+        }
+    };
+    std::thread::Builder::new().name("vault-log-next".into()).spawn(make)?;
+    Ok(ready)
+}
+
+/// What files that were made and not needed end in.
+const UNUSED: &str = "new";
+
+fn remove_unused(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|e| e == UNUSED) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
 /// The only writer.
 struct Scribe {
     shelf: Arc<Shelf>,
-    disk: Box<dyn Disk>,
+    disk: Arc<dyn Disk>,
+    ahead: Option<Ahead>,
     file: Option<Open>,
     file_bytes: u64,
     batch_bytes: usize,
@@ -302,8 +339,24 @@ impl Scribe {
         // The file before may have been kept only because it was the current one.
         self.shelf.release(|_| false);
         let path = path_of(&self.shelf.dir, id);
+        let made = match self.ahead.as_ref().map(|ahead| ahead.try_recv()) {
+            Some(Ok(made)) => Some(made),
+            // Begun again below.
+            Some(Err(TryRecvError::Disconnected)) => {
+                self.ahead = None;
+                None
+            }
+            Some(Err(TryRecvError::Empty)) | None => None,
+        };
         let open = || {
-            let file = self.disk.create(&path, self.file_bytes)?;
+            let file = match made {
+                Some((made, file)) => {
+                    fs::rename(made, &path)?;
+                    File::open(&self.shelf.dir)?.sync_all()?;
+                    file
+                }
+                None => self.disk.create(&path, self.file_bytes)?,
+            };
             file.write_at(MAGIC, 0)?;
             Ok(Open { id, file, end: MAGIC.len() as u64 })
         };
@@ -313,6 +366,9 @@ impl Scribe {
             (path.clone(), e)
         })?;
         locked(&self.shelf.live).files.entry(id).or_default();
+        if self.ahead.is_none() {
+            self.ahead = make_ahead(self.disk.clone(), self.shelf.dir.clone(), self.file_bytes).ok();
+        }
         Ok(open)
     }
 }
@@ -354,21 +410,31 @@ pub(crate) struct Found {
 fn scan(path: &Path, id: u64) -> io::Result<Vec<Found>> {
     let bytes = fs::read(path)?;
     let mut found = vec![];
-    if !bytes.starts_with(MAGIC) {
-        if bytes.iter().any(|b| *b != 0) {
-            tracing::error!(path = %path.display(), "a write-ahead log file does not begin like one: it is left alone");
-        }
-        return Ok(found);
+    if !bytes.starts_with(MAGIC) && end_of_data(&bytes) > 0 {
+        tracing::error!(path = %path.display(), "a write-ahead log file does not begin like one: what checks in it is taken");
     }
     let mut at = MAGIC.len();
-    while let Some((record, next)) = parse(&bytes, id, at) {
-        found.push(record);
+    loop {
+        while let Some((record, next)) = parse(&bytes, id, at) {
+            found.push(record);
+            at = next;
+        }
+        // A torn record is the last there is; behind a damaged one, others were acknowledged.
+        let Some(next) = (at + 1..end_of_data(&bytes)).find(|next| parse(&bytes, id, *next).is_some()) else {
+            break;
+        };
+        tracing::error!(path = %path.display(), offset = at, bytes = next - at, "a part of the write-ahead log is damaged, and what was in it is lost");
         at = next;
     }
-    if bytes[at..].iter().any(|b| *b != 0) {
+    if at < end_of_data(&bytes) {
         tracing::warn!(path = %path.display(), offset = at, "the write-ahead log ends in a torn record, which is cut off");
     }
     Ok(found)
+}
+
+/// Behind it there are only the zeros that a file is made of.
+fn end_of_data(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1)
 }
 
 /// The record at `at` and the offset after it.
@@ -376,14 +442,15 @@ pub(crate) fn parse(bytes: &[u8], id: u64, at: usize) -> Option<(Found, usize)> 
     let body_len = u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?) as usize;
     let end = at.checked_add(4)?.checked_add(body_len)?;
     let (record, sum) = (bytes.get(at..end)?, bytes.get(end..end.checked_add(SUM)?)?);
-    if body_len == 0 || checksum(id, at as u64, record) != sum {
-        return None;
-    }
     let (&[client_len], rest) = record[4..].split_first_chunk()?;
     let (client, rest) = rest.split_at_checked(client_len.into())?;
     let (recording, rest) = rest.split_first_chunk::<16>()?;
     let (seq, frame) = rest.split_first_chunk::<4>()?;
     let client = std::str::from_utf8(client).ok()?.parse().ok()?;
+    // Last, because it reads all of it, and a search for the next record tries every place.
+    if checksum(id, at as u64, record) != sum {
+        return None;
+    }
     let recording = RecordingId(uuid::Uuid::from_bytes(*recording));
     let at = Location { file: id, offset: (end - frame.len()) as u64, len: frame.len() as u32 };
     let digest = crate::merkle::leaf_hash(frame);

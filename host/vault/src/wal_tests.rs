@@ -80,7 +80,7 @@ fn scripted(dir: &Path, syncs: impl IntoIterator<Item = Sync>) -> (Wal, Receiver
     let (begun, seen) = channel();
     let script = Script { syncs: Mutex::new(syncs.into_iter().collect()), begun };
     let limits = Limits { log_file_bytes: 1 << 16, ..Limits::default() };
-    (Wal::open_on(dir, &limits, Box::new(ScriptedDisk(Arc::new(script)))).unwrap().0, seen)
+    (Wal::open_on(dir, &limits, Arc::new(ScriptedDisk(Arc::new(script)))).unwrap().0, seen)
 }
 
 #[tokio::test]
