@@ -13,7 +13,8 @@ use crate::{
 };
 
 const END_MAGIC: &[u8; 8] = b"\x01taevac\n";
-const ENTRY: usize = NAME + 8 + 4;
+/// Bytes that the index has for each frame.
+pub(crate) const ENTRY: usize = NAME + 8 + 4;
 const SIGNED: usize = 8 + 8 + 1 + 32 + 8 + 32;
 /// Bytes of the trailer, always the last of the object.
 pub(crate) const TRAILER: usize = SIGNED + 32 + END_MAGIC.len();

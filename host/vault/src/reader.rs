@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Header, Kind, Opener, SealRecord, Segment, SegmentInfo, VaultError,
-    container::{self, Entry, TRAILER, Trailer},
+    container::{self, ENTRY, Entry, TRAILER, Trailer},
     disclosure::{self, Disclosure},
     error::Flaw,
     header::MAGIC,
@@ -200,7 +200,7 @@ impl Reader {
     }
 }
 
-/// Reads the trailer, then the index it vouches for.
+/// Reads index and trailer, which end the object, in one go: how long they are follows from what was sealed.
 async fn index(
     vault: &Opener,
     path: &Path,
@@ -209,22 +209,19 @@ async fn index(
     seal: &SealRecord,
 ) -> Result<Vec<Entry>, VaultError> {
     let damaged = |flaw| Flaw::Damaged(flaw).at(path);
-    let size = vault.store().head(path).await.map_err(store_error("find", path))?.size;
     let start = (MAGIC.len() + 4 + header.len()) as u64;
-    let tail_at = size.checked_sub(TRAILER as u64).filter(|at| size == seal.bytes && *at >= start);
-    let tail_at = tail_at.ok_or_else(|| damaged("its length is not what was sealed"))?;
-    let tail = vault.store().get_range(path, tail_at..size).await.map_err(store_error("read", path))?;
-    let tail = tail.first_chunk().ok_or_else(|| damaged("its end is missing"))?;
+    let from = seal.frames.checked_mul(ENTRY as u64).and_then(|index| {
+        seal.bytes.checked_sub(TRAILER as u64)?.checked_sub(index).filter(|from| *from >= start)
+    });
+    let from = from.ok_or_else(|| damaged("its length is not what was sealed"))?;
+    let end = vault.store().get_range(path, from..seal.bytes).await.map_err(store_error("read", path))?;
+    let (index, tail) = end.split_last_chunk().ok_or_else(|| damaged("its end is missing"))?;
     let trailer = Trailer::decode(tail, &keys.seal, header).map_err(|f| f.at(path))?;
     if trailer.root != seal.root.0 {
         return Err(damaged("its trailer is not the one that was sealed"));
     }
-    if trailer.index_offset > tail_at {
+    if (trailer.index_offset, trailer.frames) != (from, seal.frames) {
         return Err(damaged("its index is missing"));
     }
-    if trailer.index_offset == tail_at {
-        return Ok(vec![]);
-    }
-    let bytes = vault.store().get_range(path, trailer.index_offset..tail_at).await;
-    container::decode_index(&bytes.map_err(store_error("read", path))?, &trailer).map_err(|f| f.at(path))
+    container::decode_index(index, &trailer).map_err(|f| f.at(path))
 }
