@@ -216,6 +216,7 @@ impl Lane {
 
     /// Hears every recording of which something new is durable.
     async fn listen(&mut self) -> anyhow::Result<()> {
+        self.kim.reconnect();
         // What a restart itself makes durable counts too.
         self.read_log()?;
         for (recording, (call, seconds)) in &self.durable {

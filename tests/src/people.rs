@@ -49,6 +49,11 @@ impl Person {
         Self { http: Client::new(), url: url.to_owned(), token: token.to_owned() }
     }
 
+    /// The host has been restarted: connections to the one before are of no use.
+    pub fn reconnect(&mut self) {
+        self.http = Client::new();
+    }
+
     /// A GET with the session.
     pub async fn get(&self, path: &str) -> anyhow::Result<Response> {
         Ok(self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token).send().await?)

@@ -21,7 +21,7 @@ pub const PLAIN: &str = "plain";
 /// Who may do what; anybody may read, so that tests can look without signing.
 const PEOPLE: &str = r#"{"identities":[
   {"name":"caveat","credentials":[{"accessKey":"caveat","secretKey":"a-secret-of-tests"}],"actions":["Admin"]},
-  {"name":"anonymous","actions":["Read","List"]}]}"#;
+  {"name":"anonymous","actions":["Read","List","GetObjectRetention"]}]}"#;
 
 /// A running server. Killed, and its folder removed, when dropped.
 pub struct Weed {
