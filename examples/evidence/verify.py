@@ -91,6 +91,27 @@ def roots_of(leaves, wanted):  # the root over the first n leaves, for each n
     return roots
 
 
+def check_growth(old_size, old_root, new_size, new_root, path):  # RFC 9162, section 2.1.4.2
+    if old_size == new_size:
+        return need(old_root == new_root and not path, "the timestamp is over another tree")
+    path = [old_root] + path if old_size & (old_size - 1) == 0 else path
+    need(path and old_size < new_size, "the log did not grow from what the timestamp is over")
+    index, last = old_size - 1, new_size - 1
+    while index % 2:
+        index, last = index // 2, last // 2
+    old = new = path[0]
+    for other in path[1:]:
+        need(last > 0, "the proof of growth is too long")
+        if index % 2 or index == last:
+            old, new = join(other, old), join(other, new)
+            while index % 2 == 0 and index:
+                index, last = index // 2, last // 2
+        else:
+            new = join(new, other)
+        index, last = index // 2, last // 2
+    need((old, new, last) == (old_root, new_root, 0), "the log did not grow from what the timestamp is over")
+
+
 # What is sealed (host/vault/FORMAT.md)
 
 def open_once(suite, key, purpose, aad, sealed):
@@ -256,12 +277,25 @@ def check_recording(manifest, part, members, size, root):
                 print(f"    {why['rule']} ({why['citation']}): {why['message']}")
 
 
+def check_time(members, vkey, size, root):  # the authority's own signature is for `openssl ts -verify`
+    over = members["timestamp.checkpoint"]
+    _, earlier = open_note(over, vkey)
+    grown = json.loads(members["timestamp.json"])
+    path = [bytes.fromhex(h.removeprefix("sha256:")) for h in grown["hashes"]]
+    check_growth(int(earlier[1]), base64.b64decode(earlier[2]), size, root, path)
+    need(sha256(over) in members["timestamp.tsr"], "the timestamp is over something else")
+    print(f"a timestamp is over the first {earlier[1]} entries; whose it is, and of when:\n"
+          "  openssl ts -verify -in timestamp.tsr -data timestamp.checkpoint -CAfile AUTHORITY.pem")
+
+
 def main(path, key):
     vkey = open(key).read() if os.path.isfile(key) else key
     manifest, members = members_of(path, vkey)
     log, checkpoint = open_note(members["checkpoint"], vkey)
     need(checkpoint[0] == log, "the checkpoint is another log's")
     size, root = int(checkpoint[1]), base64.b64decode(checkpoint[2])
+    if "timestamp.tsr" in members:
+        check_time(members, vkey, size, root)
     for part in manifest["recordings"]:
         if part["given"]:
             check_recording(manifest, part, members, size, root)

@@ -139,11 +139,19 @@ impl Judges<'_> {
     }
 }
 
-/// A call with a pause of a second between two sounds, and a card number that is spoken in time to be dropped.
-async fn call(host: &Host, token: &str, id: &str, level: i16) {
+/// A call of two parties; in one, a security code is heard so late that its second is destroyed by key.
+async fn call(host: &Host, token: &str, id: &str, level: i16, code: bool) {
     let facts = [("agent-region", "TX"), ("customer-region", "GA"), ("direction", "inbound")];
     let mut script = Script::new(id, &facts);
     script.sound(CUSTOMER, &[level, -level, level / 2, -level].repeat(2_000 * 4));
+    if code {
+        let word = |(i, text): (u32, &str)| {
+            let start = 300 + 300 * i;
+            json!({"leg": CUSTOMER, "start": start, "end": start + 200, "text": text})
+        };
+        let said: Vec<Value> = (0..).zip(["the", "security", "code", "is", "737"]).map(word).collect();
+        script.event(json!({"words": said}));
+    }
     script.sound(AGENT, &[level / 2, -level].repeat(2_000));
     script.play(&host.url, token).await.unwrap();
 }
@@ -161,17 +169,18 @@ async fn made() -> Made {
     let mut host = Host::prepare(CONFIG).unwrap();
     let token = host.token("acme").unwrap();
     let enroll = |id| (id, host.enroll("acme", id, "compliance", "").unwrap());
-    let mut people: Vec<_> = ["cora", "dana", "elin", "fred", "gina"].map(enroll).into();
+    let mut people: Vec<_> = ["cora", "dana", "elin", "fred", "gina", "hugo"].map(enroll).into();
     let supervisor = host.enroll("acme", "kim", "supervisor", "").unwrap();
     host.start().unwrap();
-    for (id, level) in [("CA1", 3_000), ("CA2", 5_000)] {
-        call(&host, &token, id, level).await;
+    for (id, level, code) in [("CA1", 3_000, false), ("CA2", 5_000, true)] {
+        call(&host, &token, id, level, code).await;
     }
     let kim = Person::sign_in(&host.url, "acme", "kim", &code(&supervisor, 0).unwrap()).await.unwrap();
     let ids = until("both are sealed", async || {
         let listed = kim.recordings("quality").await?;
         let sealed = listed.into_iter().filter(|(_, state)| state == "sealed");
-        let ids: Vec<_> = sealed.map(|(id, _)| id).collect();
+        let mut ids: Vec<_> = sealed.map(|(id, _)| id).collect();
+        ids.sort();
         Ok((ids.len() == 2).then_some(ids))
     });
     let ids = ids.await.unwrap();
@@ -216,6 +225,7 @@ async fn evidence_holds_and_no_part_of_it_can_be_another() {
     let entries = host.audit("acme", "bundle").unwrap();
     assert_eq!(host.stop().unwrap(), 0);
     let judges = judges(&host);
+    let mut shown = vec![];
     for (file, id) in files.iter().zip(&ids) {
         let (good, said) = judges.judge(file);
         assert!(good && said.contains(id), "{said}");
@@ -224,8 +234,11 @@ async fn evidence_holds_and_no_part_of_it_can_be_another() {
         let json = ["evidence", "verify", file.to_str().unwrap(), "--key", &judges.key, "--json"];
         let report: Value = serde_json::from_str(&host.command(&json, "").unwrap()).unwrap();
         assert_eq!(report["problems"], json!([]));
-        assert!(report["recordings"][0]["shown"].as_u64().unwrap() >= 8, "{report}");
+        shown.push((report["recordings"][0]["frames"].as_u64(), report["recordings"][0]["shown"].as_u64()));
     }
+    // What was destroyed is vouched for, and shown to nobody; words are not shown at all.
+    assert!(shown[0].0 == shown[0].1 && shown[0].0.unwrap() >= 8, "{shown:?}");
+    assert!(shown[1].1.unwrap() < shown[1].0.unwrap() && shown[1].1.unwrap() >= 7, "{shown:?}");
 
     let [first, second] = files.each_ref().map(|file| Evidence::read(file));
     strangers(&judges, &first, &second);
@@ -372,15 +385,24 @@ async fn evidence_shows_what_was_asked_for_and_of_a_case_all() {
     let Made { mut host, ids, mut people, .. } = made().await;
     let file = |name: &str| host.dir().join(name);
     let (part, case, again) = (file("part.tar"), file("case.tar"), file("again.tar"));
+    let redacted = file("redacted.tar");
     let span = ["--from-ms", "1200", "--to-ms", "2500"];
     export(&host, &part, &ids[0], &span, people.remove(0)).unwrap();
     assert!(export(&host, &again, "no such case", &[], people.remove(0)).is_err());
+    export(&host, &redacted, &ids[1], &["--form", "redacted"], people.remove(0)).unwrap();
     assert_eq!(host.stop().unwrap(), 0);
     let (good, said) = judges(&host).judge(&part);
     assert!(good && said.contains("4 shown"), "two seconds of two legs: {said}");
     let sound =
         hound::WavReader::new(std::io::Cursor::new(Evidence::read(&part).member("audio.wav").clone()));
     assert_eq!(sound.unwrap().duration(), 16_000);
+
+    // Every second near something labelled is left out, on its leg.
+    let (good, said) = judges(&host).judge(&redacted);
+    assert!(good, "{said}");
+    let manifest = Evidence::read(&redacted).json("manifest.json");
+    let hidden = &manifest["recordings"][0]["decided"]["silenced"];
+    assert!(!hidden.as_array().unwrap().is_empty(), "{manifest}");
 
     // A hold is what makes a case.
     let hold = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); [db.execute('INSERT INTO retention_hold VALUES (?, ?, ?, 1)', ('acme', r, 'smith v. acme')) for r in sys.argv[2:]]; db.commit()";

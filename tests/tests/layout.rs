@@ -15,12 +15,15 @@ const COLUMNS: [&[&str]; 7] = [
 ];
 
 /// A dependency and the only room that may name it.
-const CONFINED: [(&str, &str); 8] = [
+const CONFINED: [(&str, &str); 11] = [
     ("wasmtime", "engine"),
     ("wasmtime-wizer", "engine"),
     ("chacha20poly1305", "vault"),
     ("aws-lc-rs", "vault"),
+    ("aws-sigv4", "vault"),
     ("tlog_tiles", "ledger"),
+    ("cms", "ledger"),
+    ("x509-tsp", "ledger"),
     ("signed_note", "notes"),
     ("ed25519-dalek", "notes"),
     ("oci-client", "packs"),

@@ -12,7 +12,7 @@ use crate::commands::{
     assurance::AssuranceCommand,
     decide,
     erase::{RecordingCommand, RequestCommand},
-    evidence::EvidenceCommand,
+    evidence::{EvidenceCommand, Time},
     impact,
     keeping::{HoldCommand, RetentionCommand},
     key::KeyCommand,
@@ -193,6 +193,8 @@ pub(crate) enum LedgerCommand {
         /// The public key, as you got it from the client by another way; a file or the key itself.
         #[arg(long)]
         key: String,
+        #[command(flatten)]
+        time: Time,
         /// Print the report as JSON.
         #[arg(long)]
         json: bool,

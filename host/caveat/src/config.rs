@@ -22,6 +22,7 @@ use serde::Deserialize;
 
 use crate::ingest::{Ingest, OfClient, RawAudioHook, RawAudioSocket, RawFolder, RawTwilio};
 use crate::keys::{Keys, Secret};
+use crate::timestamps::Timestamps;
 
 /// Bytes of a webhook's secret at least.
 const SECRET_BYTES_MIN: usize = 16;
@@ -32,6 +33,7 @@ pub(crate) struct Config {
     pub(crate) host: Host,
     pub(crate) paths: Paths,
     pub(crate) keys: Keys,
+    pub(crate) timestamps: Option<Timestamps>,
     pub(crate) limits: Limits,
     /// How a remote store is reached.
     pub(crate) store: Settings,
@@ -186,6 +188,7 @@ struct Raw {
     host: Host,
     #[serde(default)]
     keys: Keys,
+    timestamps: Option<Timestamps>,
     #[serde(default)]
     limits: Limits,
     #[serde(default)]
@@ -317,11 +320,13 @@ impl Config {
             lock,
         };
         let siprec = raw.siprec.located(base);
-        let (host, keys) = (raw.host.located(base), raw.keys.located(base));
+        let (host, keys) = (raw.host.located(base), raw.keys.located(base)?);
+        let timestamps = raw.timestamps.map(|timestamps| timestamps.located(base));
         Ok(Self {
             host,
             paths,
             keys,
+            timestamps,
             limits: raw.limits,
             store: raw.store,
             media: raw.media,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use caveat_vault::{KeySource, Keyring, Transit, TransitConfig};
+use caveat_vault::{AwsKms, AwsKmsConfig, KeySource, Keyring, Transit, TransitConfig};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -21,6 +21,7 @@ const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Keys {
     transit: Option<OfTransit>,
+    aws_kms: Option<AwsKmsConfig>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -81,24 +82,38 @@ impl Secret<'_> {
 }
 
 impl Keys {
-    /// With paths that start at `base`.
-    pub(crate) fn located(mut self, base: &Path) -> Self {
+    /// Checked, with paths that start at `base`.
+    pub(crate) fn located(mut self, base: &Path) -> anyhow::Result<Self> {
+        if self.transit.is_some() && self.aws_kms.is_some() {
+            bail!("[keys.transit] and [keys.aws-kms] exclude each other: keep one");
+        }
         if let Some(transit) = &mut self.transit {
             transit.token_file = transit.token_file.take().map(|file| base.join(file));
         }
-        self
+        Ok(self)
     }
 }
 
 /// Opens the way to the keys.
 pub(crate) fn open(config: &Config) -> anyhow::Result<Arc<dyn KeySource>> {
-    Ok(match &config.keys.transit {
-        Some(transit) => Arc::new(transit.open().context("[keys.transit]")?),
-        None => {
+    Ok(match (&config.keys.transit, &config.keys.aws_kms) {
+        (Some(transit), _) => Arc::new(transit.open().context("[keys.transit]")?),
+        (None, Some(kms)) => Arc::new(of_aws(kms).context("[keys.aws-kms]")?),
+        (None, None) => {
             let passphrase = config.host.keyring_passphrase().read()?;
             Arc::new(Keyring::open(&config.paths.keyring, passphrase.as_ref().map(|p| p.as_str()))?)
         }
     })
+}
+
+/// Credentials as every tool of AWS takes them from the environment.
+fn of_aws(config: &AwsKmsConfig) -> anyhow::Result<AwsKms> {
+    let of = |variable: &'static str| {
+        let set = env::var(variable).map(Zeroizing::new);
+        set.with_context(|| format!("{variable} is not set: credentials come from the environment"))
+    };
+    let (access_key, secret) = (of("AWS_ACCESS_KEY_ID")?, of("AWS_SECRET_ACCESS_KEY")?);
+    Ok(AwsKms::new(config.clone(), &access_key, &secret, env::var("AWS_SESSION_TOKEN").ok())?)
 }
 
 impl OfTransit {

@@ -7,6 +7,7 @@ mod house;
 mod ingest;
 mod keys;
 mod metrics;
+mod timestamps;
 
 use std::process::ExitCode;
 

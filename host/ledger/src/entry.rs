@@ -219,6 +219,17 @@ pub enum EntryKind {
         /// Whether it was done.
         done: bool,
     },
+    /// An authority vouches for the time of a checkpoint (RFC 3161): what the log had then, it had before that time.
+    Timestamped {
+        /// Entries that the checkpoint vouches for.
+        size: u64,
+        /// The signed root.
+        root: Digest,
+        /// Of the authority's answer, which is kept beside the log.
+        token: Digest,
+        /// The authority's time.
+        at: Moment,
+    },
     /// Something is done to the client's own key. Logged before the act.
     Keys {
         /// What.
@@ -343,6 +354,7 @@ impl EntryKind {
             | Self::DisposalResult { .. }
             | Self::MaskResult { .. }
             | Self::Keys { .. }
+            | Self::Timestamped { .. }
             | Self::PacksChanged { .. }
             | Self::HostStarted { .. }
             | Self::Note { .. } => None,

@@ -28,6 +28,10 @@ impl Ledger {
             let bytes = self.shared.read_tile(client, &tile).await?;
             write(dir, &tile_name(&tile), &bytes).await?;
         }
+        for stamp in self.stamps(client).await? {
+            write(dir, &stamp.checkpoint_name(), stamp.checkpoint.as_bytes()).await?;
+            write(dir, &stamp.token_name(), &stamp.token).await?;
+        }
         write(dir, VKEY, format!("{}\n", self.vkey(client)).as_bytes()).await?;
         // Last, so that a folder without a checkpoint is an export that did not finish.
         let note = checkpoint::sign(&self.shared.signer, client, size, hash)?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use caveat_model::{Basis, Element, Moment, Outcome, Stage};
+use caveat_model::{Act, Basis, Element, Moment, Outcome, Stage};
 
 use crate::{
     Entry, EntryKind, KeyAct, Problem,
@@ -72,6 +72,8 @@ const LIFT_HOLD: &str = "lift-hold";
 struct RecordingState {
     closed: Option<u64>,
     frames: u64,
+    /// Its root is in the log.
+    sealed: bool,
 }
 
 impl Meaning {
@@ -105,7 +107,10 @@ impl Meaning {
                 let verdict = VerdictState { recording: recording.clone(), stage: *stage, outcome: *outcome };
                 self.verdicts.insert(index, verdict);
             }
-            EntryKind::AccessIntent { recording, verdict, grant, .. } => {
+            EntryKind::AccessIntent { recording, act, verdict, grant, .. } => {
+                if *grant && hands_over(*act) {
+                    self.is_sealed(recording.as_deref(), &mut tell);
+                }
                 let state = self.access_intent(recording.as_deref(), *verdict, *grant, &mut tell);
                 self.accesses.insert(index, state);
             }
@@ -174,6 +179,9 @@ impl Meaning {
                 }
                 self.fixed(recording, *frames, &mut tell);
                 self.closed(index, recording);
+                if let Some(state) = self.recordings.get_mut(recording) {
+                    state.sealed = true;
+                }
             }
             EntryKind::Discarded { recording, .. } => {
                 self.still_open(recording, &mut tell);
@@ -185,6 +193,7 @@ impl Meaning {
             EntryKind::AccessResult { ok: false, .. }
             | EntryKind::DisposalResult { ok: false, .. }
             | EntryKind::Duty { .. }
+            | EntryKind::Timestamped { .. }
             | EntryKind::PacksChanged { .. }
             | EntryKind::HostStarted { .. }
             | EntryKind::Note { .. } => {}
@@ -247,6 +256,14 @@ impl Meaning {
                 tell(AccessWithoutGrant, format!("access is granted, and {why}"));
                 AccessState::Unfounded
             }
+        }
+    }
+
+    /// Nobody can tell whether what is handed over is what was sealed, unless the log has its root.
+    fn is_sealed(&self, recording: Option<&str>, tell: &mut impl FnMut(ProblemKind, String)) {
+        let Some(recording) = recording else { return };
+        if !self.recordings.get(recording).is_some_and(|state| state.sealed) {
+            tell(Recording, format!("`{recording}` is handed over, and its sealed root is not in the log"));
         }
     }
 
@@ -399,4 +416,9 @@ impl Meaning {
             state.closed.get_or_insert(index);
         }
     }
+}
+
+/// Whether somebody gets the content of a recording.
+fn hands_over(act: Act) -> bool {
+    matches!(act, Act::Play | Act::Export | Act::Share | Act::Disclose)
 }

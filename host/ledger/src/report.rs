@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use caveat_model::Digest;
+use caveat_model::{Digest, Moment};
 use serde::Serialize;
 
 /// How bad.
@@ -48,6 +48,8 @@ pub enum ProblemKind {
     DisposalUnderHold,
     /// A hold was lifted that was not in force.
     Hold,
+    /// A timestamp is missing, over something else, or not by an authority that was given.
+    Timestamp,
     /// A key was destroyed by one person alone, or unasked.
     Keys,
     /// Something was hidden or brought back without an intent and a verdict that allowed it.
@@ -88,6 +90,7 @@ impl ProblemKind {
             Self::MaskWithoutIntent => "a recording plays otherwise than any rule allowed",
             Self::TwoPeople => "one person alone did what takes two",
             Self::Hold => "it cannot be told from the log what was under hold",
+            Self::Timestamp => "the time of these entries is the host's word alone",
             Self::Keys => "one person alone destroyed what two have to agree on",
             Self::Recording => "the log does not tell what became of this recording",
         }
@@ -156,8 +159,24 @@ pub struct Report {
     pub entries: u64,
     /// Recordings opened and not closed yet: no problem by itself.
     pub open_recordings: u64,
+    /// Times that an authority vouches for, in the order of the log.
+    pub timestamps: Vec<BundledStamp>,
     /// In the order found.
     pub problems: Vec<Problem>,
+}
+
+/// A timestamp in a bundle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BundledStamp {
+    /// Which entry tells of it.
+    pub index: u64,
+    /// So many entries were in the log ...
+    pub size: u64,
+    /// ... before this time.
+    pub at: Moment,
+    /// Whether its signature was checked, down from a given authority.
+    pub trusted: bool,
 }
 
 impl Report {
@@ -171,6 +190,12 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for problem in &self.problems {
             writeln!(f, "{problem}")?;
+        }
+        if let Some(last) = self.timestamps.last() {
+            let checked =
+                if last.trusted { "checked" } else { "its signature not checked: give --timestamp-ca" };
+            let (count, size, at) = (self.timestamps.len(), last.size, last.at);
+            writeln!(f, "{count} timestamps; the first {size} entries were there before {at} ({checked})")?;
         }
         let log = self.log.as_deref().unwrap_or("unknown log");
         let verdict = if self.is_good() { "good" } else { "NOT GOOD" };

@@ -14,11 +14,9 @@ use der::{
     Any, Decode, Encode, Tag, Tagged,
     asn1::{Int, ObjectIdentifier, OctetString},
 };
+use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime, pem::PemObject};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
-use webpki::{
-    EndEntityCert, KeyUsage, aws_lc_rs as algorithms,
-    types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime, pem::PemObject},
-};
+use webpki::{EndEntityCert, KeyUsage, aws_lc_rs as algorithms};
 use x509_tsp::{MessageImprint, TimeStampReq, TimeStampResp, TspVersion, TstInfo};
 
 use crate::LedgerError;
@@ -136,8 +134,9 @@ fn signed_data(answer: &[u8]) -> Result<SignedData, String> {
         return Err(format!("it is larger than {TOKEN_BYTES_MAX} bytes"));
     }
     let answer = TimeStampResp::from_der(answer).map_err(broken)?;
-    let token: ContentInfo =
-        answer.time_stamp_token.ok_or_else(|| format!("the authority refused: {:?}", answer.status.status))?;
+    let token: ContentInfo = answer
+        .time_stamp_token
+        .ok_or_else(|| format!("the authority refused: {:?}", answer.status.status))?;
     if token.content_type != ID_SIGNED_DATA {
         return Err("its token is not signed".into());
     }
@@ -153,12 +152,7 @@ fn content_of(signed: &SignedData) -> Result<Vec<u8>, String> {
 }
 
 /// The signature is over this content, by a certificate that an authority vouches for at that time.
-fn trusted(
-    signed: &SignedData,
-    content: &[u8],
-    at: Moment,
-    authorities: &Authorities,
-) -> Result<(), String> {
+fn trusted(signed: &SignedData, content: &[u8], at: Moment, authorities: &Authorities) -> Result<(), String> {
     let [signer] = signed.signer_infos.0.as_slice() else { return Err("it has not one signer".into()) };
     let attributes = signer.signed_attrs.as_ref().ok_or("its signer signs no attributes")?;
     let (hash, algorithms) = hash_of(&signer.digest_alg.oid)?;

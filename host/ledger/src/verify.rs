@@ -8,15 +8,18 @@ use std::{
 };
 
 use bytes::Bytes;
-use caveat_model::Digest;
-use tlog_tiles::{HASH_SIZE, Tile};
+use caveat_model::{Digest, Moment};
+use sha2::{Digest as _, Sha256};
+use tlog_tiles::{HASH_SIZE, Tile, TileHashReader};
 
 use crate::{
-    ENTRY_BYTES_MAX, Entry, LedgerError, Problem, ProblemKind, Report, VERSION, checkpoint,
+    Authorities, BundledStamp, ENTRY_BYTES_MAX, Entry, EntryKind, LedgerError, Problem, ProblemKind, Report,
+    TOKEN_BYTES_MAX, VERSION, check_timestamp, checkpoint,
     export::{CHECKPOINT, VKEY},
     meaning::Meaning,
     objects::{HEIGHT, WIDTH, split_bundle, tile_name},
-    tree::{Root, Tree},
+    stamps,
+    tree::{Fetched, Root, Tree},
 };
 
 /// What a check lets pass.
@@ -43,17 +46,28 @@ const NOTE_BYTES_MAX: u64 = 1_000_000;
 /// # Errors
 /// [`LedgerError::File`] when the folder cannot be read at all. Everything else that is wrong is in the report.
 pub fn verify_bundle(dir: &Path, vkey: &str) -> Result<Report, LedgerError> {
-    verify_bundle_within(dir, vkey, VerifyLimits::default())
+    verify_bundle_within(dir, vkey, VerifyLimits::default(), &Authorities::default())
 }
 
-/// [`verify_bundle`] with other limits.
+/// [`verify_bundle`] with other limits; where authorities are given, every timestamp has to be by one of them.
 ///
 /// # Errors
 /// As [`verify_bundle`].
-pub fn verify_bundle_within(dir: &Path, vkey: &str, limits: VerifyLimits) -> Result<Report, LedgerError> {
+pub fn verify_bundle_within(
+    dir: &Path,
+    vkey: &str,
+    limits: VerifyLimits,
+    authorities: &Authorities,
+) -> Result<Report, LedgerError> {
     let files = files_in(dir)?;
-    let mut check =
-        Check { dir, files, problems: vec![], entries: 0, meaning: Meaning::new(limits.clock_skew_ms) };
+    let mut check = Check {
+        dir,
+        files,
+        problems: vec![],
+        entries: 0,
+        stamps: vec![],
+        meaning: Meaning::new(limits.clock_skew_ms),
+    };
     check.key(vkey.trim());
     let mut report = Report {
         log: None,
@@ -61,6 +75,7 @@ pub fn verify_bundle_within(dir: &Path, vkey: &str, limits: VerifyLimits) -> Res
         root: None,
         entries: 0,
         open_recordings: 0,
+        timestamps: vec![],
         problems: vec![],
     };
     // Without a signature even the size is a stranger's word, and reading stops here.
@@ -70,6 +85,7 @@ pub fn verify_bundle_within(dir: &Path, vkey: &str, limits: VerifyLimits) -> Res
         report.checkpoint_size = root.size;
         report.root = Some(Digest(root.hash.0));
         check.tree(root, limits.problems);
+        report.timestamps = check.timestamps(root, vkey.trim(), authorities);
         check.strays();
     }
     report.entries = check.entries;
@@ -84,6 +100,8 @@ struct Check<'a> {
     files: BTreeSet<String>,
     problems: Vec<Problem>,
     entries: u64,
+    /// Entries that tell of a timestamp, with their indices.
+    stamps: Vec<(u64, EntryKind)>,
     meaning: Meaning,
 }
 
@@ -177,6 +195,9 @@ impl Check<'_> {
             Ok(entry) if entry.v == VERSION => {
                 self.entries += 1;
                 self.meaning.read(index, &entry, &mut self.problems);
+                if matches!(entry.event, EntryKind::Timestamped { .. }) {
+                    self.stamps.push((index, entry.event));
+                }
             }
             Ok(entry) => {
                 let what = format!("it has the format {}, this program knows {VERSION}", entry.v);
@@ -185,6 +206,72 @@ impl Check<'_> {
             Err(e) => {
                 let what = format!("it cannot be read: {e}");
                 self.problems.push(Problem::at_entry(ProblemKind::Entry, index, what));
+            }
+        }
+    }
+
+    /// Each is over a checkpoint of this log, of the tree as it was then, and is what the log says it is.
+    fn timestamps(&mut self, root: Root, vkey: &str, authorities: &Authorities) -> Vec<BundledStamp> {
+        let mut good = vec![];
+        for (index, event) in std::mem::take(&mut self.stamps) {
+            let EntryKind::Timestamped { size, root: logged, token, at } = event else { continue };
+            match self.timestamp(root, vkey, authorities, (size, logged, token, at)) {
+                Ok(trusted) => good.push(BundledStamp { index, size, at, trusted }),
+                Err(why) => {
+                    let what = format!("the timestamp of the first {size} entries: {why}");
+                    self.problems.push(Problem::at_entry(ProblemKind::Timestamp, index, what));
+                }
+            }
+        }
+        good
+    }
+
+    fn timestamp(
+        &mut self,
+        root: Root,
+        vkey: &str,
+        authorities: &Authorities,
+        (size, logged, token, at): (u64, Digest, Digest, Moment),
+    ) -> Result<bool, String> {
+        let missing = || "it is not in the bundle".to_owned();
+        let checkpoint = self.read(&stamps::checkpoint_name(token), NOTE_BYTES_MAX).ok_or_else(missing)?;
+        let answer = self.read(&stamps::token_name(token), TOKEN_BYTES_MAX as u64).ok_or_else(missing)?;
+        let tree = checkpoint::open(&checkpoint, vkey)?;
+        if (tree.size(), Digest(tree.hash().0)) != (size, logged) {
+            return Err("its checkpoint is another than the log says".into());
+        }
+        if self.root_at(root, size)? != logged {
+            return Err("the log did not begin with the entries that it is over".into());
+        }
+        if Digest(Sha256::digest(&answer).into()) != token {
+            return Err("it is another than the log says".into());
+        }
+        let over = Digest(Sha256::digest(&checkpoint).into());
+        let stamped = check_timestamp(&answer, over, None, authorities).map_err(|e| e.to_string())?;
+        match stamped.at == at {
+            true => Ok(stamped.trusted),
+            false => Err(format!("it says {}, the log {at}", stamped.at)),
+        }
+    }
+
+    /// The root of the tree when it had `size` entries, by tiles that give the root of the whole.
+    fn root_at(&self, root: Root, size: u64) -> Result<Digest, String> {
+        let mut fetched = Fetched::default();
+        if size > root.size {
+            return Err("it is over more entries than there are".into());
+        }
+        loop {
+            let compute = |tree: &TileHashReader<'_>| tlog_tiles::tree_hash(size, tree);
+            let (error, tiles) = match fetched.run(root, compute) {
+                Ok(hash) => return Ok(Digest(hash.0)),
+                Err(failed) => failed,
+            };
+            if tiles.is_empty() {
+                return Err(format!("the tiles do not give the root: {error}"));
+            }
+            for tile in tiles {
+                let bytes = fs::read(self.dir.join(tile_name(&tile)));
+                fetched.add(tile, bytes.map_err(|e| format!("{}: {e}", tile_name(&tile)))?.into());
             }
         }
     }

@@ -68,7 +68,9 @@ pub use cues::{Announcement, Cue};
 pub use disposal::Swept;
 pub use duties::{Doer, DutyState, OpenDuty};
 pub use error::RecorderError;
-pub use evidence::{EvidenceProblem, EvidenceReport, RecordingEvidence, Ruled, verify_evidence};
+pub use evidence::{
+    EvidenceProblem, EvidenceReport, EvidenceTime, RecordingEvidence, Ruled, verify_evidence,
+};
 pub use history::{Decision, Gone, History, Recorded, Window};
 pub use impact::{Changed, Direction, Effect, Example, Group, Impact, ImpactReport, Past, Swap, Transition};
 pub use keys::KeyRequest;

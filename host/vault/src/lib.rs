@@ -44,7 +44,7 @@ use std::{
 pub use disclosure::{Disclosed, Disclosure, open_disclosed_detail};
 pub use error::VaultError;
 pub use header::{Codec, Header, LegInfo};
-pub use keys::{KeySource, Keyring, Transit, TransitConfig};
+pub use keys::{AwsKms, AwsKmsConfig, KeySource, Keyring, Transit, TransitConfig};
 pub use opener::Opener;
 pub use patch::Edge;
 pub use reader::{Reader, Verified};

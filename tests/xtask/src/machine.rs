@@ -111,6 +111,17 @@ pub(crate) fn can_keep_keys_elsewhere() -> Result<(), String> {
     })
 }
 
+/// A stand-in for AWS KMS that AWS's own clients take for it, in `target/tools` and nowhere else.
+pub(crate) fn can_keep_keys_as_in_aws() -> Result<(), String> {
+    let folder = root().join("target/tools/moto");
+    let package = "moto[server,kms]==5.2.5";
+    once(&folder, package, || {
+        let venv = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
+        venv().or_else(|_| install("Python", &["python3", "python3-venv"]).and_then(|()| venv()))?;
+        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", package]))
+    })
+}
+
 /// A voice for calls.
 pub(crate) fn can_speak() -> Result<(), String> {
     if answers("espeak-ng", &["--version"]) && answers("sox", &["--version"]) {

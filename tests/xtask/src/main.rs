@@ -80,6 +80,7 @@ fn test() -> Result<(), String> {
     machine::can_record_sessions()?;
     machine::can_keep_keys_elsewhere()?;
     machine::can_fork_calls()?;
+    machine::can_keep_keys_as_in_aws()?;
     step("formatting");
     cargo(&["fmt", "--all", "--check"])?;
     step("building the host and every test");

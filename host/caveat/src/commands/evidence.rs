@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
+use caveat_ledger::Authorities;
 use caveat_model::RecordingId;
 use caveat_recorder::verify_evidence;
 use clap::Subcommand;
@@ -51,10 +52,28 @@ pub(crate) enum EvidenceCommand {
         /// The public key, as you got it from the client by another way; a file or the key itself.
         #[arg(long)]
         key: String,
+        #[command(flatten)]
+        time: Time,
         /// Print the report as JSON.
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Who is believed about the time.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Time {
+    /// Certificates (PEM) of time-stamping authorities, as you got them from these; then timestamps have to be theirs.
+    #[arg(long, value_name = "FILE")]
+    timestamp_ca: Option<PathBuf>,
+}
+
+impl Time {
+    pub(crate) fn authorities(&self) -> anyhow::Result<Authorities> {
+        let Some(file) = &self.timestamp_ca else { return Ok(Authorities::default()) };
+        let about = || file.display().to_string();
+        Authorities::from_pem(&fs::read(file).with_context(about)?).with_context(about)
+    }
 }
 
 pub(crate) async fn run(command: EvidenceCommand) -> anyhow::Result<ExitCode> {
@@ -81,10 +100,10 @@ pub(crate) async fn run(command: EvidenceCommand) -> anyhow::Result<ExitCode> {
             println!("{}", out.display());
             Ok(ExitCode::SUCCESS)
         }
-        EvidenceCommand::Verify { file, key, json } => {
+        EvidenceCommand::Verify { file, key, time, json } => {
             let key = key_of(&key)?;
             let opened = File::open(&file).with_context(|| file.display().to_string())?;
-            let report = verify_evidence(BufReader::new(opened), &key);
+            let report = verify_evidence(BufReader::new(opened), &key, &time.authorities()?);
             print(&report, json, |_| report.to_string())?;
             Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }

@@ -2,9 +2,9 @@
 
 use std::{path::Path, process::ExitCode};
 
-use caveat_ledger::verify_bundle;
+use caveat_ledger::{VerifyLimits, verify_bundle_within};
 
-use super::evidence::key_of;
+use super::evidence::{Time, key_of};
 use crate::{
     cli::{ConfigFile, LedgerCommand},
     config::Config,
@@ -22,13 +22,14 @@ pub(crate) async fn run(command: LedgerCommand) -> anyhow::Result<ExitCode> {
             println!("{}", dir.display());
             Ok(ExitCode::SUCCESS)
         }
-        LedgerCommand::Verify { dir, key, json } => verify(&dir, &key, json),
+        LedgerCommand::Verify { dir, key, time, json } => verify(&dir, &key, &time, json),
     }
 }
 
-fn verify(dir: &Path, key: &str, json: bool) -> anyhow::Result<ExitCode> {
+fn verify(dir: &Path, key: &str, time: &Time, json: bool) -> anyhow::Result<ExitCode> {
     let key = key_of(key)?;
-    let report = verify_bundle(dir, key.trim())?;
+    let limits = VerifyLimits::default();
+    let report = verify_bundle_within(dir, key.trim(), limits, &time.authorities()?)?;
     if json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {

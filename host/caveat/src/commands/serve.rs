@@ -38,6 +38,9 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
         ledger: house.ledger.clone(),
         limits: Arc::new(config.limits.requests.clone()),
     });
+    if let Some(timestamps) = &config.timestamps {
+        timestamps.start(&recorder, &house.ledger)?;
+    }
     let capture = caveat_capture::Rooms {
         recorder: recorder.clone(),
         access: house.access.clone(),

@@ -6,3 +6,4 @@ mod faults;
 mod house;
 mod log;
 mod meaning;
+mod million;

@@ -1,6 +1,6 @@
 //! Logs that are whole and tell of something that must not happen.
 
-use caveat_ledger::{EntryKind, ProblemKind, ProblemKind::*, Report};
+use caveat_ledger::{EntryKind, KeyAct, ProblemKind, ProblemKind::*, Report};
 use caveat_model::{Act, Basis, Digest, Element, Outcome, Purpose, Stage};
 
 use crate::house::{House, client, note};
@@ -21,10 +21,14 @@ fn verdict(recording: &str, stage: Stage, outcome: Outcome) -> EntryKind {
 }
 
 fn access(verdict: u64, grant: bool) -> EntryKind {
+    access_to(Act::Search, verdict, grant)
+}
+
+fn access_to(act: Act, verdict: u64, grant: bool) -> EntryKind {
     EntryKind::AccessIntent {
         recording: Some(R1.into()),
         person: "p1".into(),
-        act: Act::Play,
+        act,
         purpose: Purpose::Training,
         verdict,
         grant,
@@ -241,6 +245,35 @@ async fn a_recording_is_opened_and_closed_once() {
     check(vec![opened(), interim(5), sealed(4, 1)], &[(Recording, 2)]).await;
     check(vec![opened(), sealed(9, 0)], &[(Recording, 1)]).await;
     assert_eq!(report_on(vec![opened()]).await.open_recordings, 1);
+}
+
+#[tokio::test]
+async fn nothing_is_handed_over_whose_sealed_root_is_missing() {
+    let allowed = || verdict(R1, Stage::Access, Outcome::Allow);
+    for act in [Act::Play, Act::Export, Act::Share, Act::Disclose] {
+        check(vec![opened(), sealed(9, 1), allowed(), access_to(act, 2, true)], &[]).await;
+        check(vec![opened(), allowed(), access_to(act, 1, true)], &[(Recording, 2)]).await;
+        check(vec![opened(), discarded(), allowed(), access_to(act, 2, true)], &[(Recording, 3)]).await;
+        check(vec![allowed(), access_to(act, 0, true)], &[(Recording, 1)]).await;
+        check(vec![allowed(), access_to(act, 0, false)], &[]).await;
+    }
+}
+
+#[tokio::test]
+async fn two_people_destroy_a_key() {
+    let keys = |act, person: &str| {
+        let person = Some(person.to_owned()).filter(|p| !p.is_empty());
+        EntryKind::Keys { act, version: 2, person }
+    };
+    use KeyAct::{Destroy, DestroyAsked, Destroyed, Rotate};
+    let rotated = || keys(Rotate, "p1");
+    let done = || keys(Destroyed, "");
+    check(vec![rotated(), keys(DestroyAsked, "p1"), keys(Destroy, "p2"), done()], &[]).await;
+    check(vec![rotated(), keys(DestroyAsked, "p1"), keys(Destroy, "p1"), done()], &[(Keys, 2)]).await;
+    check(vec![rotated(), keys(Destroy, "p2"), done()], &[(Keys, 1)]).await;
+    check(vec![keys(DestroyAsked, "p1"), keys(Destroy, ""), done()], &[(Keys, 1)]).await;
+    let other = EntryKind::Keys { act: DestroyAsked, version: 3, person: Some("p1".into()) };
+    check(vec![other, keys(Destroy, "p2")], &[(Keys, 1)]).await;
 }
 
 #[tokio::test]

@@ -11,7 +11,9 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use caveat_ledger::{Entry, EntryKind, Signed, vouched};
+use caveat_ledger::{
+    Authorities, Consistency, Entry, EntryKind, LedgerError, Signed, check_timestamp, vouched,
+};
 use caveat_model::{Act, ClientId, Digest, Moment, Outcome, RecordingId};
 use caveat_vault::{Disclosed, Disclosure, open_disclosed_detail};
 use serde::{Serialize, de::DeserializeOwned};
@@ -19,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     ABOUT, About, CHECKPOINT, DETAILS, ENTRIES, FORMAT, FRAMES, HEADER, MANIFEST, Manifest, Member, Opened,
-    Part, Proven, SIGNATURE, SOUND, container, is_shown, member_of, sound,
+    Part, Proven, SIGNATURE, SOUND, TOKEN, TOKEN_GROWN, TOKEN_OVER, container, is_shown, member_of, sound,
 };
 use crate::history::{DETAIL, Recorded};
 
@@ -35,10 +37,24 @@ pub struct EvidenceReport {
     pub made: Option<Moment>,
     /// Entries that its checkpoint vouches for.
     pub checkpoint_size: u64,
+    /// An authority's word on when the log was so long.
+    pub timestamp: Option<EvidenceTime>,
     /// What is in it.
     pub recordings: Vec<RecordingEvidence>,
     /// Everything that does not hold.
     pub problems: Vec<EvidenceProblem>,
+}
+
+/// Until when entries were there at the latest.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct EvidenceTime {
+    /// So many entries of the log were there ...
+    pub entries: u64,
+    /// ... before this time.
+    pub at: Moment,
+    /// Whether the authority's signature was checked.
+    pub trusted: bool,
 }
 
 /// One recording in evidence.
@@ -113,6 +129,10 @@ impl fmt::Display for EvidenceReport {
                 writeln!(f, "  {withheld} decisions without their details: others' accesses, or erased")?;
             }
         }
+        if let Some(EvidenceTime { entries, at, trusted }) = &self.timestamp {
+            let checked = if *trusted { "checked" } else { "its signature not checked: give --timestamp-ca" };
+            writeln!(f, "the first {entries} entries of the log were there before {at} ({checked})")?;
+        }
         for EvidenceProblem { member, what } in &self.problems {
             writeln!(f, "error, {member}: {what}")?;
         }
@@ -123,15 +143,16 @@ impl fmt::Display for EvidenceReport {
     }
 }
 
-/// Checks the file against the public key `vkey`, which should come from elsewhere than the file. What is wrong is in the
-/// report.
-pub fn verify_evidence(file: impl Read, vkey: &str) -> EvidenceReport {
+/// Checks the file against the public key `vkey`, which should come from elsewhere than the file. Where authorities are
+/// given, its timestamp has to be by one of them. What is wrong is in the report.
+pub fn verify_evidence(file: impl Read, vkey: &str, authorities: &Authorities) -> EvidenceReport {
     let mut check = Check { members: BTreeMap::new(), vkey: vkey.trim(), problems: vec![] };
     let mut report = EvidenceReport {
         client: None,
         log: None,
         made: None,
         checkpoint_size: 0,
+        timestamp: None,
         recordings: vec![],
         problems: vec![],
     };
@@ -147,6 +168,7 @@ pub fn verify_evidence(file: impl Read, vkey: &str) -> EvidenceReport {
         check.list(&manifest);
         if let Some(signed) = check.checkpoint() {
             report.checkpoint_size = signed.size();
+            report.timestamp = check.timestamp(authorities);
             for part in &manifest.recordings {
                 report.recordings.push(check.recording(&manifest, part, &signed));
             }
@@ -211,6 +233,28 @@ impl Check<'_> {
             None => Err("it is missing".to_owned()),
         };
         opened.map_err(|why| self.bad(CHECKPOINT, why)).ok()
+    }
+
+    /// An authority's word, if there is one, on a checkpoint that this one has grown from.
+    fn timestamp(&mut self, authorities: &Authorities) -> Option<EvidenceTime> {
+        let token = self.members.remove(TOKEN)?;
+        let (earlier, later) = (self.text(TOKEN_OVER)?, self.members.get(CHECKPOINT)?.clone());
+        let grown = self.text(TOKEN_GROWN)?;
+        let grown: Consistency =
+            serde_json::from_str(&grown).map_err(|e| self.bad(TOKEN_GROWN, e.to_string())).ok()?;
+        let later = String::from_utf8_lossy(&later);
+        let over = || -> Result<EvidenceTime, LedgerError> {
+            grown.check(self.vkey, &earlier, &later)?;
+            let stamped = check_timestamp(&token, digest_of(earlier.as_bytes()), None, authorities)?;
+            let entries = Signed::open(earlier.as_bytes(), self.vkey)?.size();
+            Ok(EvidenceTime { entries, at: stamped.at, trusted: stamped.trusted })
+        };
+        over().map_err(|e| self.bad(TOKEN, e.to_string())).ok()
+    }
+
+    fn text(&mut self, name: &str) -> Option<String> {
+        let bytes = self.member(name)?;
+        String::from_utf8(bytes).map_err(|_| self.bad(name, "it is no text")).ok()
     }
 
     fn recording(&mut self, manifest: &Manifest, part: &Part, signed: &Signed) -> RecordingEvidence {

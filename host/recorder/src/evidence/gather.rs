@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use caveat_access::SignedIn;
-use caveat_ledger::{EntryKind, Inclusion};
+use caveat_ledger::{EntryKind, Inclusion, Signed};
 use caveat_model::{Act, ClientId, Digest, Facts, Moment, RecordingId};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{
     ABOUT, About, CHECKPOINT, DETAILS, ENTRIES, FORMAT, FRAMES, HEADER, MANIFEST, Manifest, Member, Opened,
-    Part, Proven, SIGNATURE, SOUND, container::Writer, is_shown, member_of, sound,
+    Part, Proven, SIGNATURE, SOUND, TOKEN, TOKEN_GROWN, TOKEN_OVER, container::Writer, is_shown, member_of,
+    sound,
 };
 use crate::{
     Asked, Decided, Recorder, RecorderError, catalog::Listed, history::DETAIL, house::House, listen::Granted,
@@ -135,12 +136,13 @@ impl Recorder {
     ) -> Result<Vec<u8>, RecorderError> {
         let house = &self.house;
         let client = manifest.client.clone();
-        house.entries_about(&client, gathering).await?;
+        let stamps = house.entries_about(&client, gathering).await?;
         let indices: Vec<u64> = gathering.iter().flat_map(|one| one.entries.keys().copied()).collect();
         let (checkpoint, proofs) = house.ledger.prove_all(&client, &indices).await?;
         let (writer, limit) = (Writer::new(manifest.made), house.limits.evidence_bytes_max);
         let mut file = File { writer, members: vec![], bytes: 0, limit };
         file.add(CHECKPOINT.to_owned(), checkpoint.as_bytes())?;
+        house.add_timestamp(&client, gathering, &stamps, &checkpoint, &mut file).await?;
         let mut proofs = proofs.as_slice();
         for one in gathering.iter() {
             let (of_this, rest) = proofs.split_at(one.entries.len().min(proofs.len()));
@@ -157,17 +159,17 @@ impl Recorder {
 }
 
 impl House {
-    /// Every entry of the log that is about one of these.
+    /// Every entry of the log that is about one of these; and the timestamps since: entries that each covers, and its token.
     async fn entries_about(
         &self,
         client: &ClientId,
         gathering: &mut [Gathering],
-    ) -> Result<(), RecorderError> {
-        let mut by_name = BTreeMap::new();
+    ) -> Result<Vec<(u64, Digest)>, RecorderError> {
+        let (mut by_name, mut stamps) = (BTreeMap::new(), vec![]);
         for (place, one) in gathering.iter().enumerate() {
             by_name.insert(self.pseudonym(client, one.id).await?, place);
         }
-        let Some(began) = gathering.iter().map(|one| one.listed.began).min() else { return Ok(()) };
+        let Some(began) = gathering.iter().map(|one| one.listed.began).min() else { return Ok(vec![]) };
         let size = self.ledger.size(client).await?;
         let mut from = self.first_at(client, began, size).await?;
         let mut intents: BTreeMap<u64, usize> = BTreeMap::new();
@@ -175,6 +177,9 @@ impl House {
             let until = size.min(from + ENTRIES_AT_ONCE);
             for (index, entry, bytes) in self.ledger.entries(client, from..until).await? {
                 let kind = entry.event;
+                if let EntryKind::Timestamped { size, token, .. } = kind {
+                    stamps.push((size, token));
+                }
                 let place = match kind.intent() {
                     Some(intent) => intents.get(&intent),
                     None => kind.recording().and_then(|name| by_name.get(name)),
@@ -189,7 +194,28 @@ impl House {
             }
             from = until;
         }
-        Ok(())
+        Ok(stamps)
+    }
+
+    /// The first timestamp that covers every seal: an authority's word that all of it was there before then.
+    async fn add_timestamp(
+        &self,
+        client: &ClientId,
+        gathering: &[Gathering],
+        stamps: &[(u64, Digest)],
+        checkpoint: &str,
+        file: &mut File,
+    ) -> Result<(), RecorderError> {
+        let entries = gathering.iter().flat_map(|one| &one.entries);
+        let seals = entries.filter(|(_, (kind, _))| matches!(kind, EntryKind::Sealed { .. }));
+        let last = seals.map(|(index, _)| *index).max().unwrap_or_default();
+        let Some(&(size, token)) = stamps.iter().find(|(size, _)| *size > last) else { return Ok(()) };
+        let stamp = self.ledger.stamp_of(client, token).await?;
+        let now = Signed::open(checkpoint.as_bytes(), &self.ledger.vkey(client))?.size();
+        let grown = self.ledger.prove_consistency(client, size, now).await?;
+        file.add(TOKEN.to_owned(), &stamp.token)?;
+        file.add(TOKEN_OVER.to_owned(), stamp.checkpoint.as_bytes())?;
+        file.add(TOKEN_GROWN.to_owned(), &json(&grown)?)
     }
 
     /// An index before which no entry is as young as `began`, for all that clocks may have been set back.

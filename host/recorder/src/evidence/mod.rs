@@ -14,7 +14,7 @@ use caveat_ledger::EntryKind;
 use caveat_model::{ClientId, Digest, Facts, Moment, Purpose, RecordingId};
 use serde::{Deserialize, Serialize};
 
-pub use check::{EvidenceProblem, EvidenceReport, RecordingEvidence, Ruled, verify_evidence};
+pub use check::{EvidenceProblem, EvidenceReport, EvidenceTime, RecordingEvidence, Ruled, verify_evidence};
 
 use crate::{Decided, Listed};
 
@@ -23,6 +23,10 @@ const FORMAT: &str = "caveat-evidence/1";
 const MANIFEST: &str = "manifest.json";
 const SIGNATURE: &str = "manifest.sig";
 const CHECKPOINT: &str = "checkpoint";
+/// An authority's word on when the log was so long, the checkpoint that it is over, and the proof that the log only grew.
+const TOKEN: &str = "timestamp.tsr";
+const TOKEN_OVER: &str = "timestamp.checkpoint";
+const TOKEN_GROWN: &str = "timestamp.json";
 const ABOUT: &str = "recording.json";
 const HEADER: &str = "header.bin";
 const FRAMES: &str = "frames.bin";

@@ -1,6 +1,7 @@
 //! Where clients' keys come from: the seam to a key management service, and a file that serves as one.
 
 mod keyring;
+mod kms;
 mod service;
 mod transit;
 
@@ -8,6 +9,7 @@ use caveat_model::ClientId;
 use zeroize::Zeroizing;
 
 pub use keyring::Keyring;
+pub use kms::{AwsKms, AwsKmsConfig};
 pub use transit::{Transit, TransitConfig};
 
 use crate::{Suite, VaultError, once::context};
