@@ -239,7 +239,8 @@ impl Db {
         if self.kind != Kind::Sqlite {
             return true;
         }
-        let emptied = sqlx::query_scalar::<_, i64>("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.pool);
+        let emptied =
+            sqlx::query_scalar::<_, i64>("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.writers);
         match emptied.await {
             Ok(0) => true,
             Ok(_) => {
