@@ -226,19 +226,32 @@ async fn a_shredded_stretch_is_gone_for_whoever_holds_all_that_is_left() {
         assert!(!files_with(&yesterday, wrapped).is_empty(), "the search finds what is there");
         assert_eq!(files_with(&data, wrapped), Vec::<PathBuf>::new());
     }
-    // Yesterday's database opens it only with the client key it was wrapped under: with another one, nothing.
-    let replaced = dir.join("replaced");
-    let key = format!(r#"{{"protection":"none","keys":{{"acme":"{}="}}}}"#, "A".repeat(43));
-    fs::write(&replaced, key).unwrap();
+    // Yesterday's database still opens it with the client key that it was wrapped under: that is the horizon. It ends when
+    // that version of the key is destroyed, which takes two.
     let opener = concat!(env!("CARGO_MANIFEST_DIR"), "/../host/vault/tests/open_recording.py");
-    let opens_with = |keyring: &Path| {
-        let files = [yesterday.join("state.db"), keyring.to_owned(), data.join("store")];
+    let opens_with = |database: &Path| {
+        let files = [database.join("state.db"), keyring.clone(), data.join("store")];
         let out = Command::new("python3").arg(opener).args(files).args(["acme", &id]).output().unwrap();
         out.status.success()
     };
-    assert!(!opens_with(&replaced));
-    // That is the horizon: the client key of yesterday's database is what has to go (`caveat key rotate`).
-    assert!(opens_with(&keyring));
+    assert!(opens_with(&yesterday));
+    house.host.start().unwrap();
+    let key = |who: &Terminal, name: &str, rest: &[&str]| -> Value {
+        who.json(&[&["key", rest[0], "--client", "acme", "--as", name], &rest[1..]].concat()).unwrap()
+    };
+    key(&ann, "ann", &["rotate"]);
+    let rewrapped = until("all keys under the newest version", async || {
+        let status = key(&ann, "ann", &["status"]);
+        let versions = status["versions"].as_array().unwrap().len();
+        Ok((versions == 2 && status["wrapped"].as_object().unwrap().len() == 1).then_some(()))
+    });
+    rewrapped.await.unwrap();
+    let request = key(&ann, "ann", &["destroy"])["id"].to_string();
+    key(&ben, "ben", &["destroy", "--confirm", &request]);
+    house.host.stop().unwrap();
+    assert!(!opens_with(&yesterday), "nothing of yesterday's database opens any more");
+    let now = opened(&data, &keyring, &data.join("store"), &id);
+    assert!(seconds(&now).contains(&2) && !seconds(&now).contains(&3), "and today's opens the rest");
 }
 
 /// Prints the wrapped page key and the cover of a recording.
