@@ -178,8 +178,8 @@ async fn a_shredded_stretch_is_gone_for_whoever_holds_all_that_is_left() {
     let (exit, _, why) = ben.run(&["request", "confirm", &number]).unwrap();
     assert!(exit == 1 && why.contains("no request"), "{exit}: {why}");
     let after = heard(&listener, &id).await;
-    assert_eq!(silence(&after[1]), (2_300, 5_250), "to the millisecond");
     let ms = |from: usize, to: usize| from * 8..to * 8;
+    assert_eq!(silence(&after[1][ms(0, 7_500)]), (2_300, 5_250), "to the millisecond");
     assert_eq!(after[1][ms(0, 2_300)], before[1][ms(0, 2_300)]);
     assert_eq!(after[1][ms(5_250, 7_500)], before[1][ms(5_250, 7_500)]);
     let receipts = ann.json(&["retention", "receipts"]).unwrap();
@@ -289,7 +289,8 @@ async fn a_mask_is_lifted_by_two_and_a_hold_stops_shredding_and_not_masking() {
 
     let masked = ann.json(&redact("mask")).unwrap();
     let mask = masked["mask"].to_string();
-    assert_eq!(silence(&heard(&listener, &id).await[1]), (1_500, 3_000));
+    // The call lasts longer than its sound.
+    assert_eq!(silence(&heard(&listener, &id).await[1][..5_500 * 8]), (1_500, 3_000));
     let masks = ben.json(&["recording", "masks", &id]).unwrap();
     assert_eq!(masks[0]["spans"][0]["start"], 1_000, "{masks}");
     let unmask = ["recording", "unmask", &id, "--mask", &mask, "--purpose", "dispute"];
