@@ -98,7 +98,7 @@ for number, digest, nodes in patches:  # the oldest first: a newer one takes the
         key = leaf_key(nodes, leg << SECOND_BITS | index)
         if key:
             frame = patch[at:at + 10 + length]
-            plain = open_once(key, b"caveat-vault/1 " + KINDS[kind].encode(), bound + frame[:6], frame[10:])
+            plain = open_once(suite, key, b"caveat-vault/1 " + KINDS[kind].encode(), bound + frame[:6], frame[10:])
             patched[leg, index, kind] = plain
         at += 10 + length
 
