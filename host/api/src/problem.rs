@@ -57,7 +57,10 @@ impl Problem {
     pub fn refused(decided: Decided) -> Self {
         let why = decided.reasons.first().map_or_else(
             || "no pack allowed it".to_owned(),
-            |(_, citation, message)| format!("{message} ({citation})"),
+            |(_, citation, message)| match citation.as_str() {
+                "" => message.clone(),
+                citation => format!("{message} ({citation})"),
+            },
         );
         let mut problem = Self::new(StatusCode::FORBIDDEN, "Refused by the rules", why);
         problem.decided = Some(Box::new(decided));

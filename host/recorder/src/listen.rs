@@ -299,14 +299,15 @@ fn silenced(verdict: &Verdict, labels: &[Label], form: Form) -> SpanSet {
 
 pub(crate) fn decided(logged: &Logged, silenced: &SpanSet, intent: u64) -> Decided {
     let verdict = &logged.verdict;
+    let reasons = verdict.reasons().map(|(_, r)| (r.rule.clone(), r.citation.clone(), r.message.clone()));
+    // What no pack says: a hold, or demands that cannot all be met.
+    let at_odds =
+        verdict.conflicts.iter().map(|c| ("host.conflict".to_owned(), String::new(), c.resolution.clone()));
     Decided {
         outcome: verdict.outcome.word(verdict.stage).to_owned(),
         obligations: verdict.obligations().map(|(_, o)| o.duty.code()).collect(),
         remedies: verdict.remedies().map(|r| r.action.clone()).collect(),
-        reasons: verdict
-            .reasons()
-            .map(|(_, r)| (r.rule.clone(), r.citation.clone(), r.message.clone()))
-            .collect(),
+        reasons: reasons.chain(at_odds).collect(),
         silenced: silenced.as_slice().to_vec(),
         ledger_index: intent,
     }
