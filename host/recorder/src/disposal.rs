@@ -15,7 +15,7 @@ use caveat_retention::{Destroyed, Due, Receipt, RetentionError, Trust};
 
 use crate::{
     Asked, Decided, Recorder, RecorderError, Who,
-    house::{About, House, Logged, first_of},
+    house::{About, House, Logged, first_of, first_or_two_people},
     listen::decided,
     redaction::Agreement,
 };
@@ -63,7 +63,7 @@ impl Recorder {
             self.result(client, granted.intent, false, 0).await?;
             return Ok(Err(decided(&logged, &SpanSet::default(), granted.intent)));
         }
-        let (rule, _) = first_of(&logged.verdict);
+        let rule = first_or_two_people(&logged.verdict);
         let (verdict, agreed) = (logged.index, Some(agreed.index));
         let on = Destroyed { disposal, rule: &rule, verdict, agreed, now };
         let done = self.house.destroy(client, id, on).await;

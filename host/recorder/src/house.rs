@@ -265,3 +265,11 @@ impl House {
 pub(crate) fn first_of(verdict: &Verdict) -> (String, String) {
     verdict.reasons().next().map(|(_, r)| (r.rule.clone(), r.citation.clone())).unwrap_or_default()
 }
+
+/// The rule that a receipt names for what people wanted gone: that of the packs, or else that two people agreed.
+pub(crate) fn first_or_two_people(verdict: &Verdict) -> String {
+    match first_of(verdict) {
+        (rule, _) if rule.is_empty() => "host.two-people".to_owned(),
+        (rule, _) => rule,
+    }
+}

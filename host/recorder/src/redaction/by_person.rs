@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Asked, Decided, Recorder, RecorderError, RedactionMode, Who,
     catalog::Listed,
-    house::first_of,
+    house::first_or_two_people,
     listen::{Granted, decided},
 };
 
@@ -154,7 +154,7 @@ impl Recorder {
         let ledger_index = self.house.enter(client, result).await?;
         self.result(client, granted.intent, done.is_ok(), 0).await?;
         done?;
-        let (rule, _) = first_of(&logged.verdict);
+        let rule = first_or_two_people(&logged.verdict);
         let told = Told { disposal, rule, verdict: logged.index, intent, result: ledger_index };
         self.house.retention.receipt(client, id, &told).await?;
         Ok(Ok(Redacted { recording: id, mask: None, ledger_index }))
