@@ -122,7 +122,8 @@ async fn an_access_that_owes_a_reason_is_not_given_without_and_is_looked_at_afte
 async fn what_has_to_be_accounted_for_stays_open_until_somebody_did() {
     let mut host = Host::prepare(CONFIG).unwrap();
     let token = host.token("clinic").unwrap();
-    let secret = host.enroll("clinic", "rita", "supervisor", "researcher").unwrap();
+    let nurse = host.enroll("clinic", "nora", "supervisor", "nurse").unwrap();
+    let researcher = host.enroll("clinic", "rita", "supervisor", "researcher").unwrap();
     host.start().unwrap();
     let facts = [
         ("agent-region", "TX"),
@@ -130,11 +131,12 @@ async fn what_has_to_be_accounted_for_stays_open_until_somebody_did() {
         ("direction", "inbound"),
         ("attr:access.irb-waiver", "true"),
     ];
-    let (rita, id) = recorded(&host, &token, ("clinic", "rita", &secret), &facts).await;
+    let (nora, id) = recorded(&host, &token, ("clinic", "nora", &nurse), &facts).await;
+    let rita = Person::sign_in(&host.url, "clinic", "rita", &code(&researcher, 0).unwrap()).await.unwrap();
     let given = listens(&rita, &id, "purpose=research").await;
     assert_eq!(given.status().as_u16(), 200, "{}", given.text().await.unwrap());
     let open = async || -> Vec<Value> {
-        let alerts: Vec<Value> = rita.get("/v1/alerts").await.unwrap().json().await.unwrap();
+        let alerts: Vec<Value> = nora.get("/v1/alerts").await.unwrap().json().await.unwrap();
         alerts.into_iter().filter(|alert| alert["kind"] == "log-disclosure").collect()
     };
     let alerts = open().await;
@@ -144,7 +146,7 @@ async fn what_has_to_be_accounted_for_stays_open_until_somebody_did() {
     // It names the entry of the ledger that allowed it.
     let entries = host.audit("clinic", "bundle").unwrap();
     assert!(entries.contains("\"purpose\":\"research\""), "{entries}");
-    rita.confirm(&alerts[0]).await.unwrap();
+    nora.confirm(&alerts[0]).await.unwrap();
     assert_eq!(open().await, Vec::<Value>::new());
     assert_eq!(host.stop().unwrap(), 0);
 }
