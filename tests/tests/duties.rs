@@ -410,10 +410,10 @@ async fn tones_are_played_and_a_call_that_has_to_end_is_told_of_until_it_does() 
             (kind.as_str(), data[what].as_str().unwrap_or_default())
         })
         .collect();
-    let wanted = [("verdict", "offered"), ("duty", "open"), ("alert", "duty-overdue"), ("duty", "overdue")];
+    let wanted = [("duty", "open"), ("verdict", "offered"), ("alert", "duty-overdue"), ("duty", "overdue")];
     assert_eq!(said, wanted, "{told:?}");
-    assert_eq!(told[1].1["duty"], "end-call-unless-recorded", "{told:?}");
-    assert_eq!(told[0].1["state"], "suspended", "{told:?}");
+    assert_eq!(told[0].1["duty"], "end-call-unless-recorded", "{told:?}");
+    assert_eq!(told[1].1["state"], "suspended", "{told:?}");
     stream.close(None).await.unwrap();
     // The call has ended: that is what was asked for.
     loop {
