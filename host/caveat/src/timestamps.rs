@@ -12,13 +12,14 @@ use caveat_ledger::{
 use caveat_model::{ClientId, Digest};
 use caveat_recorder::Recorder;
 use reqwest::{Client, Url, header::CONTENT_TYPE};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
 use sha2::{Digest as _, Sha256};
 
 /// `[timestamps]`: whom to ask, and how often.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Timestamps {
+    #[serde(deserialize_with = "parsed")]
     url: Url,
     /// Certificates (PEM) that its answers are checked against; none: only that they answer the request.
     ca_file: Option<PathBuf>,
@@ -26,6 +27,10 @@ pub(crate) struct Timestamps {
     every_ms: u64,
     #[serde(default = "answer_ms")]
     answer_ms: u64,
+}
+
+fn parsed<'de, D: Deserializer<'de>>(text: D) -> Result<Url, D::Error> {
+    String::deserialize(text)?.parse().map_err(D::Error::custom)
 }
 
 fn every_ms() -> u64 {

@@ -9,7 +9,7 @@ mod house;
 use std::fs;
 
 use caveat_model::RecordingId;
-use caveat_vault::{KeySource, Keyring, Kind, SealReason, Vault};
+use caveat_vault::{KeySource, Keyring, Kind, SealReason, Suite, Vault};
 use house::{House, client, two_legs};
 use object_store::{ObjectStoreExt, PutPayload, path::Path};
 
@@ -179,7 +179,10 @@ fn no_change_to_a_keyring_gives_other_keys() {
     let dir = tempfile::tempdir().unwrap();
     for passphrase in [None, Some("correct horse")] {
         let path = dir.path().join(format!("keyring-{}", passphrase.is_some()));
-        let wrapped = Keyring::open(&path, passphrase).unwrap().wrap(&client("acme"), b"page key").unwrap();
+        let wrapped = Keyring::open(&path, passphrase)
+            .unwrap()
+            .wrap(&client("acme"), Suite::default(), b"page key")
+            .unwrap();
         let good = fs::read(&path).unwrap();
         let mut all = changes(&good, &[], &[0x01, 0x10, 0x80]);
         if passphrase.is_some() {
