@@ -27,6 +27,9 @@ interim_every_ms = 300
 [limits.media]
 reconnect_ms = 100
 
+[limits.people]
+step_up_valid_s = 43200
+
 [limits.vault]
 log_file_bytes = 262144
 

@@ -512,12 +512,14 @@ async fn no_secret_is_on_disk_or_in_debug_output() {
             assert!(!contains(&bytes, secret), "{what} on disk");
         }
     }
-    assert!(searched > 10_000 && said.len() > 100);
+    // On a server, what is kept lies elsewhere.
+    let here = std::env::var_os("CAVEAT_TEST_POSTGRES").is_none();
+    assert!((searched > 10_000 || !here) && said.len() > 100);
     // What should be there is: the search finds what there is to find.
     let found = std::fs::read_dir(h.dir.path())
         .unwrap()
         .any(|file| contains(&std::fs::read(file.unwrap().path()).unwrap(), machine.id.as_bytes()));
-    assert!(found);
+    assert!(found || !here);
 }
 
 fn contains(hay: &[u8], needle: &[u8]) -> bool {

@@ -66,6 +66,12 @@ pub enum StoreError {
         /// What it answered.
         why: String,
     },
+    /// Another process brings what lies in the spool.
+    #[error("the spool `{}` is in use by another process: it belongs to one host", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The disk said no.
     #[error("failed to {what} `{}`: {source}", path.display())]
     Io {

@@ -11,8 +11,9 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    fmt, fs,
-    path::PathBuf,
+    fmt,
+    fs::{self, File, TryLockError},
+    path::{Path as FilePath, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -31,7 +32,7 @@ use object_store::{
 use tokio::{
     sync::Notify,
     task::{AbortHandle, spawn_blocking},
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{
@@ -82,6 +83,8 @@ pub(crate) struct Desk {
     state: Mutex<State>,
     /// Whether this process may change anything.
     writes: bool,
+    /// Held as long as the spool is open by who brings.
+    _lock: Option<File>,
 }
 
 #[derive(Debug, Default)]
@@ -233,7 +236,9 @@ impl Desk {
         let at = dir.join("marks");
         let marks = Marks::open(at.clone()).map_err(io_error("open", &at))?;
         let (state, wake) = Default::default();
-        let desk = Self { remote: store, lock, limits, once, latest, marks, wake, state, writes };
+        let held = if writes { Some(hold(&dir).await?) } else { None };
+        let desk =
+            Self { remote: store, lock, limits, once, latest, marks, wake, state, writes, _lock: held };
         if writes {
             desk.take_up().await?;
         }
@@ -492,6 +497,24 @@ impl ObjectStore for Spool {
         Err(not_implemented("a copy"))
     }
 }
+
+/// Two that bring would free each other's copies. One that has just ended may take a moment to let go.
+async fn hold(dir: &FilePath) -> std::result::Result<File, StoreError> {
+    let path = dir.join("lock");
+    let file = File::options().write(true).create(true).truncate(false).open(&path);
+    let file = file.map_err(io_error("open", &path))?;
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => sleep(LOCK_PAUSE).await,
+            Err(TryLockError::Error(e)) => return Err(io_error("lock", &path)(e)),
+        }
+    }
+    Err(StoreError::Busy { path: dir.to_owned() })
+}
+
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// How many objects are deleted at once.
 const DELETES: usize = 8;

@@ -6,7 +6,7 @@ mod faulty;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use caveat_stores::{Backlog, Limits, Opened, Spool};
+use caveat_stores::{Backlog, Limits, Opened, Spool, StoreError};
 use faulty::{Fault, Faulty};
 use futures::TryStreamExt;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, path::Path};
@@ -161,6 +161,14 @@ async fn what_lies_in_the_way_is_left_alone_and_the_copy_kept() {
     house.store.inner.delete(&"a/1".into()).await.unwrap();
     drained(&spool).await;
     assert_eq!(get(&*house.store.inner, "a/1").await.unwrap(), "ours");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_spool_belongs_to_one_host() {
+    let house = House::new();
+    let _spool = house.open().await;
+    let second = Spool::open(house.dir.path().to_owned(), house.opened(), house.limits.clone()).await;
+    assert!(matches!(second, Err(StoreError::Busy { .. })));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -75,6 +75,7 @@ async fn calls_go_on_and_end_whatever_the_store_does() {
         let seal = writers.0.seal(SealReason::Ended).await.unwrap();
         is_whole(&vault, ended, 4).await;
         // The host dies in the middle of the outage, and comes back in it.
+        house.store = Arc::new(store.clone());
         drop((vault, writers.1, writers.2, first));
         let again = spool(folder.path().to_owned(), &store).await;
         house.store = Arc::new(again.clone());

@@ -186,9 +186,14 @@ fn no_change_to_a_keyring_gives_other_keys() {
         let good = fs::read(&path).unwrap();
         let mut all = changes(&good, &[], &[0x01, 0x10, 0x80]);
         if passphrase.is_some() {
-            // Each costs 64 MiB and three passes: one flip of each byte, and some cuts.
+            // Each costs 64 MiB and three passes: every byte but those of the sealed part, which `once` flips one by one.
+            let sealed = good.windows(9).position(|w| w == b"\"sealed\":").unwrap_or(good.len());
+            let few = |at: &usize| *at < sealed + 9 || at % 8 == 0;
             all = vec![
-                ("flipped", (0..good.len()).map(|at| edited(&good, |b| b[at] ^= 1 << (at % 7))).collect()),
+                (
+                    "flipped",
+                    (0..good.len()).filter(few).map(|at| edited(&good, |b| b[at] ^= 1 << (at % 7))).collect(),
+                ),
                 ("cut off", (0..good.len()).step_by(9).map(|len| good[..len].to_vec()).collect()),
             ];
         }
