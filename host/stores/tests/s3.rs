@@ -8,8 +8,9 @@ use std::{path::Path as FilePath, sync::Arc, time::Duration};
 use caveat_model::{Clock, Moment, SystemClock};
 use caveat_stores::{Address, Backlog, Limits, Opened, Settings, Spool, StoreError};
 use object_store::{
-    Error, ObjectStore, ObjectStoreExt, PutMode,
+    ClientOptions, Error, ObjectStore, ObjectStoreExt, PutMode,
     aws::{AmazonS3, AmazonS3Builder},
+    client::{HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService},
     path::Path,
     signer::{Method, SignedUrlOptions, Signer},
 };
@@ -141,16 +142,26 @@ async fn a_bucket_without_object_lock_is_told_from_one_with_it() {
 }
 
 fn bucket(weed: &Weed) -> Arc<AmazonS3> {
-    let builder =
-        AmazonS3Builder::new().with_bucket_name(LOCKED).with_endpoint(weed.url()).with_allow_http(true);
-    Arc::new(
-        builder
-            .with_region("us-east-1")
-            .with_access_key_id(KEY_ID)
-            .with_secret_access_key(SECRET)
-            .build()
-            .unwrap(),
-    )
+    let builder = AmazonS3Builder::new().with_bucket_name(LOCKED).with_endpoint(weed.url());
+    let builder = builder.with_region("us-east-1").with_access_key_id(KEY_ID).with_secret_access_key(SECRET);
+    Arc::new(builder.with_http_connector(Mute).build().unwrap())
+}
+
+/// Speaks to nobody: the bucket only signs.
+#[derive(Debug)]
+struct Mute;
+
+impl HttpConnector for Mute {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(Self))
+    }
+}
+
+#[async_trait::async_trait]
+impl HttpService for Mute {
+    async fn call(&self, _: HttpRequest) -> Result<HttpResponse, HttpError> {
+        Err(HttpError::new(HttpErrorKind::Unknown, std::io::Error::other("it only signs")))
+    }
 }
 
 fn body(until: Moment) -> String {
