@@ -321,7 +321,7 @@ impl Config {
         };
         let siprec = raw.siprec.located(base);
         let (host, keys) = (raw.host.located(base), raw.keys.located(base)?);
-        let timestamps = raw.timestamps.map(|timestamps| timestamps.located(base));
+        let timestamps = raw.timestamps.map(|timestamps| timestamps.located(base)).transpose()?;
         Ok(Self {
             host,
             paths,

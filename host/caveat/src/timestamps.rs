@@ -12,25 +12,20 @@ use caveat_ledger::{
 use caveat_model::{ClientId, Digest};
 use caveat_recorder::Recorder;
 use reqwest::{Client, Url, header::CONTENT_TYPE};
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 /// `[timestamps]`: whom to ask, and how often.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Timestamps {
-    #[serde(deserialize_with = "parsed")]
-    url: Url,
+    url: String,
     /// Certificates (PEM) that its answers are checked against; none: only that they answer the request.
     ca_file: Option<PathBuf>,
     #[serde(default = "every_ms")]
     every_ms: u64,
     #[serde(default = "answer_ms")]
     answer_ms: u64,
-}
-
-fn parsed<'de, D: Deserializer<'de>>(text: D) -> Result<Url, D::Error> {
-    String::deserialize(text)?.parse().map_err(D::Error::custom)
 }
 
 fn every_ms() -> u64 {
@@ -42,9 +37,14 @@ fn answer_ms() -> u64 {
 }
 
 impl Timestamps {
-    /// With paths that start at `base`.
-    pub(crate) fn located(self, base: &Path) -> Self {
-        Self { ca_file: self.ca_file.map(|file| base.join(file)), ..self }
+    /// Checked, with paths that start at `base`.
+    pub(crate) fn located(self, base: &Path) -> anyhow::Result<Self> {
+        self.address()?;
+        Ok(Self { ca_file: self.ca_file.map(|file| base.join(file)), ..self })
+    }
+
+    fn address(&self) -> anyhow::Result<Url> {
+        Url::parse(&self.url).with_context(|| format!("[timestamps] url `{}` is no address", self.url))
     }
 
     /// Asks until the recorder is gone. A log that has only been stamped since is left alone.
@@ -97,7 +97,7 @@ impl Authority {
             None => Authorities::default(),
         };
         let http = Client::builder().timeout(Duration::from_millis(from.answer_ms.max(1))).build()?;
-        Ok(Self { http, url: from.url.clone(), authorities })
+        Ok(Self { http, url: from.address()?, authorities })
     }
 
     /// Has the log as it is stamped, unless it is as long as it was after the last stamp; its length afterwards.
