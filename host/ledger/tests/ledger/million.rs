@@ -84,7 +84,9 @@ async fn a_million_entries() {
     let began = Instant::now();
     for from in (0..entries).step_by(4_096) {
         let batch = (from..entries.min(from + 4_096)).map(|index| ledger.append(&acme, entry(index)));
-        join_all(batch).await.into_iter().for_each(|done| assert!(done.is_ok(), "{done:?}"));
+        for done in join_all(batch).await {
+            done.unwrap();
+        }
     }
     let dir = house.export(&ledger, &acme).await;
     println!("{entries} entries written and exported in {:?}", began.elapsed());
