@@ -44,9 +44,10 @@ def open_note(note, vkey):
     need(key[0] == 1, "the key is not an Ed25519 key")
     key_id = sha256(log.encode() + b"\n" + key)[:4]
     text, _, signatures = note.decode().rpartition("\n\n")
-    for line in signatures.splitlines():
+    need(signatures.endswith("\n"), "a note ends early")
+    for line in signatures[:-1].split("\n"):
         dash, name, signature = line.split(" ")
-        raw = base64.b64decode(signature)
+        raw = base64.b64decode(signature, validate=True)
         if (dash, name, raw[:4]) == ("\u2014", log, key_id):
             Ed25519PublicKey.from_public_bytes(key[1:]).verify(raw[4:], (text + "\n").encode())
             return log, text.split("\n")

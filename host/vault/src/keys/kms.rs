@@ -178,7 +178,8 @@ impl KeySource for AwsKms {
             Err(VaultError::KeyService { what, .. }) if what.starts_with("400") => {
                 return Err(self.service.not_unwrapped(client));
             }
-            answer => answer?.ok_or_else(|| self.service.no_key(client))?,
+            // A version whose deletion is scheduled has no name any more.
+            answer => answer?.ok_or_else(|| self.service.not_unwrapped(client))?,
         };
         let plain = answer["Plaintext"].as_str().and_then(|text| BASE64_STANDARD.decode(text).ok());
         plain.map(Zeroizing::new).ok_or_else(|| self.service.not_unwrapped(client))
