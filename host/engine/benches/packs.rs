@@ -22,7 +22,8 @@ const SETTINGS: &str = r#"{"options":["express-fl","il-14-3j","mi-participant","
     "express-states":["CA","MD","WA"],"honor-refusal":true,"purposes":["quality","training","evidence"]}"#;
 
 fn main() {
-    if !std::env::args().any(|arg| arg == "--test") {
+    // Tests run every bench once, and are not told what takes long.
+    if std::env::args().any(|arg| arg == "--bench") {
         tell_resident();
     }
     divan::main();

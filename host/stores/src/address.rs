@@ -64,7 +64,7 @@ impl Address {
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let prefix = Path::parse(prefix.trim_end_matches('/')).map_err(|_| refused())?;
         let bucket = bucket.to_owned();
-        if bucket.is_empty() {
+        if bucket.is_empty() || rest.contains("//") {
             return Err(refused());
         }
         match scheme {
