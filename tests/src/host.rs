@@ -69,9 +69,12 @@ impl Host {
         let dir = temporary.path().to_owned();
         let port = free_port()?;
         let database = database(&dir)?.map_or(String::new(), |url| format!("database = \"{url}\"\n"));
+        // Whether the machine's disk is nearly full is for the tests to ask that are about it.
+        let room = "\n[limits.store]\ndisk_free_bytes_warn = 0\ndisk_free_bytes_min = 0\n";
+        let room = if config.contains("[limits.store]") { "" } else { room };
         let host = format!("[host]\nlisten = \"127.0.0.1:{port}\"\ndata-dir = \"data\"\n{database}");
         let packs = packs()?.display().to_string();
-        std::fs::write(dir.join("caveat.toml"), host + &config.replace("PACKS", &packs))?;
+        std::fs::write(dir.join("caveat.toml"), host + &config.replace("PACKS", &packs) + room)?;
         let (temporary, url) = (Some(temporary), format!("http://127.0.0.1:{port}"));
         Ok(Self { child: None, dir, temporary, log_filter: None, url })
     }

@@ -59,6 +59,11 @@ impl Person {
         Ok(self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token).send().await?)
     }
 
+    /// A POST with the session.
+    pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Response> {
+        Ok(self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.token).json(body).send().await?)
+    }
+
     /// Says that an alert was seen to.
     pub async fn confirm(&self, alert: &Value) -> anyhow::Result<()> {
         let path = format!("{}/v1/alerts/{}/confirm", self.url, alert["id"]);

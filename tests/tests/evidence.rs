@@ -169,7 +169,7 @@ async fn made() -> Made {
     let mut host = Host::prepare(CONFIG).unwrap();
     let token = host.token("acme").unwrap();
     let enroll = |id| (id, host.enroll("acme", id, "compliance", "").unwrap());
-    let mut people: Vec<_> = ["cora", "dana", "elin", "fred", "gina", "hugo"].map(enroll).into();
+    let mut people: Vec<_> = ["cora", "dana", "elin", "fred", "gina", "hugo", "ines"].map(enroll).into();
     let supervisor = host.enroll("acme", "kim", "supervisor", "").unwrap();
     host.start().unwrap();
     for (id, level, code) in [("CA1", 3_000, false), ("CA2", 5_000, true)] {
@@ -405,11 +405,13 @@ async fn evidence_shows_what_was_asked_for_and_of_a_case_all() {
     assert!(!hidden.as_array().unwrap().is_empty(), "{manifest}");
 
     // A hold is what makes a case.
-    let hold = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); [db.execute('INSERT INTO retention_hold VALUES (?, ?, ?, 1)', ('acme', r, 'smith v. acme')) for r in sys.argv[2:]]; db.commit()";
-    let database = host.dir().join("data/state.db");
-    let set = Command::new("python3").args(["-c", hold]).arg(database).args(&ids).output().unwrap();
-    assert!(set.status.success(), "{set:?}");
     host.start().unwrap();
+    let (id, secret) = people.remove(0);
+    let lawyer = Person::sign_in(&host.url, "acme", id, &code(&secret, 0).unwrap()).await.unwrap();
+    for id in &ids {
+        let hold = json!({"matter": "smith v. acme", "scope": {"recording": id}});
+        assert_eq!(lawyer.post("/v1/holds", &hold).await.unwrap().status().as_u16(), 201);
+    }
     export(&host, &case, "smith v. acme", &[], people.remove(0)).unwrap();
     assert_eq!(host.stop().unwrap(), 0);
     let judges = judges(&host);
