@@ -10,7 +10,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use crate::{built, cargo, machine, root, run, step};
+use crate::{built, cargo, machine, plain_cargo, root, run, step};
 
 /// Set where this program is to be a compiler.
 const WRAPPER: &str = "CAVEAT_FUZZ_COVERAGE";
@@ -58,7 +58,7 @@ pub(crate) fn fuzz(args: &[String]) -> Result<(), String> {
     run(Command::new(built("fuzz-seeds")).arg(work.join("seeds")))?;
     step("building the targets, our crates with coverage");
     let wrapper = env::current_exe().map_err(|e| format!("this program's own path: {e}"))?;
-    let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut build = plain_cargo();
     build.args(["build", "--workspace", "--features", "caveat-fuzz/libfuzzer"]);
     build.args(targets.iter().flat_map(|name| ["--bin".to_owned(), format!("fuzz-{name}")]));
     run(build.env("RUSTC_WORKSPACE_WRAPPER", wrapper).env(WRAPPER, "1"))?;

@@ -156,8 +156,21 @@ fn step(what: &str) {
     println!("\n== {what}");
 }
 
+/// Without what cargo told this program of its own package: some build scripts look at that, and would run anew whenever
+/// somebody builds without this program.
+pub(crate) fn plain_cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let of_package = |text: &str| text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_");
+        if name.to_str().is_some_and(of_package) {
+            cargo.env_remove(&name);
+        }
+    }
+    cargo
+}
+
 fn cargo(args: &[&str]) -> Result<(), String> {
-    run(Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).args(args))
+    run(plain_cargo().args(args))
 }
 
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {

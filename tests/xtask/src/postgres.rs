@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{machine, run};
+use crate::{machine, plain_cargo, run};
 
 /// Tests that run on both databases: those of every room with tables, and some of the whole path.
 const SUITES: [&str; 11] = [
@@ -27,7 +27,7 @@ const SUITES: [&str; 11] = [
 pub(crate) fn suites() -> Result<(), String> {
     machine::can_keep_state()?;
     let cluster = Cluster::start()?;
-    let mut tests = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut tests = plain_cargo();
     tests.env("CAVEAT_TEST_POSTGRES", cluster.url()).args(["test", "--workspace", "--no-fail-fast"]);
     run(tests.args(SUITES.iter().flat_map(|name| ["--test", name])))
 }
