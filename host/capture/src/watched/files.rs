@@ -103,7 +103,10 @@ pub(super) async fn move_to(folder: &Path, place: &str, name: &str, reason: Opti
     fs::create_dir_all(&target).await?;
     let to = free_name(&target, name).await?;
     if let Some(reason) = reason {
-        fs::write(target.join(format!("{to}.reason.txt")), format!("{reason}\n")).await?;
+        // Whoever waits for it shall not read half of it.
+        let part = target.join(format!(".{to}.reason.txt"));
+        fs::write(&part, format!("{reason}\n")).await?;
+        fs::rename(part, target.join(format!("{to}.reason.txt"))).await?;
     }
     // The sidecar last: what is left of a pair that was moved half is not taken for a whole one.
     for end in ["wav", "json"] {
