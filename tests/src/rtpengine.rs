@@ -3,6 +3,7 @@
 
 use std::{
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     time::Duration,
 };
 
@@ -45,8 +46,7 @@ impl Rtpengine {
     /// It is not installed, or ends at once.
     pub async fn start() -> anyhow::Result<Self> {
         let to = free_port()?;
-        // Where the kernel hands out ports too: it passes over those that are taken.
-        let first = 34_000 + (std::process::id() % 50) as u16 * 400;
+        let (first, last) = media_ports();
         let child = Command::new("rtpengine")
             .args([
                 "--config-file=none",
@@ -59,7 +59,7 @@ impl Rtpengine {
             .arg(format!("--listen-ng=127.0.0.1:{to}"))
             .args(["--num-threads=2", "--delete-delay=0"])
             .arg(format!("--port-min={first}"))
-            .arg(format!("--port-max={}", first + 399))
+            .arg(format!("--port-max={last}"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -147,6 +147,16 @@ impl Drop for Rtpengine {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A range of ports that no other one of this process has: it binds them so that a second one could too, and would hear
+/// what is meant for the first. The kernel hands out ports there as well, but none that is taken.
+fn media_ports() -> (u16, u16) {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const EACH: u16 = 80;
+    let first = 34_000 + (std::process::id() % 50) as u16 * 400;
+    let first = first + NEXT.fetch_add(1, Ordering::Relaxed) % 5 * EACH;
+    (first, first + EACH - 1)
 }
 
 fn phone(port: u16) -> String {
