@@ -5,12 +5,13 @@ use std::{f64::consts::TAU, net::SocketAddr, sync::Arc, time::Duration};
 use caveat_audio::g711;
 use tokio::{
     net::UdpSocket,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval_at},
 };
 
 const RATE_HZ: usize = 8_000;
-/// Samples of a packet: 20 ms.
+/// Samples of a packet, and how long it lasts.
 const FRAME: usize = 160;
+const FRAME_LASTS: Duration = Duration::from_millis(20);
 
 /// A tone at 8,000 Hz.
 pub fn tone(hz: f64, amplitude: f64, ms: usize) -> Vec<i16> {
@@ -43,13 +44,15 @@ pub struct Phone {
     pub ssrc: u32,
     number: u16,
     stamp: u32,
+    /// When what was sent so far has been played.
+    played: Option<Instant>,
 }
 
 impl Phone {
     /// On a port that is free.
     pub async fn new(ssrc: u32) -> anyhow::Result<Self> {
         let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await?);
-        Ok(Self { socket, ssrc, number: 100, stamp: 8_000 })
+        Ok(Self { socket, ssrc, number: 100, stamp: 8_000, played: None })
     }
 
     /// Another source that sends from the same port.
@@ -62,9 +65,12 @@ impl Phone {
         self.socket.local_addr().map_or(0, |address| address.port())
     }
 
-    /// Sends a sound, as long as it lasts.
+    /// Sends a sound, as long as it lasts; behind what it sent before, not into it.
     pub async fn plays(&mut self, to: SocketAddr, sound: &[i16]) -> anyhow::Result<()> {
-        let mut clock = interval(Duration::from_millis(20));
+        let now = Instant::now();
+        let begins = self.played.map_or(now, |played| played.max(now));
+        self.played = Some(begins + FRAME_LASTS * (sound.len() / FRAME) as u32);
+        let mut clock = interval_at(begins, FRAME_LASTS);
         clock.set_missed_tick_behavior(MissedTickBehavior::Burst);
         for frame in sound.chunks_exact(FRAME) {
             clock.tick().await;

@@ -49,7 +49,6 @@ async fn flood(from_the_phones_own_address: Phone, to: SocketAddr) {
     }
 }
 
-#[ignore = "under this flood a hole of seconds was seen, with no packet lost: not understood yet"]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_stays_whole_whatever_else_is_sent_to_its_port() {
     let mut recorder = Recorder::with(&Keys { media: "packets-per-second-max = 60", ..Keys::default() });
