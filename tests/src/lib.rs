@@ -5,6 +5,7 @@ pub mod audiohook;
 pub mod demo;
 pub mod guest;
 pub mod host;
+pub mod house;
 pub mod kills;
 pub mod load;
 pub mod people;

@@ -136,6 +136,12 @@ async fn after_a_power_cut_every_sealed_second_is_there() {
     for from in (NOISE_AT_MS..sealed_ms - 100).step_by(100) {
         assert!(loudness(&there[1], from, from + 100) > 1_000, "{from} ms is not there");
     }
+    // Peaks are sealed with the end of a call: of this one they are made of the sound.
+    let drawn = house.kim.get(&format!("/v1/recordings/{id}/waveform?purpose=quality")).await.unwrap();
+    let drawn: Value = drawn.json().await.unwrap();
+    let steps = NOISE_AT_MS as usize / 50..(sealed_ms as usize - 100) / 50;
+    let peaks = &drawn["legs"][1]["peaks"].as_array().unwrap()[steps];
+    assert!(peaks.iter().all(|p| p[0].as_i64() < Some(-10) && p[1].as_i64() > Some(10)), "{drawn}");
     let entries = house.host.audit("acme", "after-the-cut").unwrap();
     assert!(count(&entries, "interim-root") >= 3, "{entries}");
     assert_eq!((count(&entries, "recording-opened"), count(&entries, "sealed")), (1, 1));

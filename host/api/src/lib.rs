@@ -14,6 +14,7 @@ mod problem;
 mod recordings;
 mod redactions;
 mod retention;
+mod waveform;
 mod webhooks;
 mod who;
 
@@ -42,11 +43,18 @@ pub struct Limits {
     pub page_rows_max: u32,
     /// Somebody's reason for what they do.
     pub reason_bytes_max: usize,
+    /// Steps in which one leg of a recording is drawn.
+    pub waveform_steps_max: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body_bytes_max: 262_144, page_rows_max: 200, reason_bytes_max: 1_024 }
+        Self {
+            body_bytes_max: 262_144,
+            page_rows_max: 200,
+            reason_bytes_max: 1_024,
+            waveform_steps_max: 20_000,
+        }
     }
 }
 
@@ -89,6 +97,7 @@ pub fn routes(rooms: Rooms) -> Router {
         .route("/v1/recordings", get(recordings::search))
         .route("/v1/recordings/{id}", get(recordings::look))
         .route("/v1/recordings/{id}/audio", get(recordings::audio))
+        .route("/v1/recordings/{id}/waveform", get(waveform::waveform))
         .route("/v1/recordings/{id}/evidence", get(recordings::evidence))
         .route("/v1/cases/{case}/evidence", get(recordings::evidence_of_case))
         .route("/v1/recordings/{id}/redactions", post(redactions::redact))

@@ -8,7 +8,7 @@ use axum::{
 };
 use caveat_access::Action;
 use caveat_model::{Act, Facts, Form, Moment, Offset, Purpose, RecordingId, Span};
-use caveat_recorder::{Asked, Listed};
+use caveat_recorder::{Asked, Decided, Listed};
 use serde::{Deserialize, Serialize};
 
 use crate::{Problem, Rooms};
@@ -60,18 +60,18 @@ pub(crate) async fn look(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Play {
-    purpose: Purpose,
-    form: Option<Form>,
-    from_ms: Option<Offset>,
-    to_ms: Option<Offset>,
+    pub(crate) purpose: Purpose,
+    pub(crate) form: Option<Form>,
+    pub(crate) from_ms: Option<Offset>,
+    pub(crate) to_ms: Option<Offset>,
     #[serde(default)]
-    break_glass: bool,
+    pub(crate) break_glass: bool,
     /// In the person's own words; kept sealed beside the verdict.
     #[serde(default)]
-    reason: String,
+    pub(crate) reason: String,
 }
 
-fn asked(rooms: &Rooms, act: Act, play: Play) -> Result<Asked, Problem> {
+pub(crate) fn asked(rooms: &Rooms, act: Act, play: Play) -> Result<Asked, Problem> {
     let span = match (play.from_ms, play.to_ms) {
         (None, None) => None,
         (from, to) => Some(Span { leg: None, start: from.unwrap_or(0), end: to.unwrap_or(Offset::MAX) }),
@@ -99,12 +99,16 @@ pub(crate) async fn audio(
     let who = rooms.person(&headers, Action::PlayRecording).await?;
     let asked = asked(&rooms, Act::Play, play)?;
     let (playback, decided) = rooms.recorder.play(&who, id, &asked).await?.map_err(Problem::refused)?;
-    let decided = serde_json::to_string(&decided).map_err(|_| Problem::failed())?;
+    let kind = (header::CONTENT_TYPE, "audio/wav".to_owned());
+    Ok((served(&decided)?, [kind], playback.wav).into_response())
+}
+
+/// What goes with whatever is served of the content of a recording.
+pub(crate) fn served(decided: &Decided) -> Result<[(HeaderName, String); 2], Problem> {
+    let decided = serde_json::to_string(decided).map_err(|_| Problem::failed())?;
     // Statutes are cited with section signs; a header holds ASCII.
     let decided: String = decided.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
-    let kind = (header::CONTENT_TYPE, "audio/wav".to_owned());
-    let cache = (header::CACHE_CONTROL, "no-store".to_owned());
-    Ok(([kind, cache, (DECIDED.clone(), decided)], playback.wav).into_response())
+    Ok([(header::CACHE_CONTROL, "no-store".to_owned()), (DECIDED.clone(), decided)])
 }
 
 /// One file that proves the recording to whoever has the public key of the log.

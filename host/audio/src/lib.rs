@@ -7,11 +7,13 @@ pub mod beep;
 pub mod dtmf;
 pub mod g711;
 mod levels;
+mod peaks;
 mod segment;
 mod timeline;
 pub mod wav;
 
 pub use levels::{Levels, Silence};
+pub use peaks::{Peaks, STEP_MS, STEPS_PER_SECOND};
 pub use segment::{Gap, GapKind, Segment, SegmentError};
 pub use timeline::{Keep, Ready, Timeline};
 

@@ -31,6 +31,19 @@ pub enum GapKind {
 }
 
 impl GapKind {
+    /// As it is shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::NotAllowed => "not-allowed",
+            Self::Loss => "loss",
+            Self::Purged => "purged",
+            Self::KeysMasked => "keys-masked",
+            Self::Hold => "hold",
+            Self::Redacted => "redacted",
+        }
+    }
+
     fn from_byte(byte: u8) -> Option<Self> {
         use GapKind::*;
         [Pause, NotAllowed, Loss, Purged, KeysMasked, Hold, Redacted].into_iter().find(|k| *k as u8 == byte)
@@ -62,24 +75,14 @@ pub struct Segment {
 /// Bytes that are no segment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the segment cannot be read: {0}")]
-pub struct SegmentError(&'static str);
+pub struct SegmentError(pub(crate) &'static str);
 
 impl Segment {
     /// As sealed.
     pub fn encode(&self) -> Vec<u8> {
-        // Gaps do not overlap, so a second has no more of them than samples.
         let mut out = vec![VERSION, MU_LAW];
-        out.extend((self.gaps.len().min(SEGMENT_SAMPLES) as u16).to_be_bytes());
-        for gap in self.gaps.iter().take(SEGMENT_SAMPLES) {
-            out.push(gap.kind as u8);
-            out.extend(gap.start.to_be_bytes());
-            out.extend(gap.end.to_be_bytes());
-            let rule = &gap.rule[..gap.rule.floor_char_boundary(255)];
-            out.push(rule.len() as u8);
-            out.extend(rule.as_bytes());
-        }
-        let missing: usize = self.gaps.iter().map(|g| usize::from(g.end - g.start)).sum();
-        if missing < SEGMENT_SAMPLES {
+        encode_gaps(&self.gaps, &mut out);
+        if missing(&self.gaps) < SEGMENT_SAMPLES {
             out.extend(g711::to_mu_law(&self.samples));
         }
         out
@@ -121,22 +124,46 @@ impl Segment {
         if take(&mut rest, 1)? != [MU_LAW] {
             return Err(SegmentError("its codec is unknown"));
         }
-        let count = u16::from_be_bytes(take(&mut rest, 2)?.try_into().unwrap_or_default());
-        if usize::from(count) > SEGMENT_SAMPLES {
-            return Err(SegmentError("it has more gaps than samples"));
-        }
-        let mut gaps = Vec::with_capacity(usize::from(count));
-        for _ in 0..count {
-            gaps.push(gap(&mut rest, &gaps)?);
-        }
-        let missing: usize = gaps.iter().map(|g: &Gap| usize::from(g.end - g.start)).sum();
+        let gaps = decode_gaps(&mut rest)?;
         let samples = match rest.len() {
-            0 if missing == SEGMENT_SAMPLES => vec![0; SEGMENT_SAMPLES],
+            0 if missing(&gaps) == SEGMENT_SAMPLES => vec![0; SEGMENT_SAMPLES],
             SEGMENT_SAMPLES => g711::from_mu_law(rest),
             _ => return Err(SegmentError("it is not one second long")),
         };
         Ok(Self { gaps, samples })
     }
+}
+
+/// How many samples of a second lie in gaps.
+pub(crate) fn missing(gaps: &[Gap]) -> usize {
+    gaps.iter().map(|g| usize::from(g.end.saturating_sub(g.start))).sum()
+}
+
+/// Their number, then per gap what the head of this file says.
+pub(crate) fn encode_gaps(gaps: &[Gap], out: &mut Vec<u8>) {
+    // Gaps do not overlap, so a second has no more of them than samples.
+    out.extend((gaps.len().min(SEGMENT_SAMPLES) as u16).to_be_bytes());
+    for gap in gaps.iter().take(SEGMENT_SAMPLES) {
+        out.push(gap.kind as u8);
+        out.extend(gap.start.to_be_bytes());
+        out.extend(gap.end.to_be_bytes());
+        let rule = &gap.rule[..gap.rule.floor_char_boundary(255)];
+        out.push(rule.len() as u8);
+        out.extend(rule.as_bytes());
+    }
+}
+
+/// Reads what [`encode_gaps`] wrote, and leaves what is behind it.
+pub(crate) fn decode_gaps(rest: &mut &[u8]) -> Result<Vec<Gap>, SegmentError> {
+    let count = u16::from_be_bytes(take(rest, 2)?.try_into().unwrap_or_default());
+    if usize::from(count) > SEGMENT_SAMPLES {
+        return Err(SegmentError("it has more gaps than samples"));
+    }
+    let mut gaps = Vec::with_capacity(usize::from(count));
+    for _ in 0..count {
+        gaps.push(gap(rest, &gaps)?);
+    }
+    Ok(gaps)
 }
 
 fn gap(rest: &mut &[u8], before: &[Gap]) -> Result<Gap, SegmentError> {
@@ -154,7 +181,7 @@ fn gap(rest: &mut &[u8], before: &[Gap]) -> Result<Gap, SegmentError> {
     Ok(Gap { kind, start, end, rule })
 }
 
-fn take<'a>(rest: &mut &'a [u8], n: usize) -> Result<&'a [u8], SegmentError> {
+pub(crate) fn take<'a>(rest: &mut &'a [u8], n: usize) -> Result<&'a [u8], SegmentError> {
     let (head, tail) = rest.split_at_checked(n).ok_or(SegmentError("it is cut short"))?;
     *rest = tail;
     Ok(head)

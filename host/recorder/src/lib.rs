@@ -38,6 +38,7 @@ mod requests;
 mod session;
 mod storage;
 mod tape;
+mod waveform;
 mod why;
 
 use std::{
@@ -85,6 +86,7 @@ pub use redaction::{AfterCall, MaskInForce, NewRedaction, Redacted, RedactionMod
 pub use replay::{Mismatch, ReplayReport, replay};
 pub use requests::{Done, Request, Wanted};
 pub use storage::Storage;
+pub use waveform::{LegPeaks, Waveform, WaveformGap};
 
 use call_clock::CallClock;
 use call_facts::CallFacts;

@@ -127,10 +127,7 @@ impl Recorder {
         id: RecordingId,
         asked: &Asked,
     ) -> Result<Result<(Playback, Decided), Decided>, RecorderError> {
-        let (listed, facts) = self.house.catalog.get(&who.client, id).await?;
-        if listed.state != "sealed" && listed.state != "interrupted" {
-            return Err(RecorderError::NotKept { id, state: listed.state });
-        }
+        let (listed, facts) = self.kept(&who.client, id).await?;
         let granted = match self.decide(who, Some(id), facts, asked).await? {
             Err(decided) => return Ok(Err(decided)),
             Ok(granted) => granted,

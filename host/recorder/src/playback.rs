@@ -43,7 +43,7 @@ pub(crate) async fn stereo(
                 false => None,
             };
             let silent = || vec![0; SEGMENT_SAMPLES];
-            samples.extend(sealed.unwrap_or_else(silent));
+            samples.extend(sealed.map_or_else(silent, |second| second.samples));
         }
         silence(&mut samples, leg, first * 1_000, silenced);
         legs.push(samples);
@@ -52,14 +52,13 @@ pub(crate) async fn stereo(
     Ok(Playback { wav })
 }
 
-/// The sound of a second; none where its key was destroyed.
-async fn opened(reader: &Reader, leg: u8, second: u32) -> Result<Option<Vec<i16>>, RecorderError> {
+/// A second of a leg; none where its key was destroyed.
+pub(crate) async fn opened(reader: &Reader, leg: u8, second: u32) -> Result<Option<Segment>, RecorderError> {
     let plain = match reader.read(leg, second, Kind::Audio).await {
         Err(VaultError::Shredded { .. }) => return Ok(None),
         plain => plain?,
     };
-    let segment = Segment::decode(&plain).map_err(|e| RecorderError::Audio(e.to_string()))?;
-    Ok(Some(segment.samples))
+    Ok(Some(Segment::decode(&plain).map_err(|e| RecorderError::Audio(e.to_string()))?))
 }
 
 fn silence(samples: &mut [i16], leg: u8, from_ms: Offset, silenced: &SpanSet) {

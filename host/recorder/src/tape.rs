@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use caveat_audio::{GapKind, Levels, SAMPLE_RATE_HZ, Silence, Timeline};
+use caveat_audio::{GapKind, Levels, Peaks, SAMPLE_RATE_HZ, Silence, Timeline};
 use caveat_model::{Key, Offset, Span, SpanSet, Word};
 use caveat_vault::{Codec, Kind, LegInfo};
 
@@ -27,6 +27,8 @@ pub(crate) struct Tape {
     words: Vec<Word>,
     /// Of what has been handed out to be sealed, by leg.
     levels: BTreeMap<u8, Levels>,
+    /// Likewise, by leg and second. They are sealed with the end of the call, side by side, so that one read has them all.
+    peaks: BTreeMap<(u8, u32), Vec<u8>>,
     silence: Silence,
     purged: SpanSet,
     /// Set while a notice that is to be in the recording is ruled on.
@@ -41,6 +43,7 @@ impl Tape {
             timeline: Timeline::new(limits.late_window_ms, legs),
             words: vec![],
             levels: BTreeMap::new(),
+            peaks: BTreeMap::new(),
             silence,
             purged: SpanSet::default(),
             begins_at: None,
@@ -125,11 +128,13 @@ impl Tape {
         self.timeline.forget();
         self.words.clear();
         self.levels.clear();
+        self.peaks.clear();
     }
 
     /// Lets go of what nobody may keep.
     pub(crate) fn let_go(&mut self, now: Offset) {
         drop(self.take_ready(now));
+        self.peaks.clear();
     }
 
     pub(crate) fn end(&mut self, at: Offset) {
@@ -163,6 +168,12 @@ impl Tape {
         self.parts(ready)
     }
 
+    /// The peaks of all that was handed out, leg after leg.
+    pub(crate) fn take_peaks(&mut self) -> Vec<Part> {
+        let peaks = std::mem::take(&mut self.peaks).into_iter();
+        peaks.map(|((leg, second), plain)| Part { leg, second, kind: Kind::Waveform, plain }).collect()
+    }
+
     fn parts(&mut self, ready: Vec<caveat_audio::Ready>) -> Result<Vec<Part>, RecorderError> {
         let mut parts = Vec::with_capacity(ready.len());
         for caveat_audio::Ready { leg, second, segment } in ready {
@@ -186,6 +197,7 @@ impl Tape {
                 parts.push(Part { leg, second, kind: Kind::Transcript, plain });
             }
             self.levels.entry(leg).or_default().count(second, &segment, self.silence);
+            self.peaks.insert((leg, second), Peaks::of(&segment).encode());
             parts.push(Part { leg, second, kind: Kind::Audio, plain: segment.encode() });
         }
         Ok(parts)

@@ -1,6 +1,6 @@
 //! The sealed object: header, frames, index, trailer. Pure: bytes in, bytes out.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::Range};
 
 use crate::{
     SealReason, Segment,
@@ -33,6 +33,13 @@ pub(crate) struct Entry {
     pub(crate) offset: u64,
     /// The whole frame, in bytes.
     pub(crate) len: u32,
+}
+
+impl Entry {
+    /// Of its bytes in the object.
+    pub(crate) fn range(&self) -> Range<u64> {
+        self.offset..self.offset + u64::from(self.len)
+    }
 }
 
 /// What the recording's keys vouch for.

@@ -8,7 +8,7 @@ use std::ops::Range;
 use crate::{
     error::Flaw,
     once::Key,
-    tree::{Cover, NODE_BYTES},
+    tree::{Cover, NODE_BYTES, Walk},
 };
 
 /// Stands where a node has its depth: from here on, nodes are those of a patch.
@@ -44,9 +44,14 @@ pub(crate) enum Lies {
 impl Layers {
     /// None when it was redacted.
     pub(crate) fn leaf(&self, leaf: u32) -> Option<Lies> {
+        self.leaf_by(&mut Walk::default(), leaf)
+    }
+
+    /// Likewise, by a walk through the object's own cover.
+    pub(crate) fn leaf_by(&self, walk: &mut Walk, leaf: u32) -> Option<Lies> {
         let patch = self.patches.iter().enumerate().rev();
         let in_patch = |(i, patch): (usize, &PatchKeys)| Some(Lies::InPatch(i, patch.cover.leaf(leaf)?));
-        patch.filter_map(in_patch).next().or_else(|| self.cover.leaf(leaf).map(Lies::InObject))
+        patch.filter_map(in_patch).next().or_else(|| walk.leaf(&self.cover, leaf).map(Lies::InObject))
     }
 
     pub(crate) fn without(&self, gone: &[Range<u32>]) -> Self {

@@ -1,6 +1,9 @@
 //! A sealed recording, read segment by segment.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use caveat_model::Digest;
 use object_store::{ObjectStoreExt, path::Path};
@@ -19,8 +22,12 @@ use crate::{
     seal::{object_path, store_error},
     secrets::RecordingKeys,
     segment::{Binding, FRAME_HEAD, Frame},
+    tree::Walk,
     wal::Name,
 };
+
+/// So many frames are held in memory, sealed and opened, while a run of them is read.
+const FRAMES_AT_ONCE: usize = 4_096;
 
 /// What [`Reader::verify`] found to be right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,17 +100,66 @@ impl Reader {
         }
     }
 
+    /// Opens everything of one kind that the seconds of a leg have, in their order; none for a second that was redacted.
+    /// What lies side by side in the object is read in one go.
+    pub async fn read_all(
+        &self,
+        leg: u8,
+        seconds: Range<u32>,
+        kind: Kind,
+    ) -> Result<Vec<(u32, Option<Zeroizing<Vec<u8>>>)>, VaultError> {
+        let wanted =
+            |e: &&Entry| (e.segment.leg, e.segment.kind) == (leg, kind) && seconds.contains(&e.segment.index);
+        let mut found = Vec::new();
+        let (mut in_object, mut walk) = (Vec::new(), Walk::default());
+        for entry in self.entries.iter().filter(wanted) {
+            let segment = entry.segment;
+            let plain = match self.keys.layers.leaf_by(&mut walk, segment.leaf()) {
+                None => None,
+                Some(Lies::InPatch(patch, leaf)) => match self.read_patch(segment, patch, &leaf).await {
+                    Err(VaultError::Shredded { .. }) => None,
+                    plain => Some(plain?),
+                },
+                Some(Lies::InObject(leaf)) => {
+                    in_object.push((found.len(), entry, leaf));
+                    None
+                }
+            };
+            found.push((segment.index, plain));
+        }
+        for some in in_object.chunks(FRAMES_AT_ONCE) {
+            let ranges: Vec<_> = some.iter().map(|(_, entry, _)| entry.range()).collect();
+            let frames = self.vault.store().get_ranges(&self.path, &ranges).await;
+            let frames = frames.map_err(store_error("read", &self.path))?;
+            for ((at, entry, leaf), bytes) in some.iter().zip(frames) {
+                let plain = self.open_frame(entry.segment, &bytes, leaf)?;
+                if let Some((_, found)) = found.get_mut(*at) {
+                    *found = Some(plain);
+                }
+            }
+        }
+        found.sort_unstable_by_key(|(second, _)| *second);
+        Ok(found)
+    }
+
     async fn read_object(
         &self,
         segment: Segment,
         entry: &Entry,
         leaf: &Key,
     ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        let range = entry.offset..entry.offset + u64::from(entry.len);
-        let bytes = self.vault.store().get_range(&self.path, range).await;
-        let bytes = bytes.map_err(store_error("read", &self.path))?;
+        let bytes = self.vault.store().get_range(&self.path, entry.range()).await;
+        self.open_frame(segment, &bytes.map_err(store_error("read", &self.path))?, leaf)
+    }
+
+    fn open_frame(
+        &self,
+        segment: Segment,
+        bytes: &[u8],
+        leaf: &Key,
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let open = || {
-            let frame = Frame::parse(&bytes)?;
+            let frame = Frame::parse(bytes)?;
             if frame.segment != segment || frame.len() != bytes.len() {
                 return Err(Flaw::Damaged("another frame lies where the index points"));
             }

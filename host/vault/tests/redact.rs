@@ -27,17 +27,19 @@ async fn recorded(vault: &Vault, house: &House) -> (ClientId, RecordingId) {
     (acme, id)
 }
 
-/// The seconds of a leg that open, of a kind.
+/// The seconds of a leg that open, of a kind: one by one, and all at once.
 async fn opens(reader: &Reader, leg: u8, kind: Kind) -> Vec<u32> {
-    let mut opens = vec![];
+    let mut found = vec![];
     for index in 0..SECONDS {
         match reader.read(leg, index, kind).await {
-            Ok(_) => opens.push(index),
-            Err(VaultError::Shredded { .. }) => {}
+            Ok(plain) => found.push((index, Some(plain))),
+            Err(VaultError::Shredded { .. }) => found.push((index, None)),
             Err(e) => panic!("{e}"),
         }
     }
-    opens
+    assert_eq!(reader.read_all(leg, 0..SECONDS, kind).await.unwrap(), found);
+    assert_eq!(reader.read_all(leg, 3..5, kind).await.unwrap(), found[3..5]);
+    found.into_iter().filter_map(|(index, plain)| plain.map(|_| index)).collect()
 }
 
 fn without(gone: Range<u32>) -> Vec<u32> {

@@ -8,7 +8,7 @@ use std::{
     ops::Range,
 };
 
-use caveat_audio::{SAMPLES_PER_MS, SEGMENT_SAMPLES, Segment as Sound};
+use caveat_audio::{Peaks, SAMPLES_PER_MS, SEGMENT_SAMPLES, Segment as Sound};
 use caveat_model::{Offset, Span, Word};
 use caveat_vault::{Cut, Edge, Kind, Reader, Segment, VaultError};
 use zeroize::Zeroizing;
@@ -109,7 +109,7 @@ impl Leg<'_> {
         Ok(within(second, gone).iter().all(missing))
     }
 
-    /// What survives of a second. Peaks for display do not: they are made again from the sound.
+    /// What survives of a second.
     async fn edges(
         &self,
         second: u32,
@@ -124,6 +124,10 @@ impl Leg<'_> {
         let plain = self.read(second, Kind::Audio).await?;
         if let Some(mut sound) = plain.and_then(|plain| Sound::decode(&plain).ok()) {
             sound.redact(&out, self.rule);
+            if self.has(second, Kind::Waveform) {
+                let plain = Zeroizing::new(Peaks::of(&sound).encode());
+                edges.push(Edge { second, kind: Kind::Waveform, plain });
+            }
             edges.push(Edge { second, kind: Kind::Audio, plain: Zeroizing::new(sound.encode()) });
         }
         let left: Vec<&Word> = words.get(&second).into_iter().flatten().filter(|w| !goes(w, gone)).collect();
@@ -134,9 +138,13 @@ impl Leg<'_> {
         Ok(edges)
     }
 
+    fn has(&self, second: u32, kind: Kind) -> bool {
+        self.there.contains(&Segment { leg: self.leg, index: second, kind })
+    }
+
     /// None where nothing is, or nothing opens any more.
     async fn read(&self, second: u32, kind: Kind) -> Result<Option<Zeroizing<Vec<u8>>>, RecorderError> {
-        if !self.there.contains(&Segment { leg: self.leg, index: second, kind }) {
+        if !self.has(second, kind) {
             return Ok(None);
         }
         match self.reader.read(self.leg, second, kind).await {
@@ -153,7 +161,8 @@ fn stretches(spans: &[Span], leg: u8, seconds: u32) -> Vec<Range<Offset>> {
     apart(of_leg.map(|s| s.start..s.end.min(end)).collect())
 }
 
-fn apart(mut ranges: Vec<Range<Offset>>) -> Vec<Range<Offset>> {
+/// The same stretches, sorted and apart from each other.
+pub(crate) fn apart(mut ranges: Vec<Range<Offset>>) -> Vec<Range<Offset>> {
     ranges.retain(|r| r.start < r.end);
     ranges.sort_unstable_by_key(|r| r.start);
     let mut apart: Vec<Range<Offset>> = Vec::with_capacity(ranges.len());

@@ -14,6 +14,7 @@ use crate::{RecorderError, house::House};
 pub(crate) use by_person::{Agreement, not_empty, to_redact};
 pub use by_person::{MaskInForce, NewRedaction, Redacted};
 pub use by_rules::AfterCall;
+pub(crate) use cuts::apart;
 
 /// How often a recording that is redacted by others at the same time is tried.
 const TRIES: usize = 8;

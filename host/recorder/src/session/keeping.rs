@@ -4,6 +4,7 @@ use caveat_audio::SAMPLE_RATE_HZ;
 use caveat_ledger::EntryKind;
 use caveat_model::{Offset, RecordingId, Verdict};
 use caveat_vault::{Header, Kind, SealReason, Suite, Writer};
+use futures::{StreamExt, stream};
 
 use super::Session;
 use crate::{
@@ -14,6 +15,9 @@ use crate::{
     tape::Part,
     why::{first_rule, reasons},
 };
+
+/// Peaks of so many seconds wait for the disk together.
+const PEAKS_AT_ONCE: usize = 64;
 
 impl Session {
     /// Goes on recording, after asking whether there is a place where it may be kept: once a call, and again only where
@@ -116,6 +120,8 @@ impl Session {
         };
         let parts = self.tape.take_all()?;
         let kept = self.write(&writer, parts).await;
+        let peaks = self.tape.take_peaks();
+        self.write_peaks(&writer, peaks).await;
         let seal = writer.seal(self.ending.unwrap_or(SealReason::Interrupted)).await?;
         self.house.enter_seal(&self.client.id, self.recording, &seal).await?;
         self.house.lock_object(&self.client.id, self.recording, &seal.object).await?;
@@ -145,6 +151,19 @@ impl Session {
             }
         }
         kept
+    }
+
+    /// What fails is drawn from the sound.
+    async fn write_peaks(&self, writer: &Writer, peaks: Vec<Part>) {
+        let append =
+            async |Part { leg, second, kind, plain }: Part| writer.append(leg, second, kind, &plain).await;
+        let mut written = stream::iter(peaks).map(append).buffered(PEAKS_AT_ONCE);
+        while let Some(done) = written.next().await {
+            if let Err(error) = done {
+                tracing::warn!(client = %self.client.id, recording = %self.recording, %error, "peaks were not kept");
+                return;
+            }
+        }
     }
 
     /// Notes that the call was captured, and how. It is not recorded any less for a note that fails.

@@ -1,0 +1,50 @@
+//! What a page draws of a recording.
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
+use caveat_access::Action;
+use caveat_model::{Act, Form, Offset, Purpose, RecordingId};
+use serde::Deserialize;
+
+use crate::{
+    Problem, Rooms,
+    recordings::{Play, asked, served},
+};
+
+/// Steps of a leg, where nobody says how many.
+const STEPS: u32 = 2_000;
+
+/// As for the sound, and how finely.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Draw {
+    purpose: Purpose,
+    form: Option<Form>,
+    from_ms: Option<Offset>,
+    to_ms: Option<Offset>,
+    #[serde(default)]
+    break_glass: bool,
+    #[serde(default)]
+    reason: String,
+    steps: Option<u32>,
+}
+
+/// Peaks of each leg as this person may hear it: flat where the rules hide something.
+pub(crate) async fn waveform(
+    State(rooms): State<Rooms>,
+    Path(id): Path<RecordingId>,
+    headers: HeaderMap,
+    Query(draw): Query<Draw>,
+) -> Result<Response, Problem> {
+    let who = rooms.person(&headers, Action::PlayRecording).await?;
+    let Draw { purpose, form, from_ms, to_ms, break_glass, reason, steps } = draw;
+    let asked = asked(&rooms, Act::Play, Play { purpose, form, from_ms, to_ms, break_glass, reason })?;
+    let steps = steps.unwrap_or(STEPS).min(rooms.limits.waveform_steps_max);
+    let drawn = rooms.recorder.waveform(&who, id, &asked, steps).await?;
+    let (waveform, decided) = drawn.map_err(Problem::refused)?;
+    Ok((served(&decided)?, Json(waveform)).into_response())
+}
