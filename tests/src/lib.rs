@@ -2,6 +2,8 @@
 //! speech, people who sign in.
 
 pub mod audiohook;
+pub mod authenticator;
+pub mod browser;
 pub mod demo;
 pub mod guest;
 pub mod host;

@@ -8,8 +8,8 @@ use crate::{Access, AccessError, Limits, password::Hasher, token, totp::TotpSecr
 /// What is needed to check a password or a code.
 #[derive(sqlx::FromRow)]
 pub(crate) struct Account {
-    client: String,
-    id: String,
+    pub(crate) client: String,
+    pub(crate) id: String,
     pub(crate) standing: String,
     pub(crate) password_hash: String,
     pub(crate) totp_sealed: Vec<u8>,
@@ -23,6 +23,8 @@ pub(crate) struct Account {
 /// [`ClientId`] can name, and a secret that nobody has.
 pub(crate) struct Decoy {
     pub(crate) totp: TotpSecret,
+    /// What passkeys of nobody are made up from.
+    pub(crate) passkeys: [u8; 32],
 }
 
 impl Decoy {
@@ -40,7 +42,7 @@ impl Decoy {
         .execute(db.pool())
         .await
         .map_err(sql("prepare the decoy"))?;
-        Ok(Self { totp: TotpSecret::random() })
+        Ok(Self { totp: TotpSecret::random(), passkeys: rand::random() })
     }
 }
 

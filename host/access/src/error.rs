@@ -21,6 +21,53 @@ pub enum AccessError {
          and try again"
     )]
     ProofRefused,
+    /// No such invitation, or it was used, has expired, or met too many wrong codes.
+    #[error("the invitation is unknown, used or expired: ask an administrator for another")]
+    NoEnrolment,
+    /// What was begun is not waited for: it was finished, took too long, or was never begun.
+    #[error("this was not begun here, took too long or is finished: begin again")]
+    NoCeremony,
+    /// Nobody signs in this way here.
+    #[error("nobody signs in by {way} here: {remedy}")]
+    NoSuchWay {
+        /// Which way ("passkey", "the provider `corp`").
+        way: String,
+        /// What would change that.
+        remedy: &'static str,
+    },
+    /// The person has no such passkey.
+    #[error("there is no such passkey")]
+    NoPasskey,
+    /// Another has the same passkey, or the person has enough of them.
+    #[error("the passkey cannot be added: {why}")]
+    PasskeyRefused {
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// An identity provider failed. The person is told so, the log why.
+    #[error("the identity provider `{name}` of client {client} failed: {why}")]
+    Provider {
+        /// Whose.
+        client: ClientId,
+        /// Its name in the configuration.
+        name: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// A client without an administrator could have no other.
+    #[error("{person} is the last active administrator of client {client}: make another first")]
+    LastAdmin {
+        /// Where.
+        client: ClientId,
+        /// Who.
+        person: PersonId,
+    },
+    /// Nobody changes their own role or standing.
+    #[error("this takes another administrator: nobody changes their own role, standing or factors this way")]
+    OwnAccount,
+    /// The certificate is good, and names no machine of the configuration.
+    #[error("the client certificate names no machine of the configuration: add it under [[http.machine]]")]
+    NoSidecar,
     /// Too many are signing in.
     #[error("too many sign-ins at once: try again in a few seconds")]
     Busy,

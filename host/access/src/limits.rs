@@ -44,6 +44,24 @@ pub struct Limits {
     pub name_chars_max: usize,
     /// The longest life of a machine token.
     pub machine_token_days_max: u32,
+    /// How long an invitation is good for.
+    pub enrolment_valid_s: u64,
+    /// At so many wrong codes an invitation is good for nothing.
+    pub enrolment_failures_max: u32,
+    /// Recovery codes that a person gets at a time.
+    pub recovery_codes: usize,
+    /// Passkeys of a person.
+    pub passkeys_per_person: u32,
+    /// How long a challenge, or a sign-in at an identity provider, is waited for.
+    pub ceremony_valid_s: u64,
+    /// So many are waited for at the same time; further ones are told to come back.
+    pub ceremonies_max: u32,
+    /// How long an identity provider may take for one answer.
+    pub provider_answer_ms_max: u64,
+    /// The longest answer of an identity provider.
+    pub provider_answer_bytes_max: usize,
+    /// What is known of an identity provider is asked for again after this time.
+    pub provider_refresh_s: u64,
 }
 
 impl Default for Limits {
@@ -67,13 +85,22 @@ impl Default for Limits {
             hashes_waiting: 32,
             name_chars_max: 120,
             machine_token_days_max: 365,
+            enrolment_valid_s: 3 * 24 * 3600,
+            enrolment_failures_max: 5,
+            recovery_codes: 10,
+            passkeys_per_person: 10,
+            ceremony_valid_s: 300,
+            ceremonies_max: 10_000,
+            provider_answer_ms_max: 5_000,
+            provider_answer_bytes_max: 262_144,
+            provider_refresh_s: 300,
         }
     }
 }
 
 impl Limits {
     pub(crate) fn check(&self) -> Result<(), AccessError> {
-        let rules: [(&'static str, bool, &'static str); 10] = [
+        let rules: [(&'static str, bool, &'static str); 15] = [
             ("session_idle_s", (1..=900).contains(&self.session_idle_s), "1 to 900 (PCI DSS 4.0.1, 8.2.8)"),
             ("session_touch_s", self.session_touch_s < self.session_idle_s, "less than session_idle_s"),
             ("sessions_per_person", self.sessions_per_person > 0, "at least 1"),
@@ -92,6 +119,11 @@ impl Limits {
             ("password_history", self.password_history >= 4, "at least 4 (PCI DSS 4.0.1, 8.3.7)"),
             ("hashes_at_once", self.hashes_at_once > 0, "at least 1"),
             ("machine_token_days_max", self.machine_token_days_max > 0, "at least 1"),
+            ("enrolment_failures_max", (1..=10).contains(&self.enrolment_failures_max), "1 to 10"),
+            ("recovery_codes", (1..=100).contains(&self.recovery_codes), "1 to 100"),
+            ("passkeys_per_person", (1..=100).contains(&self.passkeys_per_person), "1 to 100"),
+            ("ceremony_valid_s", (30..=3600).contains(&self.ceremony_valid_s), "30 to 3600"),
+            ("ceremonies_max", self.ceremonies_max > 0, "at least 1"),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
             Some((name, _, wanted)) => Err(AccessError::Limit { name, wanted }),

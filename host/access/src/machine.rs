@@ -49,6 +49,27 @@ pub struct Machine {
     pub scopes: BTreeSet<Scope>,
 }
 
+/// A machine that proves itself by a certificate of the authority that the host trusts, instead of by a token.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Sidecar {
+    /// Names the machine, in the log.
+    pub name: String,
+    /// A name (DNS or URI) that its certificate has to carry as a subject alternative name.
+    pub certificate: String,
+    /// Whose machine. Nothing of another client is its.
+    pub client: ClientId,
+    /// What it may do.
+    pub scopes: BTreeSet<Scope>,
+}
+
+/// The names of a client certificate that was found good at the socket. Made there and nowhere else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ShownCertificate {
+    /// DNS and URI names, as the certificate has them.
+    pub names: Vec<String>,
+}
+
 /// A token as administrators see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TokenRecord {
@@ -135,6 +156,19 @@ impl Access {
                 .await
                 .map_err(sql("note the use of a machine token"))?;
         }
+        Ok(machine)
+    }
+
+    /// The machine that showed `certificate`, if the configuration names one and it is good for `scope`.
+    ///
+    /// # Errors
+    /// [`AccessError::NoSidecar`], [`AccessError::Scope`].
+    pub fn sidecar(&self, certificate: &ShownCertificate, scope: Scope) -> Result<Machine, AccessError> {
+        let known = self.0.ways.sidecars.iter().find(|s| certificate.names.contains(&s.certificate));
+        let known = known.ok_or(AccessError::NoSidecar)?;
+        let (client, name, scopes) = (known.client.clone(), known.name.clone(), known.scopes.clone());
+        let machine = Machine { client, id: format!("certificate {name}"), name, scopes };
+        machine.permit(scope, &machine.client)?;
         Ok(machine)
     }
 

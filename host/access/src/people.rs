@@ -4,7 +4,7 @@ use std::fmt;
 
 use caveat_model::{ClientId, Moment, PersonId, Role, Standing};
 use caveat_state::sql;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Access, AccessError,
@@ -62,8 +62,28 @@ pub struct PersonRecord {
     pub created: Moment,
     /// When they last used a session, to the hour; when they never did, when they were enrolled.
     pub last_used: Moment,
-    /// When the password was set.
-    pub password_changed: Moment,
+    /// When the password was set; none: the person was invited and has not set one.
+    pub password_changed: Option<Moment>,
+    /// How many passkeys they have.
+    pub passkeys: i64,
+}
+
+/// What may be changed of a person.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Change {
+    /// As colleagues know them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What they may do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Job or relation, in the client's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
+    /// Whether they still may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
 }
 
 impl Access {
@@ -73,7 +93,7 @@ impl Access {
     /// [`AccessError::Password`] with the rule, [`AccessError::Unusable`], [`AccessError::PersonExists`],
     /// [`AccessError::Busy`].
     pub async fn add_person(&self, new: NewPerson) -> Result<Enrolment, AccessError> {
-        self.check_words(&new)?;
+        self.check_words(&new.name, new.role, &new.function)?;
         check_policy(&new.password, self.limits())?;
         let password_hash = self.0.hasher.queue()?.hash(&new.password).await?;
         let totp = TotpSecret::random();
@@ -169,6 +189,66 @@ impl Access {
         Ok(())
     }
 
+    /// Changes what is known of a person, and what they may. A new role or standing ends their sessions.
+    ///
+    /// # Errors
+    /// [`AccessError::NoPerson`], [`AccessError::Unusable`]; [`AccessError::LastAdmin`] when nobody would be left to manage
+    /// the people of the client.
+    pub async fn change_person(
+        &self,
+        client: &ClientId,
+        person: &PersonId,
+        change: &Change,
+    ) -> Result<PersonRecord, AccessError> {
+        let before = self.person(client, person).await?;
+        let name = change.name.as_deref().unwrap_or(&before.name);
+        let function = change.function.as_deref().unwrap_or(&before.function);
+        let role = change.role.unwrap_or(before.role);
+        let standing = change.standing.unwrap_or(before.standing);
+        self.check_words(name, role, function)?;
+        let steps_down = is_admin(before.role, before.standing) && !is_admin(role, standing);
+        let mut tx = self.0.db.begin().await?;
+        // The row of an administrator who stays is touched too, so that of two who end each other one loses.
+        let others = sqlx::query(
+            "UPDATE access_person SET attempts = attempts + 1
+             WHERE client = $1 AND id <> $2 AND role = $3 AND standing = $4",
+        )
+        .bind(client.as_str())
+        .bind(person.as_str())
+        .bind(word(&Role::Admin))
+        .bind(word(&Standing::Active));
+        if steps_down {
+            let others = others.execute(&mut *tx).await.map_err(sql("look for administrators"))?;
+            if others.rows_affected() == 0 {
+                return Err(AccessError::LastAdmin { client: client.clone(), person: person.clone() });
+            }
+        }
+        let changed = sqlx::query(
+            "UPDATE access_person SET name = $1, function = $2, role = $3, standing = $4, failures = 0,
+                 wait_until_ms = 0, attempts = attempts + 1
+             WHERE client = $5 AND id = $6 AND role = $7 AND standing = $8",
+        )
+        .bind(name)
+        .bind(function)
+        .bind(word(&role))
+        .bind(word(&standing))
+        .bind(client.as_str())
+        .bind(person.as_str())
+        .bind(word(&before.role))
+        .bind(word(&before.standing))
+        .execute(&mut *tx)
+        .await
+        .map_err(sql("change a person"))?;
+        if changed.rows_affected() == 0 {
+            return Err(AccessError::Busy); // somebody else changed it in between
+        }
+        if (role, standing) != (before.role, before.standing) {
+            end_sessions(&mut tx, client, person, None).await?;
+        }
+        tx.commit().await.map_err(sql("change a person"))?;
+        self.person(client, person).await
+    }
+
     /// Changes the password of whoever has the session `token`, and ends their other sessions.
     ///
     /// # Errors
@@ -233,8 +313,9 @@ impl Access {
     pub async fn list_people(&self, client: &ClientId) -> Result<Vec<PersonRecord>, AccessError> {
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT client, id, name, role, function, standing, wait_until_ms, created_ms, last_used_ms,
-                 password_changed_ms
-             FROM access_person WHERE client = $1 ORDER BY id",
+                 password_changed_ms, CAST(CASE WHEN password_hash = '' THEN 0 ELSE 1 END AS BIGINT) AS has_password,
+                 (SELECT count(*) FROM access_passkey k WHERE k.client = p.client AND k.person = p.id) AS passkeys
+             FROM access_person p WHERE client = $1 ORDER BY id",
         )
         .bind(client.as_str())
         .fetch_all(self.0.db.pool())
@@ -248,8 +329,9 @@ impl Access {
     pub async fn person(&self, client: &ClientId, person: &PersonId) -> Result<PersonRecord, AccessError> {
         let row: Option<Row> = sqlx::query_as(
             "SELECT client, id, name, role, function, standing, wait_until_ms, created_ms, last_used_ms,
-                 password_changed_ms
-             FROM access_person WHERE client = $1 AND id = $2",
+                 password_changed_ms, CAST(CASE WHEN password_hash = '' THEN 0 ELSE 1 END AS BIGINT) AS has_password,
+                 (SELECT count(*) FROM access_passkey k WHERE k.client = p.client AND k.person = p.id) AS passkeys
+             FROM access_person p WHERE client = $1 AND id = $2",
         )
         .bind(client.as_str())
         .bind(person.as_str())
@@ -259,21 +341,21 @@ impl Access {
         row.ok_or_else(|| no_person(client, person))?.record(self.0.clock.now())
     }
 
-    fn check_words(&self, new: &NewPerson) -> Result<(), AccessError> {
+    pub(crate) fn check_words(&self, name: &str, role: Role, function: &str) -> Result<(), AccessError> {
         let max = self.limits().name_chars_max;
         let unusable = |what, why: &str| Err(AccessError::Unusable { what, why: why.to_owned() });
-        if new.role == Role::Outsider {
+        if role == Role::Outsider {
             return unusable("the role", "an outsider is who has no account; choose one of the others");
         }
-        if new.name.trim().is_empty() {
+        if name.trim().is_empty() {
             return unusable("the name", "it is empty");
         }
-        for (what, text) in [("the name", &new.name), ("the function", &new.function)] {
+        for (what, text) in [("the name", name), ("the function", function)] {
             if text.chars().count() > max || text.chars().any(char::is_control) {
                 return unusable(what, &format!("up to {max} printable characters are wanted"));
             }
         }
-        if new.function.chars().any(char::is_uppercase) {
+        if function.chars().any(char::is_uppercase) {
             return unusable("the function", "packs compare it in lower case");
         }
         Ok(())
@@ -299,7 +381,7 @@ impl Access {
 }
 
 /// Ends a person's sessions, all but that of the token `keep`.
-async fn end_sessions(
+pub(crate) async fn end_sessions(
     tx: &mut sqlx::Transaction<'_, sqlx::Any>,
     client: &ClientId,
     person: &PersonId,
@@ -315,12 +397,16 @@ async fn end_sessions(
     Ok(())
 }
 
-fn no_person(client: &ClientId, person: &PersonId) -> AccessError {
+fn is_admin(role: Role, standing: Standing) -> bool {
+    role == Role::Admin && standing == Standing::Active
+}
+
+pub(crate) fn no_person(client: &ClientId, person: &PersonId) -> AccessError {
     AccessError::NoPerson { client: client.clone(), person: person.clone() }
 }
 
 impl Enrolment {
-    fn of(totp: &TotpSecret, client: &ClientId, person: &PersonId) -> Self {
+    pub(crate) fn of(totp: &TotpSecret, client: &ClientId, person: &PersonId) -> Self {
         Self { totp_secret_base32: totp.base32(), otpauth_url: totp.url(client, person) }
     }
 }
@@ -354,6 +440,8 @@ struct Row {
     created_ms: i64,
     last_used_ms: i64,
     password_changed_ms: i64,
+    has_password: i64,
+    passkeys: i64,
 }
 
 impl Row {
@@ -370,7 +458,8 @@ impl Row {
             wait_until: (self.wait_until_ms > millis(now)).then(|| moment(self.wait_until_ms)),
             created: moment(self.created_ms),
             last_used: moment(self.last_used_ms),
-            password_changed: moment(self.password_changed_ms),
+            password_changed: (self.has_password > 0).then(|| moment(self.password_changed_ms)),
+            passkeys: self.passkeys,
         })
     }
 }

@@ -29,6 +29,9 @@
 //! | export-ledger      |       |            |         | yes        | yes     |            |       | yes     |        |
 //! | read-packs         |       | yes        | yes     | yes        | yes     | yes        | yes   |         |        |
 //! | change-packs       |       |            |         | yes        |         |            |       | yes     |        |
+//! | manage-own-factors | yes   | yes        | yes     | yes        | yes     | yes        | yes   | yes     |        |
+//! | read-disclosures   |       |            |         | yes        | yes     |            |       |         |        |
+//! | read-people        |       |            |         | yes        | yes     |            | yes   |         |        |
 //! | manage-people      |       |            |         |            |         |            | yes   | yes     |        |
 //! | manage-tokens      |       |            |         |            |         | yes        | yes   | yes     |        |
 //! | read-health        |       |            |         |            |         | yes        | yes   |         |        |
@@ -88,7 +91,13 @@ pub enum Action {
     ReadPacks,
     /// Activate, replace, configure or retire a pack.
     ChangePacks,
-    /// Enroll people, change their standing.
+    /// Change one's own second factor, recovery codes and passkeys.
+    ManageOwnFactors,
+    /// See who was told what of a recorded person.
+    ReadDisclosures,
+    /// See the people of the client and their roles.
+    ReadPeople,
+    /// Invite people, change their role and standing, take lost factors from them.
     ManagePeople,
     /// Create and revoke machine tokens.
     ManageTokens,
@@ -122,7 +131,7 @@ const Y: bool = true;
 const __: bool = false;
 
 #[rustfmt::skip]
-static TABLE: [Row; 26] = {
+static TABLE: [Row; 29] = {
     use Action::*;
     [
         //                      agent supervisor trainer compliance auditor integrator admin    step-up  people
@@ -149,6 +158,9 @@ static TABLE: [Row; 26] = {
         row(ExportLedger,      [__,   __,        __,     Y,         Y,      __,        __],     Y,       1),
         row(ReadPacks,         [__,   Y,         Y,      Y,         Y,      Y,         Y],      __,      1),
         row(ChangePacks,       [__,   __,        __,     Y,         __,     __,        __],     Y,       1),
+        row(ManageOwnFactors,  [Y,    Y,         Y,      Y,         Y,      Y,         Y],      Y,       1),
+        row(ReadDisclosures,   [__,   __,        __,     Y,         Y,      __,        __],     __,      1),
+        row(ReadPeople,        [__,   __,        __,     Y,         Y,      __,        Y],      __,      1),
         row(ManagePeople,      [__,   __,        __,     __,        __,     __,        Y],      Y,       1),
         row(ManageTokens,      [__,   __,        __,     __,        __,     Y,         Y],      Y,       1),
         row(ReadHealth,        [__,   __,        __,     __,        __,     Y,         Y],      __,      1),

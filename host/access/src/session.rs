@@ -1,4 +1,7 @@
-//! Sessions: begun with both factors, kept on the server, ended by idleness, age, standing or wish.
+//! Sessions: begun with two factors, kept on the server, ended by idleness, age, standing or wish.
+//!
+//! Two factors are a password and a code, a passkey that verified its user, or an identity provider that vouches for a
+//! second factor or is joined by one shown here.
 
 use caveat_model::{ClientId, Factor, FactorKind, Moment, PersonId, Standing};
 use caveat_state::sql;
@@ -6,8 +9,8 @@ use caveat_state::sql;
 use crate::{
     Access, AccessError, SessionToken, SignedIn,
     account::{Account, Attempt, millis, moment},
+    factors::ShownCode,
     token,
-    totp::TotpSecret,
     words::{from_word, word},
 };
 
@@ -23,9 +26,20 @@ pub struct NewSession {
     pub signed_in: SignedIn,
 }
 
+/// What somebody showed to begin a session, and when.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Shown {
+    pub(crate) password: Option<Moment>,
+    pub(crate) totp: Option<Moment>,
+    pub(crate) passkey: Option<Moment>,
+    pub(crate) federated: Option<Moment>,
+    /// The latest of what counts as a second factor.
+    pub(crate) second: Moment,
+}
+
 impl Access {
-    /// Begins a session for who shows the right password and a code that was not used before. `origin` is where the
-    /// request came from, for the record.
+    /// Begins a session for who shows the right password and a code that was not used before: of the authenticator, or a
+    /// recovery code. `origin` is where the request came from, for the record.
     ///
     /// Every failure is the same [`AccessError::SignInRefused`] after the same work. The account counts as used only
     /// when the session is, so that a sign-in that packs refuse does not wake a dormant account.
@@ -43,24 +57,30 @@ impl Access {
         let turn = self.0.hasher.queue()?;
         let now = self.0.clock.now();
         let (known, account) = match self.account(client, person).await? {
-            Some(account) => (true, account),
-            None => (false, self.decoy_account().await?),
+            // Who was invited and has not come, or comes by other ways only, has no password.
+            Some(account) if !account.password_hash.is_empty() => (true, account),
+            _ => (false, self.decoy_account().await?),
         };
         let (account, attempt) = self.count_attempt(account, now).await?;
         let too_long = password.len() > self.limits().password_bytes_max;
         let password_right =
             turn.verify(if too_long { "" } else { password }, &account.password_hash).await?;
-        let step = if known {
-            self.step_of(&account, client, person, code, now)
+        let shown = if known {
+            self.shown_code(&account, client, person, code, now)
         } else {
-            Ok(self.0.decoy.totp.step_of(code, now))
+            Ok(self.0.decoy.totp.step_of(code, now).map(ShownCode::Step))
         };
 
         if !known || attempt == Attempt::Waiting || !password_right || too_long {
             return Err(AccessError::SignInRefused);
         }
-        let Some(step) = step? else { return Err(AccessError::SignInRefused) };
-        self.begin_session(client, person, &account, step, origin, now).await
+        let Some(code) = shown? else { return Err(AccessError::SignInRefused) };
+        let shown = Shown { password: Some(now), totp: Some(now), second: now, ..Shown::default() };
+        let mut tx = self.0.db.begin().await?;
+        if !code.use_up(&mut tx, client, person, &account).await? {
+            return Err(AccessError::SignInRefused);
+        }
+        self.begin_session(tx, client, person, &account, shown, origin).await
     }
 
     /// Who has the session `token`, and the note that it was used.
@@ -92,7 +112,8 @@ impl Access {
         row.signed_in(now, self.limits().step_up_valid_s)
     }
 
-    /// Shows the second factor again. A wrong code counts like a wrong sign-in.
+    /// Shows the second factor again: a code of the authenticator, or a recovery code. A wrong one counts like a wrong
+    /// sign-in.
     ///
     /// # Errors
     /// [`AccessError::NoSession`], [`AccessError::ProofRefused`].
@@ -102,19 +123,21 @@ impl Access {
         let who = row.signed_in(now, self.limits().step_up_valid_s)?;
         let account = self.account(&who.client, &who.person).await?.ok_or(AccessError::NoSession)?;
         let (account, attempt) = self.count_attempt(account, now).await?;
-        let step = self.step_of(&account, &who.client, &who.person, code, now)?;
-        let (Attempt::Open, Some(step)) = (attempt, step) else { return Err(AccessError::ProofRefused) };
+        let shown = self.shown_code(&account, &who.client, &who.person, code, now)?;
+        let (Attempt::Open, Some(code)) = (attempt, shown) else { return Err(AccessError::ProofRefused) };
 
         let mut tx = self.0.db.begin().await?;
-        if !use_step(&mut tx, &who.client, &who.person, &account, step).await? {
+        if !code.use_up(&mut tx, &who.client, &who.person, &account).await? {
             return Err(AccessError::ProofRefused);
         }
-        sqlx::query("UPDATE access_session SET totp_ms = $1, used_ms = $1 WHERE token_hash = $2")
-            .bind(millis(now))
-            .bind(token_hash)
-            .execute(&mut *tx)
-            .await
-            .map_err(sql("note a step-up"))?;
+        sqlx::query(
+            "UPDATE access_session SET totp_ms = $1, second_ms = $1, used_ms = $1 WHERE token_hash = $2",
+        )
+        .bind(millis(now))
+        .bind(token_hash)
+        .execute(&mut *tx)
+        .await
+        .map_err(sql("note a step-up"))?;
         tx.commit().await.map_err(sql("note a step-up"))?;
         self.session(token).await
     }
@@ -129,22 +152,20 @@ impl Access {
         Ok(())
     }
 
-    async fn begin_session(
+    /// Begins the session of somebody whose proofs were checked, and used up in `tx`.
+    pub(crate) async fn begin_session(
         &self,
+        mut tx: sqlx::Transaction<'_, sqlx::Any>,
         client: &ClientId,
         person: &PersonId,
         account: &Account,
-        step: i64,
+        shown: Shown,
         origin: &str,
-        now: Moment,
     ) -> Result<NewSession, AccessError> {
-        let limits = self.limits();
+        let (limits, now) = (self.limits(), self.0.clock.now());
         let token = SessionToken::random();
         let unused_days = millis(now).saturating_sub(account.last_used_ms).max(0) / DAY_MS;
-        let mut tx = self.0.db.begin().await?;
-        if account.standing != word(&Standing::Active)
-            || !use_step(&mut tx, client, person, account, step).await?
-        {
+        if account.standing != word(&Standing::Active) {
             return Err(AccessError::SignInRefused);
         }
         sqlx::query("DELETE FROM access_session WHERE began_ms < $1")
@@ -165,14 +186,19 @@ impl Access {
         .map_err(sql("make room for a session"))?;
         sqlx::query(
             "INSERT INTO access_session (token_hash, client, person, origin, began_ms, used_ms, password_ms, totp_ms,
-                 unused_days)
-             VALUES ($1, $2, $3, $4, $5, $5, $5, $5, $6)",
+                 passkey_ms, federated_ms, second_ms, unused_days)
+             VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(token::digest(token.as_str()))
         .bind(client.as_str())
         .bind(person.as_str())
         .bind(origin.chars().take(limits.name_chars_max).collect::<String>())
         .bind(millis(now))
+        .bind(shown.password.map_or(0, millis))
+        .bind(shown.totp.map_or(0, millis))
+        .bind(shown.passkey.map_or(0, millis))
+        .bind(shown.federated.map_or(0, millis))
+        .bind(millis(shown.second))
         .bind(unused_days)
         .execute(&mut *tx)
         .await
@@ -183,14 +209,14 @@ impl Access {
     }
 
     /// The session of `token`, if it still lives at `now`. One that does not is removed.
-    async fn live_session(&self, token: &str, now: Moment) -> Result<(Row, Vec<u8>), AccessError> {
+    pub(crate) async fn live_session(&self, token: &str, now: Moment) -> Result<(Row, Vec<u8>), AccessError> {
         if !token::well_formed(token) {
             return Err(AccessError::NoSession);
         }
         let token_hash = token::digest(token);
         let row: Option<Row> = sqlx::query_as(
-            "SELECT s.client, s.person, s.origin, s.began_ms, s.used_ms, s.password_ms, s.totp_ms, s.unused_days,
-                 p.name, p.role, p.function, p.standing, p.last_used_ms
+            "SELECT s.client, s.person, s.origin, s.began_ms, s.used_ms, s.password_ms, s.totp_ms, s.passkey_ms,
+                 s.federated_ms, s.second_ms, s.unused_days, p.name, p.role, p.function, p.standing, p.last_used_ms
              FROM access_session s JOIN access_person p ON p.client = s.client AND p.id = s.person
              WHERE s.token_hash = $1",
         )
@@ -211,48 +237,10 @@ impl Access {
         }
         Ok((row, token_hash))
     }
-
-    fn step_of(
-        &self,
-        account: &Account,
-        client: &ClientId,
-        person: &PersonId,
-        code: &str,
-        now: Moment,
-    ) -> Result<Option<i64>, AccessError> {
-        let secret = TotpSecret::open(&*self.0.secrets, client, person, &account.totp_sealed)?;
-        Ok(secret.step_of(code, now))
-    }
-}
-
-/// Uses up a step, and with it takes the count of failures back. False when it was used before, or when the password,
-/// the second factor or the standing changed while the proof was being checked.
-async fn use_step(
-    tx: &mut sqlx::Transaction<'_, sqlx::Any>,
-    client: &ClientId,
-    person: &PersonId,
-    account: &Account,
-    step: i64,
-) -> Result<bool, AccessError> {
-    let used = sqlx::query(
-        "UPDATE access_person SET totp_step = $1, failures = 0, wait_until_ms = 0, attempts = attempts + 1
-         WHERE client = $2 AND id = $3 AND totp_step < $1 AND standing = $4 AND password_hash = $5
-             AND totp_sealed = $6",
-    )
-    .bind(step)
-    .bind(client.as_str())
-    .bind(person.as_str())
-    .bind(word(&Standing::Active))
-    .bind(account.password_hash.as_str())
-    .bind(account.totp_sealed.clone())
-    .execute(&mut **tx)
-    .await
-    .map_err(sql("use a code"))?;
-    Ok(used.rows_affected() == 1)
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(crate) struct Row {
     client: String,
     person: String,
     origin: String,
@@ -260,6 +248,9 @@ struct Row {
     used_ms: i64,
     password_ms: i64,
     totp_ms: i64,
+    passkey_ms: i64,
+    federated_ms: i64,
+    second_ms: i64,
     unused_days: i64,
     name: String,
     role: String,
@@ -269,10 +260,16 @@ struct Row {
 }
 
 impl Row {
-    fn signed_in(&self, now: Moment, step_up_valid_s: u64) -> Result<SignedIn, AccessError> {
+    pub(crate) fn signed_in(&self, now: Moment, step_up_valid_s: u64) -> Result<SignedIn, AccessError> {
         let row = format!("{}/{}", self.client, self.person);
         let corrupt = |column| AccessError::Corrupt { table: "access_session", column, row: row.clone() };
-        let totp_at = moment(self.totp_ms);
+        let shown = [
+            (FactorKind::Password, self.password_ms),
+            (FactorKind::Totp, self.totp_ms),
+            (FactorKind::Passkey, self.passkey_ms),
+            (FactorKind::Federated, self.federated_ms),
+        ];
+        let shown = shown.into_iter().filter(|(_, at_ms)| *at_ms > 0);
         Ok(SignedIn {
             client: self.client.parse().map_err(|_| corrupt("client"))?,
             person: self.person.parse().map_err(|_| corrupt("person"))?,
@@ -281,13 +278,10 @@ impl Row {
             function: self.function.clone(),
             origin: self.origin.clone(),
             began: moment(self.began_ms),
-            factors: vec![
-                Factor { kind: FactorKind::Password, at: moment(self.password_ms) },
-                Factor { kind: FactorKind::Totp, at: totp_at },
-            ],
+            factors: shown.map(|(kind, at_ms)| Factor { kind, at: moment(at_ms) }).collect(),
             idle_s: (now.since(moment(self.used_ms)) / 1000).try_into().unwrap_or(u32::MAX),
             unused_days: self.unused_days.try_into().unwrap_or(u16::MAX),
-            stepped_up: now.since(totp_at) <= step_up_valid_s.saturating_mul(1000),
+            stepped_up: now.since(moment(self.second_ms)) <= step_up_valid_s.saturating_mul(1000),
             step_up_valid_s,
         })
     }

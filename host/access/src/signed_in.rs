@@ -83,6 +83,15 @@ impl SignedIn {
         Ok(())
     }
 
+    /// Whether this person may change the role, the standing or the factors of `other`. Nobody does it to themselves.
+    ///
+    /// # Errors
+    /// As [`SignedIn::permit`]; [`AccessError::OwnAccount`].
+    pub fn may_manage(&self, other: &PersonId) -> Result<(), AccessError> {
+        self.permit(Action::ManagePeople, &self.client)?;
+        if self.person == *other { Err(AccessError::OwnAccount) } else { Ok(()) }
+    }
+
     /// As packs see them. Traits that only the request can tell (purpose, treatment, emergency) are the caller's to set.
     pub fn to_model(&self) -> Person {
         Person {
