@@ -117,36 +117,3 @@ async fn an_access_that_owes_a_reason_is_not_given_without_and_is_looked_at_afte
     assert!(kinds.contains(&"after-review") && kinds.contains(&"privacy-officer"), "{alerts:?}");
     assert_eq!(host.stop().unwrap(), 0);
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_has_to_be_accounted_for_stays_open_until_somebody_did() {
-    let mut host = Host::prepare(CONFIG).unwrap();
-    let token = host.token("clinic").unwrap();
-    let nurse = host.enroll("clinic", "nora", "supervisor", "nurse").unwrap();
-    let researcher = host.enroll("clinic", "rita", "supervisor", "researcher").unwrap();
-    host.start().unwrap();
-    let facts = [
-        ("agent-region", "TX"),
-        ("customer-region", "GA"),
-        ("direction", "inbound"),
-        ("attr:access.irb-waiver", "true"),
-    ];
-    let (nora, id) = recorded(&host, &token, ("clinic", "nora", &nurse), &facts).await;
-    let rita = Person::sign_in(&host.url, "clinic", "rita", &code(&researcher, 0).unwrap()).await.unwrap();
-    let given = listens(&rita, &id, "purpose=research").await;
-    assert_eq!(given.status().as_u16(), 200, "{}", given.text().await.unwrap());
-    let open = async || -> Vec<Value> {
-        let alerts: Vec<Value> = nora.get("/v1/alerts").await.unwrap().json().await.unwrap();
-        alerts.into_iter().filter(|alert| alert["kind"] == "log-disclosure").collect()
-    };
-    let alerts = open().await;
-    assert_eq!(alerts.len(), 1, "{alerts:?}");
-    let (rule, citation) = (&alerts[0]["rule"], alerts[0]["citation"].as_str().unwrap());
-    assert!(rule == "hipaa.accounting" && citation.contains("164.528"), "{alerts:?}");
-    // It names the entry of the ledger that allowed it.
-    let entries = host.audit("clinic", "bundle").unwrap();
-    assert!(entries.contains("\"purpose\":\"research\""), "{entries}");
-    nora.confirm(&alerts[0]).await.unwrap();
-    assert_eq!(open().await, Vec::<Value>::new());
-    assert_eq!(host.stop().unwrap(), 0);
-}

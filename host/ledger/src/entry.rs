@@ -239,6 +239,15 @@ pub enum EntryKind {
         /// Who; none for what the host does by itself.
         person: Option<String>,
     },
+    /// Somebody's account is about to be changed. Logged before the act.
+    AccountChanged {
+        /// Whose.
+        person: String,
+        /// By which administrator; none: by themselves, with an invitation.
+        by: Option<String>,
+        /// What ("invited as agent", "role auditor", "standing suspended", "enrolled").
+        what: String,
+    },
     /// From here on these packs are asked.
     PacksChanged {
         /// All of them.
@@ -357,6 +366,7 @@ impl EntryKind {
             | Self::Timestamped { .. }
             | Self::PacksChanged { .. }
             | Self::HostStarted { .. }
+            | Self::AccountChanged { .. }
             | Self::Note { .. } => None,
         }
     }

@@ -196,6 +196,7 @@ impl Meaning {
             | EntryKind::Timestamped { .. }
             | EntryKind::PacksChanged { .. }
             | EntryKind::HostStarted { .. }
+            | EntryKind::AccountChanged { .. }
             | EntryKind::Note { .. } => {}
         }
     }

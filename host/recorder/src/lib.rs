@@ -14,6 +14,7 @@ mod call_facts;
 mod catalog;
 mod client;
 mod cues;
+mod disclosures;
 mod disposal;
 mod duties;
 mod error;
@@ -66,6 +67,7 @@ pub use call::{
 pub use catalog::Listed;
 pub use client::{ClientProfile, Clients, Practice};
 pub use cues::{Announcement, Cue};
+pub use disclosures::{Disclosure, Disclosures};
 pub use disposal::Swept;
 pub use duties::{Doer, DutyState, OpenDuty};
 pub use error::RecorderError;

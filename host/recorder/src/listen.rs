@@ -236,7 +236,8 @@ impl Recorder {
         Ok(Some((refused, Some("give-a-reason".to_owned()))))
     }
 
-    /// What somebody has to do after an access stays open as an alert until they confirm it.
+    /// What somebody has to do after an access stays open as an alert until they confirm it. The accounting of disclosures
+    /// nobody has to keep: it is read from the log.
     async fn raise_what_follows(
         &self,
         client: &ClientId,
@@ -249,9 +250,6 @@ impl Recorder {
                 Duty::AfterReview => {
                     format!("The access that ledger entry {index} allowed has to be reviewed.")
                 }
-                Duty::LogDisclosure => format!(
-                    "The disclosure that ledger entry {index} allowed has to be entered in the accounting of disclosures."
-                ),
                 _ => continue,
             };
             let reasons = logged.verdict.reasons().map(|(_, r)| r);

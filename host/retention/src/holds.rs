@@ -308,6 +308,24 @@ impl Retention {
         Ok(())
     }
 
+    /// Recordings of calls that somebody was on, destroyed ones too: `person` is a number or an id, as in [`Scope::Person`].
+    pub async fn of_person(
+        &self,
+        client: &ClientId,
+        person: &str,
+    ) -> Result<Vec<RecordingId>, RetentionError> {
+        let mark = self.mark_of(client, &Scope::Person(person.to_owned())).await?;
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT recording FROM retention_mark WHERE client = $1 AND kind = 'person' AND mark = $2",
+        )
+        .bind(client.as_str())
+        .bind(mark)
+        .fetch_all(self.db.pool())
+        .await
+        .map_err(sql("find the recordings of a person"))?;
+        Ok(rows.iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
     /// The mark that a recording is entered under.
     pub(crate) async fn mark(&self, client: &ClientId, mark: &Mark) -> Result<String, RetentionError> {
         let data = format!("{} {}", mark.kind, normalized(&mark.value));
