@@ -122,6 +122,19 @@ pub(crate) fn can_keep_keys_as_in_aws() -> Result<(), String> {
     })
 }
 
+/// An identity provider that nobody here wrote, in `target/tools` and nowhere else.
+pub(crate) fn can_vouch_for_people() -> Result<(), String> {
+    let folder = root().join("target/tools/oidc-provider");
+    let package = "oidc-provider@9.13.3";
+    once(&folder, package, || {
+        if !answers("npm", &["--version"]) {
+            install("Node", &["nodejs", "npm"])?;
+        }
+        let mut npm = Command::new("npm");
+        run(npm.args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(&folder).arg(package))
+    })
+}
+
 /// A voice for calls.
 pub(crate) fn can_speak() -> Result<(), String> {
     if answers("espeak-ng", &["--version"]) && answers("sox", &["--version"]) {
