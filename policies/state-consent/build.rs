@@ -46,6 +46,12 @@ struct Row {
     vendor: Option<String>,
     telephone_utility: Option<String>,
     public_body: Option<String>,
+    harassment: Option<String>,
+    telemarketer_called: Option<String>,
+    evidence: Option<String>,
+    reach: Reach,
+    doubt: Option<String>,
+    implied_consent: Option<String>,
     #[serde(rename = "satisfied_detail", default)]
     _satisfied_detail: String,
     #[serde(rename = "note")]
@@ -64,6 +70,15 @@ enum Consent {
     OneParty,
     AllParty,
     Mixed,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum Reach {
+    Nationwide,
+    PartyInState,
+    PlaceOfRecording,
+    Unsettled,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq)]
@@ -177,11 +192,28 @@ fn check(law: &Law, options: &Options) -> Result<(), String> {
         if row.statute.is_empty() {
             return wrong("it cites nothing");
         }
+        if row.implied_consent.is_some() && !(has(Form::NoticeAndContinue) && strict(row)) {
+            return wrong("implied consent is of a place that asks for everybody's and accepts a notice");
+        }
+        let is_stricter_than_the_law = row.telephone_consent != row.engine_class;
+        if is_stricter_than_the_law && row.code != "CT" && row.doubt.is_none() {
+            return wrong("it is enforced more strictly than the law stands, and does not say why");
+        }
     }
-    match options.relief.iter().find(|r| !codes.contains(r.place.as_str())) {
-        Some(relief) => Err(format!("{OPTIONS}: {}: no jurisdiction `{}`", relief.option, relief.place)),
-        None => Ok(()),
+    for relief in &options.relief {
+        let wrong = |why: &str| Err(format!("{OPTIONS}: {}: {why}", relief.option));
+        let Some(row) = law.jurisdiction.iter().find(|row| row.code == relief.place) else {
+            return wrong("its place is no jurisdiction");
+        };
+        if relief.recorded_outside && row.reach != Reach::PlaceOfRecording {
+            return wrong("that statute is not known to stop at its border");
+        }
     }
+    Ok(())
+}
+
+fn strict(row: &Row) -> bool {
+    row.engine_class == Consent::AllParty
 }
 
 /// The forms that satisfy a row. A captured "yes" is a "yes" too.
@@ -233,7 +265,6 @@ fn places(rows: &[Row]) -> Result<String, Box<dyn Error>> {
     for (n, (constant, ..)) in STRICTEST.iter().enumerate() {
         writeln!(out, "pub(crate) const {constant}: Place = Place({});", rows.len() + n)?;
     }
-    let strict = |row: &Row| row.engine_class == Consent::AllParty;
     let stand_ins = ((1u64 << STRICTEST.len()) - 1) << rows.len();
     let unknown = STRICTEST.iter().position(|(constant, ..)| *constant == MAY_BE_ANYWHERE);
     let unknown = 1u64 << (rows.len() + unknown.ok_or("an unknown place stands among the strictest")?);
@@ -246,6 +277,7 @@ fn places(rows: &[Row]) -> Result<String, Box<dyn Error>> {
     set("IN_PERSON", mask(rows, |row| row.in_person.is_some()))?;
     set("NO_VENDOR", mask(rows, |row| row.vendor.is_some()) | unknown)?;
     set("NO_UTILITY", mask(rows, |row| row.telephone_utility.is_some()) | unknown)?;
+    set("EVIDENCE", mask(rows, |row| row.evidence.is_some()))?;
     set("PUBLIC_BODY", mask(rows, |row| row.public_body.is_some()) | unknown)?;
     let every_s = rows.iter().filter_map(|row| row.beep_interval_s).min().unwrap_or(0);
     writeln!(out, "/// The longest time between two tones that a jurisdiction accepts, in seconds.")?;
@@ -274,6 +306,11 @@ fn write_row(out: &mut String, row: &Row) -> std::fmt::Result {
         ("vendor", &row.vendor),
         ("utility", &row.telephone_utility),
         ("public_body", &row.public_body),
+        ("harassment", &row.harassment),
+        ("telemarketer", &row.telemarketer_called),
+        ("evidence", &row.evidence),
+        ("doubt", &row.doubt),
+        ("implied", &row.implied_consent),
     ] {
         if let Some(citation) = citation {
             writeln!(out, "    {field}: {citation:?},")?;

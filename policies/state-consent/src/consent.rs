@@ -5,7 +5,7 @@
 use caveat_sdk::{
     Facts, Rule,
     capture::{Duty, Outcome, Ruling},
-    facts::{CallTraits, Party, PartyTraits},
+    facts::{CallTraits, Party, PartyTraits, Purpose},
 };
 
 use crate::{
@@ -13,8 +13,8 @@ use crate::{
     call::Call,
     forms::{Forms, Standing},
     places::{
-        ALL_PARTY, FEDERAL, IN_PERSON, MINORS_CANNOT, NO_UTILITY, NO_VENDOR, PUBLIC_BODY, Place, Places,
-        STAND_INS, UNKNOWN,
+        ALL_PARTY, EVIDENCE, FEDERAL, IN_PERSON, MINORS_CANNOT, NO_UTILITY, NO_VENDOR, PUBLIC_BODY, Place,
+        Places, STAND_INS, UNKNOWN,
     },
     purposes,
     relief::Ground,
@@ -30,6 +30,9 @@ pub(crate) fn rule(policy: &Policy, facts: &Facts, said: Said) -> Ruling {
     let all_consent = strict.is_empty() || hearing.all_parties(strict, &mut ruling);
     if all_consent {
         hearing.one_party(strict, &mut ruling);
+    }
+    if ruling.outcome == Outcome::Allow {
+        hearing.worth_as_evidence(&mut ruling);
     }
     if said == Said::OnlyRestraint && ruling.outcome == Outcome::Allow {
         ruling.reasons.clear();
@@ -174,11 +177,16 @@ impl<'a> Hearing<'a> {
             return;
         }
         let (rule, citation) = self.authority(place);
-        ruling.because_of(
-            rule,
-            citation,
-            &format!("{}: every party consented, or was told and stayed.", row.name),
-        );
+        let mut why = format!("{}: every party consented, or was told and stayed.", row.name);
+        let relies_on_notice = heard.iter().any(|h| !h.standing.forms().meet(Forms::OWN_ACT));
+        if relies_on_notice && !row.implied.is_empty() {
+            let stricter = row.code.to_ascii_lowercase();
+            why += &format!(
+                " That staying on the line is consent there rests on {}; the option express-{stricter} is stricter.",
+                row.implied
+            );
+        }
+        ruling.because_of(rule, citation, &why);
     }
 
     /// Whose requirement it is.
@@ -250,7 +258,12 @@ impl<'a> Hearing<'a> {
     fn refuse_place(&self, place: Place, lacking: &[&Heard], heard: &[Heard], ruling: &mut Ruling) {
         let (name, accepted) = (place.row().name, self.accepted(place));
         let (rule, citation) = self.authority(place);
-        let mut say = |rule: &Rule, why: String, actions: &[&str]| {
+        let doubt = place.row().doubt;
+        let mut say = |rule: &Rule, mut why: String, actions: &[&str]| {
+            if !doubt.is_empty() {
+                why.push(' ');
+                why.push_str(doubt);
+            }
             ruling.because_of(rule, citation, &why);
             remedies(ruling, rule, actions);
         };
@@ -292,6 +305,26 @@ impl<'a> Hearing<'a> {
                 "what was given does not count there"
             };
             say(rule, format!("{name} requires the consent of all parties; {missing}."), &[PLAY, RECORD]);
+        }
+    }
+
+    /// Where a recording may be made and is worth nothing in court, whoever wants evidence is told.
+    fn worth_as_evidence(&self, ruling: &mut Ruling) {
+        let call = &self.call;
+        let wants = [Purpose::Evidence, Purpose::Legal, Purpose::Dispute];
+        if !call.facts.purposes.iter().any(|p| wants.contains(p)) {
+            return;
+        }
+        let told = Forms::NOTICE.and(Forms::RECORDED);
+        if call.outsiders().all(|p| Standing::of(p, call.facts, true).forms().meet(told)) {
+            return;
+        }
+        for place in call.places.within(EVIDENCE).iter() {
+            let why = format!(
+                "{} lets it be recorded; it is evidence in a civil action only if the speaker was told.",
+                place.row().name
+            );
+            ruling.because_of(&rules::EVIDENCE_NOTICE, place.row().evidence, &why);
         }
     }
 

@@ -31,6 +31,16 @@ pub(crate) struct Row {
     pub(crate) utility: &'static str,
     /// A public body needs express consent.
     pub(crate) public_body: &'static str,
+    /// One party suffices on anonymous, repeated or extremely inconvenient calls.
+    pub(crate) harassment: &'static str,
+    /// Whoever a telemarketer calls may record.
+    pub(crate) telemarketer: &'static str,
+    /// A recording is evidence only when the speaker was told.
+    pub(crate) evidence: &'static str,
+    /// Why the strict side is taken where the law is unsure. A sentence, not a citation.
+    pub(crate) doubt: &'static str,
+    /// What it rests on that staying after a notice is consent, where no statute says so. No citation either.
+    pub(crate) implied: &'static str,
 }
 
 impl Row {
@@ -47,6 +57,11 @@ impl Row {
         vendor: "",
         utility: "",
         public_body: "",
+        harassment: "",
+        telemarketer: "",
+        evidence: "",
+        doubt: "",
+        implied: "",
     };
 }
 

@@ -7,7 +7,7 @@ use caveat_sdk::{
     Rule,
     capture::{Duty, Ruling},
     dates,
-    facts::{Moment, Purpose},
+    facts::{Direction, Moment, Purpose},
 };
 
 use crate::{
@@ -88,6 +88,19 @@ fn exemption(call: &Call<'_>, place: Place) -> Option<Ground> {
         const MESSAGE: &str =
             "The call conveys threats or extortion: the consent of the party who receives them is enough.";
         ground = exempt(&rules::THREATS, row.threats, MESSAGE);
+    }
+    if ground.is_none() && call.participates && call.facts.flag("call.harassing") == Some(true) {
+        const MESSAGE: &str = "The call is anonymous, repeated or at an extremely inconvenient hour: one party's consent is enough.";
+        ground = exempt(&rules::HARASSMENT, row.harassment, MESSAGE);
+    }
+    if ground.is_none()
+        && call.participates
+        && call.facts.direction == Direction::Inbound
+        && call.facts.flag("call.from-telemarketer") == Some(true)
+    {
+        const MESSAGE: &str =
+            "A telemarketer called the client: whoever is called may record, the caller may not.";
+        ground = exempt(&rules::TELEMARKETER_CALLED, row.telemarketer, MESSAGE);
     }
     ground
 }

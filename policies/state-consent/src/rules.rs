@@ -43,3 +43,7 @@ pub(crate) const EMERGENCY_LINE: Rule =
     rule("consent.emergency-line", "Fla. Stat. 934.03(2)(g); 720 ILCS 5/14-3(d)");
 pub(crate) const EMERGENCY_NATURE: Rule = rule("consent.emergency-nature", "Wash. Rev. Code 9.73.030(2)(a)");
 pub(crate) const THREATS: Rule = rule("consent.threats", "Wash. Rev. Code 9.73.030(2)(b)");
+pub(crate) const HARASSMENT: Rule = rule("consent.harassment", "Wash. Rev. Code 9.73.030(2)(c)");
+pub(crate) const TELEMARKETER_CALLED: Rule =
+    rule("consent.telemarketer-called", "18 Pa. Cons. Stat. 5704(19)");
+pub(crate) const EVIDENCE_NOTICE: Rule = rule("consent.evidence-notice", "Wis. Stat. 885.365");

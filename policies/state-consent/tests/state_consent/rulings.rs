@@ -426,6 +426,32 @@ fn words_and_keys_are_ruled_on_quietly() {
     assert_eq!(pack.capture(&Event::Ended, &two("TX", "FL")), Ruling::allow());
 }
 
+#[test]
+fn what_is_unsure_is_said() {
+    let says = |ruling: Ruling, words: &str| assert!(ruling.reasons[0].message.contains(words), "{ruling:?}");
+    says(refuses(&two("OH", "DE"), "consent.all-party"), "counsel may opt in to de-one-party");
+    says(refuses(&two("OH", "VI"), "consent.all-party"), "not verified");
+    let told = |state: &str| with(two("TX", state), |f| f.notices.push(notice(true, &[0, 1])));
+    says(allows(&told("FL")), "accepted practice, not statute; the option express-fl is stricter");
+    let agreed = with(told("FL"), |f| f.consents.push(yes(1)));
+    assert_eq!(allows(&agreed).reasons[0].message, "Florida: every party consented, or was told and stayed.");
+}
+
+#[test]
+fn whoever_is_called_may_record() {
+    let called = |state: &str, name: &str| {
+        with(two(state, state), |f| {
+            f.direction = Direction::Inbound;
+            f.attributes.push(flag(name));
+        })
+    };
+    assert!(cites(&allows(&called("WA", "call.harassing")), "9.73.030(2)(c)"));
+    refuses(&called("MA", "call.harassing"), "consent.all-party");
+    assert!(cites(&allows(&called("PA", "call.from-telemarketer")), "5704(19)"));
+    let caller = with(called("PA", "call.from-telemarketer"), |f| f.direction = Direction::Outbound);
+    refuses(&caller, "consent.all-party");
+}
+
 mod options {
     use super::*;
 
@@ -479,8 +505,12 @@ mod options {
             f.purposes = vec![Purpose::Training];
             f.attributes.push(text("call.kind", "telephone-solicitation"));
         });
-        let ruling =
-            check(option, &sale, Outcome::Allow, &["restrict-use-to-training-qc", "employee-notice-on-file"]);
+        let ruling = check(
+            option,
+            &sale,
+            Outcome::Allow,
+            &["restrict-use-to-training-qc", "employee-notice-on-file", "destroy-unrelated-recording"],
+        );
         assert!(duties(&ruling).contains(&&Duty::NoThirdParty));
         let uses = vec![Purpose::Training, Purpose::Quality, Purpose::Research];
         assert!(duties(&ruling).contains(&&Duty::RestrictUse(uses)));
