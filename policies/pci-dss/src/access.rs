@@ -33,6 +33,10 @@ impl AccessRules for PciDss {
             return ruling;
         }
         session(&mut ruling, request, facts);
+        if facts.text("access.object").is_some_and(|object| tables::lists(&["audit-log"], object)) {
+            audit_log(&mut ruling, request);
+            return ruling;
+        }
         if has_pan {
             ways(&mut ruling, request, facts);
         }
@@ -90,7 +94,17 @@ fn session(ruling: &mut Ruling, request: &Request, facts: &Facts) {
             .step_up(&rules::IDLE, "The session was idle for more than 15 minutes.")
             .remedy(&rules::IDLE, "re-authenticate");
     }
-    if is_multi_factor(person, facts) {
+    let waived = facts.flag("access.mfa-bypassed") == Some(true);
+    if waived && facts.flag("access.mfa-exception") != Some(true) {
+        ruling
+            .step_up(
+                &rules::NO_BYPASS,
+                "The second factor is waived without a documented, limited exception.",
+            )
+            .remedy(&rules::NO_BYPASS, "require-mfa");
+        return;
+    }
+    if waived || is_multi_factor(person, facts) {
         return;
     }
     if person.factors.len() > 1 {
@@ -101,9 +115,30 @@ fn session(ruling: &mut Ruling, request: &Request, facts: &Facts) {
         .remedy(&rules::MFA, "require-mfa");
 }
 
+/// Audit logs are for those whose job they are.
+fn audit_log(ruling: &mut Ruling, request: &Request) {
+    let person = &request.person;
+    let reads = matches!(person.role, Role::Compliance | Role::Auditor | Role::Admin)
+        || tables::lists(tables::JOBS_READERS_OF_LOGS, &person.function);
+    if !reads {
+        ruling.refuse(&rules::AUDIT_LOG_READERS, "This person's job does not ask for audit logs.");
+    }
+}
+
 /// Ways that card numbers do not go, whoever asks.
 fn ways(ruling: &mut Ruling, request: &Request, facts: &Facts) {
     let person = &request.person;
+    if facts.flag("access.logged") == Some(false) {
+        ruling
+            .refuse(&rules::LOGGED, "This access would not be in the log.")
+            .remedy(&rules::LOGGED, "turn-logging-on");
+    }
+    let unreviewed = facts.whole("access.reviewed-days-ago");
+    if unreviewed.is_some_and(|days| days > i64::from(tables::ACCESS_REVIEW_DAYS)) {
+        ruling
+            .because(&rules::ACCESS_REVIEW, "This account was last reviewed more than six months ago.")
+            .see_to(&rules::ACCESS_REVIEW, "review-access", None);
+    }
     let keeps_the_store = tables::lists(tables::JOBS_KEEPERS, &person.function);
     if facts.text("access.via").is_some_and(|way| tables::lists(tables::DIRECT, way)) && !keeps_the_store {
         ruling

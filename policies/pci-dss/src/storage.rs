@@ -113,6 +113,16 @@ impl PciDss {
                 .refuse(&rules::KEYS_APART, "The keys lie where the data lies.")
                 .remedy(&rules::KEYS_APART, "separate-keys");
         }
+        if facts.flag("storage.kek-weaker") == Some(true) {
+            ruling
+                .refuse(&rules::KEK_STRENGTH, "The key is protected by one that is weaker than itself.")
+                .remedy(&rules::KEK_STRENGTH, "strengthen-kek");
+        }
+        if facts.flag("storage.key-used-in-test") == Some(true) {
+            ruling
+                .refuse(&rules::PRODUCTION_KEYS, "The same key is used in test.")
+                .remedy(&rules::PRODUCTION_KEYS, "rotate-key");
+        }
         let in_test =
             facts.text("storage.environment").is_some_and(|e| tables::lists(tables::TEST_ENVIRONMENTS, e));
         if in_test && facts.flag("storage.environment-in-cde") != Some(true) {
@@ -137,6 +147,11 @@ impl PciDss {
 
     fn review(&self, ruling: &mut Ruling, element: Element, holdings: &Holdings, facts: &Facts) {
         if element == Element::AuditLog {
+            if facts.flag("storage.log-alterable") == Some(true) {
+                ruling
+                    .because(&rules::AUDIT_LOG_INTEGRITY, "Somebody could change the audit log unseen.")
+                    .see_to(&rules::AUDIT_LOG_INTEGRITY, "protect-audit-log", None);
+            }
             let at_hand = facts.flag("storage.immediately-available") != Some(false);
             if !at_hand && facts.now < months_after_began(facts, tables::AUDIT_LOG_AT_HAND_MONTHS) {
                 ruling.because(&rules::AUDIT_LOG, "The latest three months have to be at hand.").see_to(
@@ -173,6 +188,12 @@ impl PciDss {
             ruling
                 .refuse(&rules::RETENTION, "It is past the client's limit for card data.")
                 .oblige(&rules::RETENTION, Duty::SecureDestroy);
+        }
+        let unseen = facts.whole("retention.media-reviewed-days-ago");
+        if unseen.is_some_and(|days| days > i64::from(tables::MEDIA_REVIEW_DAYS)) {
+            ruling
+                .because(&rules::MEDIA_REVIEW, "Media with card numbers were last looked at over a year ago.")
+                .see_to(&rules::MEDIA_REVIEW, "review-media", None);
         }
         let unverified = facts.whole("retention.purge-verified-days-ago");
         if unverified.is_some_and(|days| days > i64::from(tables::PURGE_CHECK_DAYS)) {
@@ -238,6 +259,14 @@ fn unreadable(ruling: &mut Ruling, place: &Placement, facts: &Facts) {
             ruling
                 .refuse(&rules::DISK_ENCRYPTION, "Encryption of the disk alone does not protect the object.")
                 .remedy(&rules::DISK_ENCRYPTION, "encrypt-objects");
+        }
+        Cipher::DiskOnly if facts.flag("storage.disk-key-in-login") == Some(true) => {
+            ruling
+                .refuse(
+                    &rules::DISK_ACCESS,
+                    "The disk opens with the login of the system, so it is open to all.",
+                )
+                .remedy(&rules::DISK_ACCESS, "encrypt-objects");
         }
         _ => {}
     }
