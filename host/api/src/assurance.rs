@@ -3,15 +3,14 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Query, State},
+    extract::State,
     http::{HeaderMap, header::CONTENT_TYPE},
 };
-use caveat_access::{Action, Scope};
 use caveat_model::Moment;
 use caveat_recorder::{AssuranceReport, ExpectedCall};
 use serde::{Deserialize, Serialize};
 
-use crate::{Problem, Rooms};
+use crate::{Problem, Rooms, extract::Query, gate::Client};
 
 #[derive(Serialize)]
 pub(crate) struct Entered {
@@ -21,10 +20,10 @@ pub(crate) struct Entered {
 /// Calls that should be captured: `text/csv`, or JSON.
 pub(crate) async fn expect(
     State(rooms): State<Rooms>,
+    Client(client): Client,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<Entered>, Problem> {
-    let client = rooms.machine(&headers, Scope::CallEvents).await?;
     let assurance = rooms.recorder.assurance();
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let read = if kind.starts_with("text/csv") { ExpectedCall::from_csv } else { ExpectedCall::from_json };
@@ -43,11 +42,10 @@ pub(crate) struct Time {
 /// What is wrong with the calls of a time; of the last day, if none is told.
 pub(crate) async fn report(
     State(rooms): State<Rooms>,
-    headers: HeaderMap,
+    Client(client): Client,
     Query(time): Query<Time>,
 ) -> Result<Json<AssuranceReport>, Problem> {
     const DAY_MS: u64 = 86_400_000;
-    let client = rooms.either(&headers, Action::WatchLiveCalls, Scope::ReadApi).await?;
     let assurance = rooms.recorder.assurance();
     let now = assurance.now();
     let since = time.since.unwrap_or(Moment::from_millis(now.as_millis().saturating_sub(DAY_MS)));

@@ -4,17 +4,20 @@ use std::convert::Infallible;
 
 use axum::{
     Json,
-    extract::{Path, Query, State, rejection::JsonRejection},
+    extract::State,
     http::{HeaderMap, StatusCode},
     response::sse::{Event, KeepAlive, Sse},
 };
-use caveat_access::{Action, Scope};
 use caveat_recorder::{Alert, AnnouncedStream, Answer, Happening, NewCall, News, Numbered, RunningCall, Who};
 use futures::{Stream, StreamExt};
 use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::{Problem, Rooms};
+use crate::{
+    Problem, Rooms,
+    extract::{Body, Path, Query},
+    gate::{Caller, Client, Person},
+};
 
 /// Beside what happened: why, in the words of whoever asks for it.
 #[derive(Deserialize)]
@@ -27,25 +30,22 @@ pub(crate) struct Why {
 /// Something happens on a call: words, keys, a pause asked for, somebody joins. Who tells of it is kept with the verdict.
 pub(crate) async fn happened(
     State(rooms): State<Rooms>,
+    caller: Caller,
     Path(call): Path<String>,
-    headers: HeaderMap,
     Query(Why { why }): Query<Why>,
-    body: Result<Json<Happening>, JsonRejection>,
+    Body(happening): Body<Happening>,
 ) -> Result<Json<Answer>, Problem> {
-    let (client, by) = rooms.named(&headers, Action::PauseCall, Scope::CallEvents).await?;
-    let Json(happening) = body.map_err(|e| Problem::bad_request(e.body_text()))?;
     let why = crate::packs::bounded(&rooms, why, "why")?;
-    let call = rooms.recorder.call(&client, &call)?;
-    Ok(Json(call.happened_by(happening, Who::new(by, why)).await?))
+    let call = rooms.recorder.call(caller.client(), &call)?;
+    Ok(Json(call.happened_by(happening, Who::new(caller.named(), why)).await?))
 }
 
 /// How a running call stands: recording or not, why not, who paused it and until when.
 pub(crate) async fn look(
     State(rooms): State<Rooms>,
     Path(call): Path<String>,
-    headers: HeaderMap,
+    Client(client): Client,
 ) -> Result<Json<RunningCall>, Problem> {
-    let client = rooms.either(&headers, Action::WatchLiveCalls, Scope::ReadApi).await?;
     Ok(Json(rooms.recorder.call(&client, &call)?.look().await?))
 }
 
@@ -59,20 +59,17 @@ pub(crate) struct Announcement {
 /// A call will come whose audio says nothing but an id: its facts, and the ids.
 pub(crate) async fn announce(
     State(rooms): State<Rooms>,
-    headers: HeaderMap,
-    body: Result<Json<Announcement>, JsonRejection>,
+    Client(client): Client,
+    Body(Announcement { call, streams }): Body<Announcement>,
 ) -> Result<StatusCode, Problem> {
-    let client = rooms.machine(&headers, Scope::Capture).await?;
-    let Json(Announcement { call, streams }) = body.map_err(|e| Problem::bad_request(e.body_text()))?;
     rooms.recorder.announced().announce(&client, call, &streams)?;
     Ok(StatusCode::CREATED)
 }
 
 pub(crate) async fn list(
     State(rooms): State<Rooms>,
-    headers: HeaderMap,
+    Client(client): Client,
 ) -> Result<Json<Vec<String>>, Problem> {
-    let client = rooms.either(&headers, Action::WatchLiveCalls, Scope::ReadApi).await?;
     Ok(Json(rooms.recorder.calls(&client)))
 }
 
@@ -88,10 +85,10 @@ pub(crate) struct Which {
 /// broke off, as far as the host remembers; where it does not, `missed` comes first.
 pub(crate) async fn live(
     State(rooms): State<Rooms>,
+    Client(client): Client,
     headers: HeaderMap,
     Query(which): Query<Which>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let client = rooms.either(&headers, Action::WatchLiveCalls, Scope::ReadApi).await?;
     let after = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let (newer, news) = rooms.recorder.watch().news(after);
     let missed = newer.is_none().then(|| Event::default().event("missed").data("some"));
@@ -139,10 +136,9 @@ pub(crate) struct Page {
 /// What somebody still has to see to.
 pub(crate) async fn alerts(
     State(rooms): State<Rooms>,
-    headers: HeaderMap,
+    Client(client): Client,
     Query(page): Query<Page>,
 ) -> Result<Json<Vec<Alert>>, Problem> {
-    let client = rooms.either(&headers, Action::WatchLiveCalls, Scope::ReadApi).await?;
     let limit = page.limit.unwrap_or(50).min(rooms.limits.page_rows_max);
     Ok(Json(rooms.recorder.alerts(&client, limit).await?))
 }
@@ -150,9 +146,8 @@ pub(crate) async fn alerts(
 pub(crate) async fn confirm_alert(
     State(rooms): State<Rooms>,
     Path(id): Path<i64>,
-    headers: HeaderMap,
+    Person(who): Person,
 ) -> Result<StatusCode, Problem> {
-    let who = rooms.person(&headers, Action::WatchLiveCalls).await?;
     if rooms.recorder.confirm_alert(&who.client, id, who.person.as_str()).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {

@@ -1,16 +1,15 @@
 //! A client's own key: how it stands, a new version, the end of old ones.
 
-use axum::{
-    Json,
-    extract::{Path, Query, State},
-    http::HeaderMap,
-};
-use caveat_access::Action;
+use axum::{Json, extract::State};
 use caveat_recorder::KeyRequest;
 use caveat_vault::KeyStatus;
 use serde::{Deserialize, Serialize};
 
-use crate::{Problem, Rooms};
+use crate::{
+    Problem, Rooms,
+    extract::{Path, Query},
+    gate::Person,
+};
 
 #[derive(Serialize)]
 pub(crate) struct Status {
@@ -20,8 +19,7 @@ pub(crate) struct Status {
     requests: Vec<KeyRequest>,
 }
 
-pub(crate) async fn status(State(rooms): State<Rooms>, headers: HeaderMap) -> Result<Json<Status>, Problem> {
-    let who = rooms.person(&headers, Action::ReadKeys).await?;
+pub(crate) async fn status(State(rooms): State<Rooms>, Person(who): Person) -> Result<Json<Status>, Problem> {
     let (status, requests) = rooms.recorder.key_status(&who).await?;
     Ok(Json(Status { status, requests }))
 }
@@ -32,8 +30,10 @@ pub(crate) struct Rotated {
 }
 
 /// Answers when there is a new version; what the old ones wrapped is wrapped anew afterwards.
-pub(crate) async fn rotate(State(rooms): State<Rooms>, headers: HeaderMap) -> Result<Json<Rotated>, Problem> {
-    let who = rooms.person(&headers, Action::RotateKeys).await?;
+pub(crate) async fn rotate(
+    State(rooms): State<Rooms>,
+    Person(who): Person,
+) -> Result<Json<Rotated>, Problem> {
     Ok(Json(Rotated { version: rooms.recorder.rotate_key(&who).await? }))
 }
 
@@ -46,18 +46,16 @@ pub(crate) struct Which {
 
 pub(crate) async fn ask_to_destroy(
     State(rooms): State<Rooms>,
-    headers: HeaderMap,
+    Person(who): Person,
     Query(which): Query<Which>,
 ) -> Result<Json<KeyRequest>, Problem> {
-    let who = rooms.one_of_two(&headers, Action::DestroyKeys).await?;
     Ok(Json(rooms.recorder.ask_to_destroy_keys(&who, which.before).await?))
 }
 
 pub(crate) async fn agree_to_destroy(
     State(rooms): State<Rooms>,
     Path(id): Path<i64>,
-    headers: HeaderMap,
+    Person(who): Person,
 ) -> Result<Json<KeyRequest>, Problem> {
-    let who = rooms.one_of_two(&headers, Action::DestroyKeys).await?;
     Ok(Json(rooms.recorder.agree_to_destroy_keys(&who, id).await?))
 }

@@ -1,14 +1,15 @@
 //! What an auditor needs to check the log from outside.
 
-use axum::{Json, extract::State, http::HeaderMap};
-use caveat_access::{Action, Scope};
+use axum::{Json, extract::State};
 use serde::Serialize;
 
-use crate::{Problem, Rooms};
+use crate::{Problem, Rooms, gate::Client};
 
 /// The latest signed checkpoint (C2SP tlog-checkpoint).
-pub(crate) async fn checkpoint(State(rooms): State<Rooms>, headers: HeaderMap) -> Result<String, Problem> {
-    let client = rooms.either(&headers, Action::ReadLedger, Scope::ReadApi).await?;
+pub(crate) async fn checkpoint(
+    State(rooms): State<Rooms>,
+    Client(client): Client,
+) -> Result<String, Problem> {
     Ok(rooms.ledger.checkpoint(&client).await?)
 }
 
@@ -18,7 +19,6 @@ pub(crate) struct Key {
 }
 
 /// The public key that checkpoints are signed with, as a note verifier key.
-pub(crate) async fn key(State(rooms): State<Rooms>, headers: HeaderMap) -> Result<Json<Key>, Problem> {
-    let client = rooms.either(&headers, Action::ReadLedger, Scope::ReadApi).await?;
+pub(crate) async fn key(State(rooms): State<Rooms>, Client(client): Client) -> Result<Json<Key>, Problem> {
     Ok(Json(Key { vkey: rooms.ledger.vkey(&client) }))
 }

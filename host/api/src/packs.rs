@@ -3,17 +3,19 @@
 use axum::{
     Json,
     body::to_bytes,
-    extract::{Query, Request, State},
-    http::HeaderMap,
+    extract::{Request, State},
 };
-use caveat_access::{Action, Scope};
 use caveat_model::{ClientId, Mode};
 use caveat_packs::{FileLimits, PackFile};
 use caveat_recorder::{Change, Difference, PackInForce, PackOrder, PackSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Problem, Rooms, who};
+use crate::{
+    Problem, Rooms,
+    extract::Query,
+    gate::{Caller, Client},
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,10 +36,9 @@ pub(crate) struct Listing {
 
 pub(crate) async fn list(
     State(rooms): State<Rooms>,
-    headers: HeaderMap,
+    Client(client): Client,
     Query(page): Query<Page>,
 ) -> Result<Json<Listing>, Problem> {
-    let client = rooms.either(&headers, Action::ReadPacks, Scope::ReadApi).await?;
     same(&client, page.client.as_ref())?;
     let limit = page.limit.unwrap_or(10).min(rooms.limits.page_rows_max);
     let in_force = rooms.packs.in_force(&client)?;
@@ -48,10 +49,9 @@ pub(crate) async fn list(
 /// What monitored packs would have done otherwise, the newest first.
 pub(crate) async fn monitored(
     State(rooms): State<Rooms>,
-    headers: HeaderMap,
+    Client(client): Client,
     Query(page): Query<Page>,
 ) -> Result<Json<Vec<Difference>>, Problem> {
-    let client = rooms.either(&headers, Action::ReadPacks, Scope::ReadApi).await?;
     same(&client, page.client.as_ref())?;
     let limit = page.limit.unwrap_or(50).min(rooms.limits.page_rows_max);
     Ok(Json(rooms.recorder.monitored(&client, limit)))
@@ -78,13 +78,13 @@ pub(crate) struct Swap {
 
 pub(crate) async fn swap(
     State(rooms): State<Rooms>,
-    headers: HeaderMap,
+    caller: Caller,
     Query(asked): Query<Swap>,
     request: Request,
 ) -> Result<Json<PackSet>, Problem> {
-    let (client, by) = changer(&rooms, &headers).await?;
+    let client = caller.client().clone();
     same(&client, asked.client.as_ref())?;
-    let order = PackOrder { by, why: bounded(&rooms, asked.why, "why")? };
+    let order = PackOrder { by: changer(&caller), why: bounded(&rooms, asked.why, "why")? };
     let change = match asked.retire {
         Some(name) => Change::Retire { name },
         None => {
@@ -120,23 +120,21 @@ pub(crate) struct Back {
 
 pub(crate) async fn roll_back(
     State(rooms): State<Rooms>,
-    headers: HeaderMap,
+    caller: Caller,
     Query(asked): Query<Back>,
 ) -> Result<Json<PackSet>, Problem> {
-    let (client, by) = changer(&rooms, &headers).await?;
+    let client = caller.client().clone();
     same(&client, asked.client.as_ref())?;
-    let order = PackOrder { by, why: bounded(&rooms, asked.why, "why")? };
+    let order = PackOrder { by: changer(&caller), why: bounded(&rooms, asked.why, "why")? };
     Ok(Json(rooms.packs.roll_back(&client, asked.to, order).await?))
 }
 
-/// Whoever changes the law of a client is named: a person who stepped up, or a token of its administration.
-async fn changer(rooms: &Rooms, headers: &HeaderMap) -> Result<(ClientId, String), Problem> {
-    if who::is_machine(headers)? {
-        let machine = rooms.access.machine(who::bearer(headers)?, Scope::Admin).await?;
-        return Ok((machine.client, format!("token {}", machine.name)));
+/// Whoever changes the law of a client is named: a person by their id, a token of its administration as such.
+fn changer(caller: &Caller) -> String {
+    match caller {
+        Caller::Person(person) => person.person.to_string(),
+        Caller::Machine(_) => caller.named(),
     }
-    let person = rooms.person(headers, Action::ChangePacks).await?;
-    Ok((person.client, person.person.to_string()))
 }
 
 /// A client that is named has to be the one that the token or session belongs to.

@@ -2,14 +2,14 @@
 
 use axum::{
     Json,
-    extract::{ConnectInfo, State, rejection::JsonRejection},
+    extract::{ConnectInfo, State},
     http::{HeaderMap, StatusCode},
 };
 use caveat_access::SignedIn;
 use caveat_model::{ClientId, PersonId, Role};
 use serde::{Deserialize, Serialize};
 
-use crate::{Origin, Problem, Rooms, who::bearer};
+use crate::{Origin, Problem, Rooms, extract::Body, gate::Person, who::session};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,9 +46,8 @@ impl From<SignedIn> for Who {
 pub(crate) async fn sign_in(
     State(rooms): State<Rooms>,
     ConnectInfo(origin): Origin,
-    body: Result<Json<SignIn>, JsonRejection>,
+    Body(asked): Body<SignIn>,
 ) -> Result<(StatusCode, Json<Session>), Problem> {
-    let Json(asked) = body.map_err(|e| Problem::bad_request(e.body_text()))?;
     let SignIn { client, person, password, code } = asked;
     let origin = origin.ip().to_string();
     let new = rooms.access.sign_in(&client, &person, &password, &code, &origin).await?;
@@ -66,12 +65,12 @@ pub(crate) async fn sign_in(
     }
 }
 
-pub(crate) async fn whoami(State(rooms): State<Rooms>, headers: HeaderMap) -> Result<Json<Who>, Problem> {
-    Ok(Json(rooms.access.session(bearer(&headers)?).await?.into()))
+pub(crate) async fn whoami(Person(who): Person) -> Json<Who> {
+    Json(who.into())
 }
 
 pub(crate) async fn sign_out(State(rooms): State<Rooms>, headers: HeaderMap) -> Result<StatusCode, Problem> {
-    rooms.access.sign_out(bearer(&headers)?).await?;
+    rooms.access.sign_out(session(&headers)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -84,8 +83,7 @@ pub(crate) struct StepUp {
 pub(crate) async fn step_up(
     State(rooms): State<Rooms>,
     headers: HeaderMap,
-    body: Result<Json<StepUp>, JsonRejection>,
+    Body(StepUp { code }): Body<StepUp>,
 ) -> Result<Json<Who>, Problem> {
-    let Json(StepUp { code }) = body.map_err(|e| Problem::bad_request(e.body_text()))?;
-    Ok(Json(rooms.access.step_up(bearer(&headers)?, &code).await?.into()))
+    Ok(Json(rooms.access.step_up(session(&headers)?, &code).await?.into()))
 }

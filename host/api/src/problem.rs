@@ -47,6 +47,19 @@ impl Problem {
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "Not found", detail)
     }
+    /// More was sent than is taken.
+    pub fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "Too large", detail)
+    }
+    /// It is of another kind than is taken.
+    pub fn unsupported(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Not such a body", detail)
+    }
+    /// The route is there, and takes another method.
+    pub fn wrong_method() -> Self {
+        let detail = "this route does not take that method; `/v1/openapi.json` lists what it takes";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", detail)
+    }
     /// The host failed; the log says how.
     pub fn failed() -> Self {
         let detail = "the host failed; its log says why. Nothing that was acknowledged is lost; try again";

@@ -2,16 +2,19 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
-    http::{HeaderMap, HeaderName, header},
+    extract::State,
+    http::{HeaderName, header},
     response::{IntoResponse, Response},
 };
-use caveat_access::Action;
 use caveat_model::{Act, Facts, Form, Moment, Offset, Purpose, RecordingId, Span};
 use caveat_recorder::{Asked, Decided, Listed};
 use serde::{Deserialize, Serialize};
 
-use crate::{Problem, Rooms};
+use crate::{
+    Problem, Rooms,
+    extract::{Path, Query},
+    gate::Person,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,10 +26,9 @@ pub(crate) struct Search {
 
 pub(crate) async fn search(
     State(rooms): State<Rooms>,
-    headers: HeaderMap,
+    Person(who): Person,
     Query(asked): Query<Search>,
 ) -> Result<Json<Vec<Listed>>, Problem> {
-    let who = rooms.person(&headers, Action::SearchRecordings).await?;
     let before = asked.before.unwrap_or(Moment::from_millis(u64::MAX));
     let limit = asked.limit.unwrap_or(50).min(rooms.limits.page_rows_max);
     let found = rooms.recorder.search(&who, asked.purpose, before, limit).await?;
@@ -49,10 +51,9 @@ pub(crate) struct Known {
 pub(crate) async fn look(
     State(rooms): State<Rooms>,
     Path(id): Path<RecordingId>,
-    headers: HeaderMap,
+    Person(who): Person,
     Query(why): Query<Why>,
 ) -> Result<Json<Known>, Problem> {
-    let who = rooms.person(&headers, Action::SearchRecordings).await?;
     let known = rooms.recorder.look(&who, id, why.purpose).await?;
     known.map(|(listed, facts)| Json(Known { listed, facts })).map_err(Problem::refused)
 }
@@ -93,10 +94,9 @@ static DECIDED: HeaderName = HeaderName::from_static("caveat-decided");
 pub(crate) async fn audio(
     State(rooms): State<Rooms>,
     Path(id): Path<RecordingId>,
-    headers: HeaderMap,
+    Person(who): Person,
     Query(play): Query<Play>,
 ) -> Result<Response, Problem> {
-    let who = rooms.person(&headers, Action::PlayRecording).await?;
     let asked = asked(&rooms, Act::Play, play)?;
     let (playback, decided) = rooms.recorder.play(&who, id, &asked).await?.map_err(Problem::refused)?;
     let kind = (header::CONTENT_TYPE, "audio/wav".to_owned());
@@ -115,10 +115,9 @@ pub(crate) fn served(decided: &Decided) -> Result<[(HeaderName, String); 2], Pro
 pub(crate) async fn evidence(
     State(rooms): State<Rooms>,
     Path(id): Path<RecordingId>,
-    headers: HeaderMap,
+    Person(who): Person,
     Query(play): Query<Play>,
 ) -> Result<Response, Problem> {
-    let who = rooms.person(&headers, Action::ExportRecording).await?;
     let asked = asked(&rooms, Act::Export, play)?;
     let file = rooms.recorder.export(&who, id, &asked).await?.map_err(Problem::refused)?;
     Ok(as_file(&id.to_string(), file))
@@ -128,10 +127,9 @@ pub(crate) async fn evidence(
 pub(crate) async fn evidence_of_case(
     State(rooms): State<Rooms>,
     Path(case): Path<String>,
-    headers: HeaderMap,
+    Person(who): Person,
     Query(play): Query<Play>,
 ) -> Result<Response, Problem> {
-    let who = rooms.person(&headers, Action::ExportRecording).await?;
     let asked = asked(&rooms, Act::Export, play)?;
     let file = rooms.recorder.export_case(&who, &case, &asked).await?;
     Ok(as_file("case", file))

@@ -1,20 +1,18 @@
 //! Holds, what goes when and why, what waits for a decision, what was destroyed.
 
-use axum::{
-    Json,
-    extract::{Path, Query, State, rejection::JsonRejection},
-    http::{HeaderMap, StatusCode},
-    response::Response,
-};
-use caveat_access::{Action, Scope};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use caveat_model::Moment;
 use caveat_recorder::Wanted;
 use caveat_retention::{Decision, HoldOrder, NewHold, Planned, Receipt, Review};
 use serde::{Deserialize, Serialize};
 
-use crate::{Problem, Rooms, packs::bounded, redactions::ask};
-
-type Body<T> = Result<Json<T>, JsonRejection>;
+use crate::{
+    Problem, Rooms,
+    extract::{Body, Path, Query},
+    gate::{Client, Person},
+    packs::bounded,
+    redactions::ask,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -35,11 +33,9 @@ impl Page {
 
 pub(crate) async fn set_hold(
     State(rooms): State<Rooms>,
-    headers: HeaderMap,
-    body: Body<NewHold>,
+    Person(who): Person,
+    Body(mut hold): Body<NewHold>,
 ) -> Result<(StatusCode, Json<HoldOrder>), Problem> {
-    let who = rooms.person(&headers, Action::SetHold).await?;
-    let Json(mut hold) = body.map_err(|e| Problem::bad_request(e.body_text()))?;
     hold.reason = bounded(&rooms, hold.reason, "reason")?;
     let order = rooms.recorder.set_hold(&who.client, &hold, &who.person).await?;
     Ok((StatusCode::CREATED, Json(order)))
@@ -47,10 +43,9 @@ pub(crate) async fn set_hold(
 
 pub(crate) async fn holds(
     State(rooms): State<Rooms>,
-    headers: HeaderMap,
+    Client(client): Client,
     Query(page): Query<Page>,
 ) -> Result<Json<Vec<HoldOrder>>, Problem> {
-    let client = rooms.either(&headers, Action::ReadLedger, Scope::ReadApi).await?;
     Ok(Json(rooms.recorder.holds(&client, page.all, page.limit(&rooms)).await?))
 }
 
@@ -64,21 +59,19 @@ pub(crate) struct Lift {
 /// A second person confirms.
 pub(crate) async fn lift_hold(
     State(rooms): State<Rooms>,
+    Person(who): Person,
     Path(id): Path<u64>,
-    headers: HeaderMap,
-    body: Body<Lift>,
+    Body(Lift { reason }): Body<Lift>,
 ) -> Result<Response, Problem> {
-    let Json(Lift { reason }) = body.map_err(|e| Problem::bad_request(e.body_text()))?;
-    ask(&rooms, &headers, Wanted::LiftHold { hold: id }, reason).await
+    ask(&rooms, &who, Wanted::LiftHold { hold: id }, reason).await
 }
 
 /// Until a year from now if no date is given.
 pub(crate) async fn plan(
     State(rooms): State<Rooms>,
-    headers: HeaderMap,
+    Client(client): Client,
     Query(page): Query<Page>,
 ) -> Result<Json<Vec<Planned>>, Problem> {
-    let client = rooms.either(&headers, Action::ReadLedger, Scope::ReadApi).await?;
     let until = page.until.unwrap_or_else(|| rooms.recorder.now().plus_days(365));
     let limit = page.limit.unwrap_or(u32::MAX);
     Ok(Json(rooms.recorder.retention_plan(&client, until, limit).await?))
@@ -86,10 +79,9 @@ pub(crate) async fn plan(
 
 pub(crate) async fn reviews(
     State(rooms): State<Rooms>,
-    headers: HeaderMap,
+    Client(client): Client,
     Query(page): Query<Page>,
 ) -> Result<Json<Vec<Review>>, Problem> {
-    let client = rooms.either(&headers, Action::ReadLedger, Scope::ReadApi).await?;
     Ok(Json(rooms.recorder.reviews(&client, page.all, page.limit(&rooms)).await?))
 }
 
@@ -102,20 +94,17 @@ pub(crate) struct Decide {
 pub(crate) async fn decide(
     State(rooms): State<Rooms>,
     Path(id): Path<u64>,
-    headers: HeaderMap,
-    body: Body<Decide>,
+    Person(who): Person,
+    Body(Decide { decision }): Body<Decide>,
 ) -> Result<Json<Review>, Problem> {
-    let who = rooms.person(&headers, Action::ResolveConflict).await?;
-    let Json(Decide { decision }) = body.map_err(|e| Problem::bad_request(e.body_text()))?;
     Ok(Json(rooms.recorder.decide_review(&who.client, id, decision, &who.person).await?))
 }
 
 pub(crate) async fn receipts(
     State(rooms): State<Rooms>,
-    headers: HeaderMap,
+    Client(client): Client,
     Query(page): Query<Page>,
 ) -> Result<Json<Vec<Receipt>>, Problem> {
-    let client = rooms.either(&headers, Action::ReadLedger, Scope::ReadApi).await?;
     Ok(Json(rooms.recorder.receipts(&client, page.limit(&rooms)).await?))
 }
 
@@ -127,8 +116,7 @@ pub(crate) struct Confirmed {
 /// The clock is right, although it jumped.
 pub(crate) async fn confirm_clock(
     State(rooms): State<Rooms>,
-    headers: HeaderMap,
+    Person(who): Person,
 ) -> Result<Json<Confirmed>, Problem> {
-    let who = rooms.person(&headers, Action::ResolveConflict).await?;
     Ok(Json(Confirmed { now: rooms.recorder.confirm_clock(&who.client).await? }))
 }

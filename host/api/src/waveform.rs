@@ -2,16 +2,16 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
-    http::HeaderMap,
+    extract::State,
     response::{IntoResponse, Response},
 };
-use caveat_access::Action;
 use caveat_model::{Act, Form, Offset, Purpose, RecordingId};
 use serde::Deserialize;
 
 use crate::{
     Problem, Rooms,
+    extract::{Path, Query},
+    gate::Person,
     recordings::{Play, asked, served},
 };
 
@@ -36,11 +36,10 @@ pub(crate) struct Draw {
 /// Peaks of each leg as this person may hear it: flat where the rules hide something.
 pub(crate) async fn waveform(
     State(rooms): State<Rooms>,
+    Person(who): Person,
     Path(id): Path<RecordingId>,
-    headers: HeaderMap,
     Query(draw): Query<Draw>,
 ) -> Result<Response, Problem> {
-    let who = rooms.person(&headers, Action::PlayRecording).await?;
     let Draw { purpose, form, from_ms, to_ms, break_glass, reason, steps } = draw;
     let asked = asked(&rooms, Act::Play, Play { purpose, form, from_ms, to_ms, break_glass, reason })?;
     let steps = steps.unwrap_or(STEPS).min(rooms.limits.waveform_steps_max);

@@ -1,0 +1,223 @@
+//! Every route of the API, in one table: the router, what stands before each route, the OpenAPI document and the table
+//! below are made of it, so that no route exists that is not listed.
+//!
+//! To add one: a row in `table()`, a handler that takes what it needs through [`crate::extract`] and [`crate::gate`],
+//! and the line that the test below prints.
+//!
+//! | method | path                             | person                                                                | machine     | for                                     |
+//! |--------|----------------------------------|-----------------------------------------------------------------------|-------------|-----------------------------------------|
+//! | GET    | `/healthz`                       | open                                                                  | open        | Whether the host answers                |
+//! | GET    | `/v1/openapi.json`               | open                                                                  | open        | This API, as OpenAPI 3.1                |
+//! | POST   | `/v1/session`                    | open                                                                  | open        | Sign in                                 |
+//! | GET    | `/v1/session`                    | signed in                                                             |             | Who is signed in                        |
+//! | DELETE | `/v1/session`                    | signed in                                                             |             | Sign out                                |
+//! | POST   | `/v1/session/step-up`            | signed in                                                             |             | Show the second factor again            |
+//! | GET    | `/v1/calls`                      | watch-live-calls                                                      | read-api    | Running calls                           |
+//! | POST   | `/v1/calls/announced`            |                                                                       | capture     | Announce a call before its audio        |
+//! | GET    | `/v1/calls/{call}`               | watch-live-calls                                                      | read-api    | How a running call stands               |
+//! | POST   | `/v1/calls/{call}/events`        | pause-call                                                            | call-events | Something happens on a call             |
+//! | POST   | `/v1/expected-calls`             |                                                                       | call-events | Calls that should be captured           |
+//! | GET    | `/v1/assurance`                  | watch-live-calls                                                      | read-api    | What is wrong with captured calls       |
+//! | GET    | `/v1/live`                       | watch-live-calls                                                      | read-api    | Verdicts, duties, alerts as they happen |
+//! | GET    | `/v1/alerts`                     | watch-live-calls                                                      | read-api    | What somebody has to see to             |
+//! | POST   | `/v1/alerts/{id}/confirm`        | watch-live-calls                                                      |             | It was seen to                          |
+//! | GET    | `/v1/recordings`                 | search-recordings                                                     |             | Find recordings                         |
+//! | GET    | `/v1/recordings/{id}`            | search-recordings                                                     |             | What is known of one                    |
+//! | GET    | `/v1/recordings/{id}/audio`      | play-recording                                                        |             | Listen                                  |
+//! | GET    | `/v1/recordings/{id}/waveform`   | play-recording                                                        |             | Its drawing                             |
+//! | GET    | `/v1/recordings/{id}/evidence`   | export-recording                                                      |             | Evidence of one                         |
+//! | GET    | `/v1/cases/{case}/evidence`      | export-recording                                                      |             | Evidence of a matter                    |
+//! | POST   | `/v1/recordings/{id}/redactions` | redact-recording or shred-recording                                   |             | Mask a stretch, or ask to shred it      |
+//! | GET    | `/v1/recordings/{id}/masks`      | search-recordings                                                     |             | What is masked                          |
+//! | POST   | `/v1/recordings/{id}/unmask`     | unmask-recording, one of two                                          |             | Ask to bring back what is masked        |
+//! | POST   | `/v1/recordings/{id}/disposal`   | dispose-recording, one of two                                         |             | Ask to have one destroyed               |
+//! | GET    | `/v1/requests`                   | read-ledger                                                           |             | What waits for a second person          |
+//! | DELETE | `/v1/requests/{id}`              | shred-recording or unmask-recording or dispose-recording or lift-hold |             | Take back, or turn down                 |
+//! | POST   | `/v1/requests/{id}/confirm`      | shred-recording or unmask-recording or dispose-recording or lift-hold |             | Agree, as the second person             |
+//! | GET    | `/v1/holds`                      | read-ledger                                                           | read-api    | Holds                                   |
+//! | POST   | `/v1/holds`                      | set-hold                                                              |             | Set a hold                              |
+//! | POST   | `/v1/holds/{id}/lift`            | lift-hold, one of two                                                 |             | Ask to lift a hold                      |
+//! | GET    | `/v1/retention/plan`             | read-ledger                                                           | read-api    | What goes when, and why                 |
+//! | GET    | `/v1/retention/reviews`          | read-ledger                                                           | read-api    | What waits for a decision               |
+//! | POST   | `/v1/retention/reviews/{id}`     | resolve-conflict                                                      |             | Decide it                               |
+//! | GET    | `/v1/retention/receipts`         | read-ledger                                                           | read-api    | What is gone                            |
+//! | POST   | `/v1/retention/confirm-clock`    | resolve-conflict                                                      |             | The clock is right, although it jumped  |
+//! | GET    | `/v1/packs`                      | read-packs                                                            | read-api    | Packs in force, and before              |
+//! | GET    | `/v1/packs/monitor`              | read-packs                                                            | read-api    | What monitored packs would have done    |
+//! | POST   | `/v1/packs/swap`                 | change-packs                                                          | admin       | Put a pack in force, or take one out    |
+//! | POST   | `/v1/packs/rollback`             | change-packs                                                          | admin       | Back to an earlier set                  |
+//! | GET    | `/v1/keys`                       | read-keys                                                             |             | How the client's key stands             |
+//! | POST   | `/v1/keys/rotate`                | rotate-keys                                                           |             | A new version of it                     |
+//! | POST   | `/v1/keys/destroy`               | destroy-keys, one of two                                              |             | Ask to destroy old versions             |
+//! | POST   | `/v1/keys/destroy/{id}/confirm`  | destroy-keys, one of two                                              |             | Agree, as the second person             |
+//! | GET    | `/v1/ledger/checkpoint`          | read-ledger                                                           | read-api    | The latest signed checkpoint            |
+//! | GET    | `/v1/ledger/key`                 | read-ledger                                                           | read-api    | The public key of the log               |
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    handler::Handler,
+    http::Method,
+    middleware::from_fn_with_state,
+    routing::{MethodFilter, MethodRouter, on},
+};
+use caveat_access::{Action, Scope};
+
+use crate::{
+    Needs, Problem, Rooms, assurance, calls,
+    describe::{Described, Takes},
+    gate::gate,
+    keys, ledger, openapi, packs, people, recordings, redactions, retention, waveform,
+};
+
+/// One route.
+pub(crate) struct Row {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) needs: Needs,
+    /// What it is for, in a few words.
+    pub(crate) says: &'static str,
+    /// What its handler takes out of a request.
+    pub(crate) takes: fn(&mut Described),
+    to: MethodRouter<Rooms>,
+}
+
+fn row<H, T>(method: Method, path: &'static str, needs: Needs, says: &'static str, handler: H) -> Row
+where
+    H: Handler<T, Rooms>,
+    T: Takes + 'static,
+{
+    let filter = match method {
+        Method::POST => MethodFilter::POST,
+        Method::DELETE => MethodFilter::DELETE,
+        Method::PUT => MethodFilter::PUT,
+        _ => MethodFilter::GET,
+    };
+    Row { method, path, needs, says, takes: T::describe, to: on(filter, handler) }
+}
+
+#[rustfmt::skip]
+pub(crate) fn table() -> Vec<Row> {
+    use Action::*;
+    use Needs::*;
+    use Scope::{Admin, CallEvents, Capture, ReadApi};
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    const DELETE: Method = Method::DELETE;
+    const TWO: &[Action] = &[ShredRecording, UnmaskRecording, DisposeRecording, LiftHold];
+    vec![
+        row(GET,    "/healthz", Open, "Whether the host answers", healthz),
+        row(GET,    "/v1/openapi.json", Open, "This API, as OpenAPI 3.1", openapi::document),
+        row(POST,   "/v1/session", Open, "Sign in", people::sign_in),
+        row(GET,    "/v1/session", Session, "Who is signed in", people::whoami),
+        row(DELETE, "/v1/session", Session, "Sign out", people::sign_out),
+        row(POST,   "/v1/session/step-up", Session, "Show the second factor again", people::step_up),
+        row(GET,    "/v1/calls", Either(WatchLiveCalls, ReadApi), "Running calls", calls::list),
+        row(POST,   "/v1/calls/announced", Machine(Capture), "Announce a call before its audio", calls::announce),
+        row(GET,    "/v1/calls/{call}", Either(WatchLiveCalls, ReadApi), "How a running call stands", calls::look),
+        row(POST,   "/v1/calls/{call}/events", Either(PauseCall, CallEvents), "Something happens on a call", calls::happened),
+        row(POST,   "/v1/expected-calls", Machine(CallEvents), "Calls that should be captured", assurance::expect),
+        row(GET,    "/v1/assurance", Either(WatchLiveCalls, ReadApi), "What is wrong with captured calls", assurance::report),
+        row(GET,    "/v1/live", Either(WatchLiveCalls, ReadApi), "Verdicts, duties, alerts as they happen", calls::live),
+        row(GET,    "/v1/alerts", Either(WatchLiveCalls, ReadApi), "What somebody has to see to", calls::alerts),
+        row(POST,   "/v1/alerts/{id}/confirm", Person(WatchLiveCalls), "It was seen to", calls::confirm_alert),
+        row(GET,    "/v1/recordings", Person(SearchRecordings), "Find recordings", recordings::search),
+        row(GET,    "/v1/recordings/{id}", Person(SearchRecordings), "What is known of one", recordings::look),
+        row(GET,    "/v1/recordings/{id}/audio", Person(PlayRecording), "Listen", recordings::audio),
+        row(GET,    "/v1/recordings/{id}/waveform", Person(PlayRecording), "Its drawing", waveform::waveform),
+        row(GET,    "/v1/recordings/{id}/evidence", Person(ExportRecording), "Evidence of one", recordings::evidence),
+        row(GET,    "/v1/cases/{case}/evidence", Person(ExportRecording), "Evidence of a matter", recordings::evidence_of_case),
+        row(POST,   "/v1/recordings/{id}/redactions", AnyOf(&[RedactRecording, ShredRecording]), "Mask a stretch, or ask to shred it", redactions::redact),
+        row(GET,    "/v1/recordings/{id}/masks", Person(SearchRecordings), "What is masked", redactions::masks),
+        row(POST,   "/v1/recordings/{id}/unmask", OneOfTwo(UnmaskRecording), "Ask to bring back what is masked", redactions::unmask),
+        row(POST,   "/v1/recordings/{id}/disposal", OneOfTwo(DisposeRecording), "Ask to have one destroyed", redactions::dispose),
+        row(GET,    "/v1/requests", Person(ReadLedger), "What waits for a second person", redactions::requests),
+        row(DELETE, "/v1/requests/{id}", AnyOf(TWO), "Take back, or turn down", redactions::withdraw),
+        row(POST,   "/v1/requests/{id}/confirm", AnyOf(TWO), "Agree, as the second person", redactions::confirm),
+        row(GET,    "/v1/holds", Either(ReadLedger, ReadApi), "Holds", retention::holds),
+        row(POST,   "/v1/holds", Person(SetHold), "Set a hold", retention::set_hold),
+        row(POST,   "/v1/holds/{id}/lift", OneOfTwo(LiftHold), "Ask to lift a hold", retention::lift_hold),
+        row(GET,    "/v1/retention/plan", Either(ReadLedger, ReadApi), "What goes when, and why", retention::plan),
+        row(GET,    "/v1/retention/reviews", Either(ReadLedger, ReadApi), "What waits for a decision", retention::reviews),
+        row(POST,   "/v1/retention/reviews/{id}", Person(ResolveConflict), "Decide it", retention::decide),
+        row(GET,    "/v1/retention/receipts", Either(ReadLedger, ReadApi), "What is gone", retention::receipts),
+        row(POST,   "/v1/retention/confirm-clock", Person(ResolveConflict), "The clock is right, although it jumped", retention::confirm_clock),
+        row(GET,    "/v1/packs", Either(ReadPacks, ReadApi), "Packs in force, and before", packs::list),
+        row(GET,    "/v1/packs/monitor", Either(ReadPacks, ReadApi), "What monitored packs would have done", packs::monitored),
+        row(POST,   "/v1/packs/swap", Either(ChangePacks, Admin), "Put a pack in force, or take one out", packs::swap),
+        row(POST,   "/v1/packs/rollback", Either(ChangePacks, Admin), "Back to an earlier set", packs::roll_back),
+        row(GET,    "/v1/keys", Person(ReadKeys), "How the client's key stands", keys::status),
+        row(POST,   "/v1/keys/rotate", Person(RotateKeys), "A new version of it", keys::rotate),
+        row(POST,   "/v1/keys/destroy", OneOfTwo(DestroyKeys), "Ask to destroy old versions", keys::ask_to_destroy),
+        row(POST,   "/v1/keys/destroy/{id}/confirm", OneOfTwo(DestroyKeys), "Agree, as the second person", keys::agree_to_destroy),
+        row(GET,    "/v1/ledger/checkpoint", Either(ReadLedger, ReadApi), "The latest signed checkpoint", ledger::checkpoint),
+        row(GET,    "/v1/ledger/key", Either(ReadLedger, ReadApi), "The public key of the log", ledger::key),
+    ]
+}
+
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Every route of the API, each behind what the table says that it needs.
+pub fn routes(rooms: Rooms) -> Router {
+    let body_bytes_max = rooms.limits.body_bytes_max;
+    let mut router = Router::new();
+    for Row { path, needs, to, .. } in table() {
+        router = router.route(path, to.route_layer(from_fn_with_state((rooms.clone(), needs), gate)));
+    }
+    router
+        .fallback(|| async { Problem::not_found("no such route; `/v1/openapi.json` lists them") })
+        .method_not_allowed_fallback(|| async { Problem::wrong_method() })
+        .layer(DefaultBodyLimit::max(body_bytes_max))
+        .with_state(rooms)
+}
+
+/// A route of the table, for whoever wants to try them all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, parameters in braces.
+    pub path: &'static str,
+    /// What it needs of whoever calls it.
+    pub needs: Needs,
+}
+
+/// Every route of [`routes`].
+pub fn listed() -> Vec<Route> {
+    table().into_iter().map(|Row { method, path, needs, .. }| Route { method, path, needs }).collect()
+}
+
+/// The table in Markdown, as it stands at the head of this module.
+pub fn as_markdown() -> String {
+    let mut rows = vec![["method", "path", "person", "machine", "for"].map(str::to_owned).to_vec()];
+    for Row { method, path, needs, says, .. } in table() {
+        let (person, machine) = needs.in_words();
+        rows.push(vec![method.to_string(), format!("`{path}`"), person, machine, says.to_owned()]);
+    }
+    let width = |column: usize| rows.iter().map(|cells| cells[column].len()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
+    let line = |cells: &Vec<String>| {
+        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!(" {cell:width$} |"));
+        format!("|{}\n", padded.collect::<String>())
+    };
+    let rule: String = widths.iter().map(|width| format!("{}|", "-".repeat(width + 2))).collect();
+    let body: String = rows[1..].iter().map(line).collect();
+    format!("{}|{rule}\n{body}", line(&rows[0]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_table_is_the_table() {
+        let documented: String = include_str!("routes.rs")
+            .lines()
+            .filter_map(|line| line.strip_prefix("//! |"))
+            .map(|cells| format!("|{cells}\n"))
+            .collect();
+        assert_eq!(documented, as_markdown(), "copy the right-hand side to the head of routes.rs");
+    }
+}
