@@ -67,7 +67,7 @@ impl Loader<'_> {
         };
 
         let pre = self.link(&compiled.component)?;
-        let (_, _, exports) = self.instantiate(&pre)?;
+        let (_, _, exports) = self.instantiate(&pre, v0_1::frees_nothing(component))?;
         let configure_each = (!compiled.snapshotted).then(|| settings_json.to_owned());
         Ok(Loaded { pre, exports, digest, configure_each })
     }
@@ -103,7 +103,7 @@ impl Loader<'_> {
             Ok(staged) => self.compile(&staged.component)?,
             Err(_) => self.compile(component)?,
         };
-        let (mut store, instance, exports) = self.instantiate(&self.link(&running)?)?;
+        let (mut store, instance, exports) = self.instantiate(&self.link(&running)?, false)?;
         self.configure(&exports, &mut store, &instance, settings_json)?;
 
         // What could not be staged runs as it came, and need not be compiled again.
@@ -186,7 +186,11 @@ impl Loader<'_> {
     }
 
     /// An instance with the tanks of `configure`, and its exports compared with the contract.
-    fn instantiate(&self, pre: &Pre) -> Result<(Store<State>, Instance, Exports), EngineError> {
+    fn instantiate(
+        &self,
+        pre: &Pre,
+        frees_nothing: bool,
+    ) -> Result<(Store<State>, Instance, Exports), EngineError> {
         let occasion = Occasion { pack: self.name.clone(), stage: "configure", event: None };
         let mut store = sandbox::store(self.engine, self.limits, self.allowance, occasion)
             .map_err(|e| self.broken(&e))?;
@@ -194,9 +198,14 @@ impl Loader<'_> {
             Ok(instance) => instance,
             Err(e) => return Err(self.failed(&e, &store)),
         };
-        let exports = Exports::check(pre.component(), &mut store, &instance).map_err(|mismatch| {
-            EngineError::Export { pack: self.name.to_string(), export: mismatch.export, why: mismatch.why }
-        })?;
+        let exports =
+            Exports::check(pre.component(), &mut store, &instance, frees_nothing).map_err(|mismatch| {
+                EngineError::Export {
+                    pack: self.name.to_string(),
+                    export: mismatch.export,
+                    why: mismatch.why,
+                }
+            })?;
         Ok((store, instance, exports))
     }
 

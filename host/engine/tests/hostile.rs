@@ -111,6 +111,7 @@ fn answers_that_mean_nothing_are_invalid() {
     };
     check("list-out-of-bounds", "out of bounds");
     check("answer-out-of-bounds", "out of bounds");
+    check("frees-nothing-out-of-bounds", "beyond end of memory");
     check("list-overflows", "out of bounds");
     check("invalid-outcome", "discriminant");
     check("invalid-utf8", "utf-8");

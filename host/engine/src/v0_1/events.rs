@@ -3,7 +3,11 @@
 use caveat_model as model;
 use wasmtime::component::{ComponentType, Lift, Lower, flags};
 
-use super::facts::{Hold, Placement, Purpose, Span, mirror, mirror_flags};
+use super::{
+    block::{Block, Write, record, variant},
+    facts::{Hold, Placement, Purpose, Span, mirror, mirror_flags},
+    list::List,
+};
 
 mirror! {
     Asker { Person = "person", CardEntry = "card-entry", Protocol = "protocol", Timer = "timer" }
@@ -38,38 +42,38 @@ mirror_flags!(PersonTraits {
     break_glass BREAK_GLASS = "break-glass",
 });
 
-/// `capture.event`.
-#[derive(ComponentType, Lower)]
-#[component(variant)]
-pub(super) enum Capture<'a> {
-    #[component(name = "offered")]
-    Offered,
-    #[component(name = "party-joined")]
-    PartyJoined(u8),
-    #[component(name = "party-left")]
-    PartyLeft(u8),
-    #[component(name = "region-learned")]
-    RegionLearned(u8),
-    #[component(name = "notice-played")]
-    NoticePlayed,
-    #[component(name = "consent-given")]
-    ConsentGiven(u8),
-    #[component(name = "consent-refused")]
-    ConsentRefused(u8),
-    #[component(name = "words")]
-    Words(Speech<'a>),
-    #[component(name = "keys")]
-    Keys(Keyed<'a>),
-    #[component(name = "pause-asked")]
-    PauseAsked(Asker),
-    #[component(name = "resume-asked")]
-    ResumeAsked(Asker),
-    #[component(name = "held")]
-    Held(u8),
-    #[component(name = "unheld")]
-    Unheld(u8),
-    #[component(name = "ended")]
-    Ended,
+variant! {
+    /// `capture.event`.
+    pub(super) enum Capture<'a> {
+        #[component(name = "offered")]
+        Offered,
+        #[component(name = "party-joined")]
+        PartyJoined(it: u8),
+        #[component(name = "party-left")]
+        PartyLeft(it: u8),
+        #[component(name = "region-learned")]
+        RegionLearned(it: u8),
+        #[component(name = "notice-played")]
+        NoticePlayed,
+        #[component(name = "consent-given")]
+        ConsentGiven(it: u8),
+        #[component(name = "consent-refused")]
+        ConsentRefused(it: u8),
+        #[component(name = "words")]
+        Words(it: Speech<'a>),
+        #[component(name = "keys")]
+        Keys(it: Keyed<'a>),
+        #[component(name = "pause-asked")]
+        PauseAsked(it: Asker),
+        #[component(name = "resume-asked")]
+        ResumeAsked(it: Asker),
+        #[component(name = "held")]
+        Held(it: u8),
+        #[component(name = "unheld")]
+        Unheld(it: u8),
+        #[component(name = "ended")]
+        Ended,
+    }
 }
 
 impl<'a> From<&'a model::CaptureEvent> for Capture<'a> {
@@ -84,12 +88,12 @@ impl<'a> From<&'a model::CaptureEvent> for Capture<'a> {
             E::ConsentGiven(id) => Self::ConsentGiven(*id),
             E::ConsentRefused(id) => Self::ConsentRefused(*id),
             E::Words(speech) => {
-                Self::Words(Speech { heard: words(&speech.heard), before: words(&speech.before) })
+                Self::Words(Speech { heard: List::of(&speech.heard), before: List::of(&speech.before) })
             }
             E::Keys(keyed) => Self::Keys(Keyed {
-                pressed: keyed.pressed.into(),
-                before: keyed.before.iter().map(|k| (*k).into()).collect(),
-                words: words(&keyed.words),
+                pressed: (&keyed.pressed).into(),
+                before: List::of(&keyed.before),
+                words: List::of(&keyed.words),
             }),
             E::PauseAsked(asker) => Self::PauseAsked((*asker).into()),
             E::ResumeAsked(asker) => Self::ResumeAsked((*asker).into()),
@@ -100,69 +104,71 @@ impl<'a> From<&'a model::CaptureEvent> for Capture<'a> {
     }
 }
 
-#[derive(ComponentType, Lower)]
-#[component(record)]
-pub(super) struct Word<'a> {
-    leg: u8,
-    start: u32,
-    end: u32,
-    text: &'a str,
-}
-
-fn words(words: &[model::Word]) -> Vec<Word<'_>> {
-    words.iter().map(|w| Word { leg: w.leg, start: w.start, end: w.end, text: &w.text }).collect()
-}
-
-#[derive(ComponentType, Lower)]
-#[component(record)]
-pub(super) struct Speech<'a> {
-    heard: Vec<Word<'a>>,
-    before: Vec<Word<'a>>,
-}
-
-#[derive(ComponentType, Lower)]
-#[component(record)]
-pub(super) struct Key {
-    leg: u8,
-    start: u32,
-    end: u32,
-    symbol: char,
-}
-
-impl From<model::Key> for Key {
-    fn from(model::Key { leg, start, end, symbol }: model::Key) -> Self {
-        Self { leg, start, end, symbol }
+record! {
+    pub(super) struct Word<'a> {
+        leg: u8,
+        start: u32,
+        end: u32,
+        text: &'a str,
     }
 }
 
-#[derive(ComponentType, Lower)]
-#[component(record)]
-pub(super) struct Keyed<'a> {
-    pressed: Key,
-    before: Vec<Key>,
-    words: Vec<Word<'a>>,
+impl<'a> From<&'a model::Word> for Word<'a> {
+    fn from(w: &'a model::Word) -> Self {
+        Self { leg: w.leg, start: w.start, end: w.end, text: &w.text }
+    }
 }
 
-/// `storage.event`.
-#[derive(ComponentType, Lower)]
-#[component(variant)]
-pub(super) enum Storage<'a> {
-    #[component(name = "seal")]
-    Seal(Placement<'a>),
-    #[component(name = "place")]
-    Place(Placement<'a>),
-    #[component(name = "move")]
-    Move(Placement<'a>),
-    #[component(name = "review")]
-    Review(Element),
-    #[component(name = "dispose")]
-    Dispose(Disposal),
-    #[component(name = "hold-set")]
-    HoldSet(Hold<'a>),
-    #[component(name = "hold-lifted")]
-    HoldLifted(Hold<'a>),
-    #[component(name = "breach-found")]
-    BreachFound,
+record! {
+    pub(super) struct Speech<'a> {
+        heard: List<'a, model::Word, Word<'a>>,
+        before: List<'a, model::Word, Word<'a>>,
+    }
+}
+
+record! {
+    pub(super) struct Key {
+        leg: u8,
+        start: u32,
+        end: u32,
+        symbol: char,
+    }
+}
+
+impl From<&model::Key> for Key {
+    fn from(k: &model::Key) -> Self {
+        Self { leg: k.leg, start: k.start, end: k.end, symbol: k.symbol }
+    }
+}
+
+record! {
+    pub(super) struct Keyed<'a> {
+        pressed: Key,
+        before: List<'a, model::Key, Key>,
+        words: List<'a, model::Word, Word<'a>>,
+    }
+}
+
+variant! {
+    /// `storage.event`.
+    pub(super) enum Storage<'a> {
+        #[component(name = "seal")]
+        Seal(it: Placement<'a>),
+        #[component(name = "place")]
+        Place(it: Placement<'a>),
+        #[component(name = "move")]
+        Move(it: Placement<'a>),
+        #[component(name = "review")]
+        Review(it: Element),
+        #[component(name = "dispose")]
+        Dispose(it: Disposal),
+        #[component(name = "hold-set")]
+        HoldSet(it: Hold<'a>),
+        #[component(name = "hold-lifted")]
+        HoldLifted(it: Hold<'a>),
+        #[component(name = "breach-found")]
+        BreachFound,
+    }
 }
 
 impl<'a> From<&'a model::StorageEvent> for Storage<'a> {
@@ -183,23 +189,23 @@ impl<'a> From<&'a model::StorageEvent> for Storage<'a> {
     }
 }
 
-#[derive(ComponentType, Lower)]
-#[component(record)]
-pub(super) struct Disposal {
-    what: Element,
-    basis: Basis,
+record! {
+    pub(super) struct Disposal {
+        what: Element,
+        basis: Basis,
+    }
 }
 
-/// `access.request`.
-#[derive(ComponentType, Lower)]
-#[component(record)]
-pub(super) struct Request<'a> {
-    act: Act,
-    purpose: Purpose,
-    form: Form,
-    #[component(name = "where")]
-    span: Option<Span>,
-    person: Person<'a>,
+record! {
+    /// `access.request`.
+    pub(super) struct Request<'a> {
+        act: Act,
+        purpose: Purpose,
+        form: Form,
+        #[component(name = "where")]
+        span: Option<Span>,
+        person: Person<'a>,
+    }
 }
 
 impl<'a> From<&'a model::AccessRequest> for Request<'a> {
@@ -214,19 +220,19 @@ impl<'a> From<&'a model::AccessRequest> for Request<'a> {
     }
 }
 
-#[derive(ComponentType, Lower)]
-#[component(record)]
-pub(super) struct Person<'a> {
-    role: Role,
-    function: &'a str,
-    factors: Vec<Factor>,
-    #[component(name = "idle-s")]
-    idle_s: u32,
-    #[component(name = "unused-days")]
-    unused_days: u16,
-    account: AccountKind,
-    standing: Standing,
-    traits: PersonTraits,
+record! {
+    pub(super) struct Person<'a> {
+        role: Role,
+        function: &'a str,
+        factors: List<'a, model::Factor, Factor>,
+        #[component(name = "idle-s")]
+        idle_s: u32,
+        #[component(name = "unused-days")]
+        unused_days: u16,
+        account: AccountKind,
+        standing: Standing,
+        traits: PersonTraits,
+    }
 }
 
 impl<'a> From<&'a model::Person> for Person<'a> {
@@ -234,7 +240,7 @@ impl<'a> From<&'a model::Person> for Person<'a> {
         Self {
             role: p.role.into(),
             function: &p.function,
-            factors: p.factors.iter().map(|f| Factor { kind: f.kind.into(), at: f.at.as_millis() }).collect(),
+            factors: List::of(&p.factors),
             idle_s: p.idle_s,
             unused_days: p.unused_days,
             account: p.account.into(),
@@ -244,9 +250,15 @@ impl<'a> From<&'a model::Person> for Person<'a> {
     }
 }
 
-#[derive(ComponentType, Lower)]
-#[component(record)]
-pub(super) struct Factor {
-    kind: FactorKind,
-    at: u64,
+record! {
+    pub(super) struct Factor {
+        kind: FactorKind,
+        at: u64,
+    }
+}
+
+impl From<&model::Factor> for Factor {
+    fn from(f: &model::Factor) -> Self {
+        Self { kind: f.kind.into(), at: f.at.as_millis() }
+    }
 }

@@ -3,6 +3,11 @@
 use caveat_model as model;
 use wasmtime::component::{ComponentType, Lift, Lower, flags};
 
+use super::{
+    block::{Block, Write, record, variant},
+    list::List,
+};
+
 /// A WIT enum and its twin in the model. Both conversions are exhaustive matches: a case that is missing on either side
 /// does not compile, and a name that differs from the contract is found when a pack is loaded.
 macro_rules! mirror {
@@ -18,9 +23,19 @@ macro_rules! mirror {
                 match value { $(model::$name::$case => Self::$case),+ }
             }
         }
+        impl From<&model::$name> for $name {
+            fn from(value: &model::$name) -> Self {
+                (*value).into()
+            }
+        }
         impl From<$name> for model::$name {
             fn from(value: $name) -> Self {
                 match value { $($name::$case => Self::$case),+ }
+            }
+        }
+        impl Write for $name {
+            fn write(&self, block: &mut Block, at: usize) {
+                (*self as u8).write(block, at);
             }
         }
     )+};
@@ -38,6 +53,13 @@ macro_rules! mirror_flags {
                 let mut flags = Self::default();
                 $(if $field { flags |= Self::$flag; })+
                 flags
+            }
+        }
+        /// Up to eight flags are one byte.
+        impl Write for $name {
+            fn write(&self, block: &mut Block, at: usize) {
+                let [flags] = self.as_array();
+                (flags as u8).write(block, at);
             }
         }
     };
@@ -111,80 +133,46 @@ mirror_flags!(PlacementTraits {
     validated_module VALIDATED_MODULE = "validated-module",
 });
 
-/// The whole of what a pack is told with an event.
-#[derive(ComponentType, Lower)]
-#[component(record)]
-pub(super) struct Facts<'a> {
-    now: u64,
-    began: u64,
-    direction: Direction,
-    traits: CallTraits,
-    #[component(name = "recorder-region")]
-    recorder_region: &'a str,
-    purposes: &'a [Purpose],
-    parties: &'a [Party<'a>],
-    notices: &'a [Notice<'a>],
-    consents: &'a [Consent],
-    labels: &'a [Label],
-    paused: Option<Pause>,
-    placements: &'a [Placement<'a>],
-    holds: &'a [Hold<'a>],
-    attributes: &'a [Attribute<'a>],
-}
-
-/// What is known, made ready once for all packs that are asked.
-pub(super) struct Known<'a> {
-    facts: &'a model::Facts,
-    purposes: Vec<Purpose>,
-    parties: Vec<Party<'a>>,
-    notices: Vec<Notice<'a>>,
-    consents: Vec<Consent>,
-    labels: Vec<Label>,
-    placements: Vec<Placement<'a>>,
-    holds: Vec<Hold<'a>>,
-    attributes: Vec<Attribute<'a>>,
-}
-
-impl<'a> From<&'a model::Facts> for Known<'a> {
-    fn from(f: &'a model::Facts) -> Self {
-        Self {
-            facts: f,
-            purposes: f.purposes.iter().map(|p| (*p).into()).collect(),
-            parties: f.parties.iter().map(Into::into).collect(),
-            notices: f.notices.iter().map(Into::into).collect(),
-            consents: f.consents.iter().map(Into::into).collect(),
-            labels: f.labels.iter().map(|l| (*l).into()).collect(),
-            placements: f.placements.iter().map(Into::into).collect(),
-            holds: f.holds.iter().map(Into::into).collect(),
-            attributes: f.attributes.iter().map(Into::into).collect(),
-        }
+record! {
+    /// The whole of what a pack is told with an event.
+    pub(super) struct Facts<'a> {
+        now: u64,
+        began: u64,
+        direction: Direction,
+        traits: CallTraits,
+        #[component(name = "recorder-region")]
+        recorder_region: &'a str,
+        purposes: List<'a, model::Purpose, Purpose>,
+        parties: List<'a, model::Party, Party<'a>>,
+        notices: List<'a, model::Notice, Notice<'a>>,
+        consents: List<'a, model::Consent, Consent>,
+        labels: List<'a, model::Label, Label>,
+        paused: Option<Pause>,
+        placements: List<'a, model::Placement, Placement<'a>>,
+        holds: List<'a, model::Hold, Hold<'a>>,
+        attributes: List<'a, &'a model::Attribute, Attribute<'a>>,
     }
 }
 
-impl Known<'_> {
-    /// What one pack is told: everything, with `attributes` of [`Self::attributes`].
-    pub(super) fn tell<'q>(&'q self, attributes: &'q [Attribute<'q>]) -> Facts<'q> {
-        let f = self.facts;
-        Facts {
+impl<'a> Facts<'a> {
+    /// Everything, with these attributes.
+    pub(super) fn new(f: &'a model::Facts, attributes: &'a [&'a model::Attribute]) -> Self {
+        Self {
             now: f.now.as_millis(),
             began: f.began.as_millis(),
             direction: f.direction.into(),
             traits: f.traits.into(),
             recorder_region: region(f.recorder_region.as_ref()),
-            purposes: &self.purposes,
-            parties: &self.parties,
-            notices: &self.notices,
-            consents: &self.consents,
-            labels: &self.labels,
+            purposes: List::of(&f.purposes),
+            parties: List::of(&f.parties),
+            notices: List::of(&f.notices),
+            consents: List::of(&f.consents),
+            labels: List::of(&f.labels),
             paused: f.paused.map(|p| Pause { since: p.since, cause: p.cause.into() }),
-            placements: &self.placements,
-            holds: &self.holds,
-            attributes,
+            placements: List::of(&f.placements),
+            holds: List::of(&f.holds),
+            attributes: List::of(attributes),
         }
-    }
-
-    pub(super) fn attributes(&self) -> &[Attribute<'_>] {
-        &self.attributes
     }
 }
 
@@ -193,18 +181,18 @@ fn region(region: Option<&model::Region>) -> &str {
     region.map_or("", model::Region::as_str)
 }
 
-#[derive(ComponentType, Lower)]
-#[component(record)]
-pub(super) struct Party<'a> {
-    id: u8,
-    role: PartyRole,
-    leg: Option<u8>,
-    number: NumberKind,
-    regions: Vec<RegionEvidence<'a>>,
-    language: &'a str,
-    joined: u32,
-    left: Option<u32>,
-    traits: PartyTraits,
+record! {
+    pub(super) struct Party<'a> {
+        id: u8,
+        role: PartyRole,
+        leg: Option<u8>,
+        number: NumberKind,
+        regions: List<'a, model::RegionEvidence, RegionEvidence<'a>>,
+        language: &'a str,
+        joined: u32,
+        left: Option<u32>,
+        traits: PartyTraits,
+    }
 }
 
 impl<'a> From<&'a model::Party> for Party<'a> {
@@ -214,7 +202,7 @@ impl<'a> From<&'a model::Party> for Party<'a> {
             role: p.role.into(),
             leg: p.leg,
             number: p.number.into(),
-            regions: p.regions.iter().map(Into::into).collect(),
+            regions: List::of(&p.regions),
             language: &p.language,
             joined: p.joined,
             left: p.left,
@@ -223,12 +211,12 @@ impl<'a> From<&'a model::Party> for Party<'a> {
     }
 }
 
-#[derive(ComponentType, Lower)]
-#[component(record)]
-pub(super) struct RegionEvidence<'a> {
-    region: &'a str,
-    source: RegionSource,
-    learned: u32,
+record! {
+    pub(super) struct RegionEvidence<'a> {
+        region: &'a str,
+        source: RegionSource,
+        learned: u32,
+    }
 }
 
 impl<'a> From<&'a model::RegionEvidence> for RegionEvidence<'a> {
@@ -237,18 +225,18 @@ impl<'a> From<&'a model::RegionEvidence> for RegionEvidence<'a> {
     }
 }
 
-#[derive(ComponentType, Lower)]
-#[component(record)]
-pub(super) struct Notice<'a> {
-    kind: NoticeKind,
-    at: u32,
-    recorded: bool,
-    late: bool,
-    #[component(name = "heard-by")]
-    heard_by: &'a [u8],
-    language: &'a str,
-    #[component(name = "every-s")]
-    every_s: u16,
+record! {
+    pub(super) struct Notice<'a> {
+        kind: NoticeKind,
+        at: u32,
+        recorded: bool,
+        late: bool,
+        #[component(name = "heard-by")]
+        heard_by: &'a [u8],
+        language: &'a str,
+        #[component(name = "every-s")]
+        every_s: u16,
+    }
 }
 
 impl<'a> From<&'a model::Notice> for Notice<'a> {
@@ -265,14 +253,14 @@ impl<'a> From<&'a model::Notice> for Notice<'a> {
     }
 }
 
-#[derive(ComponentType, Lower)]
-#[component(record)]
-pub(super) struct Consent {
-    party: u8,
-    form: ConsentForm,
-    at: u32,
-    given: bool,
-    recorded: bool,
+record! {
+    pub(super) struct Consent {
+        party: u8,
+        form: ConsentForm,
+        at: u32,
+        given: bool,
+        recorded: bool,
+    }
 }
 
 impl From<&model::Consent> for Consent {
@@ -281,12 +269,13 @@ impl From<&model::Consent> for Consent {
     }
 }
 
-#[derive(Clone, Copy, ComponentType, Lift, Lower)]
-#[component(record)]
-pub(super) struct Span {
-    pub(super) leg: Option<u8>,
-    pub(super) start: u32,
-    pub(super) end: u32,
+record! {
+    #[derive(Clone, Copy, Lift)]
+    pub(super) struct Span {
+        pub(super) leg: Option<u8>,
+        pub(super) start: u32,
+        pub(super) end: u32,
+    }
 }
 
 impl From<model::Span> for Span {
@@ -295,36 +284,37 @@ impl From<model::Span> for Span {
     }
 }
 
-#[derive(Clone, Copy, ComponentType, Lift, Lower)]
-#[component(record)]
-pub(super) struct Label {
-    pub(super) kind: LabelKind,
-    #[component(name = "where")]
-    pub(super) span: Span,
-    pub(super) confidence: u8,
+record! {
+    #[derive(Clone, Copy, Lift)]
+    pub(super) struct Label {
+        pub(super) kind: LabelKind,
+        #[component(name = "where")]
+        pub(super) span: Span,
+        pub(super) confidence: u8,
+    }
 }
 
-impl From<model::Label> for Label {
-    fn from(l: model::Label) -> Self {
+impl From<&model::Label> for Label {
+    fn from(l: &model::Label) -> Self {
         Self { kind: l.kind.into(), span: l.span.into(), confidence: l.confidence }
     }
 }
 
-#[derive(ComponentType, Lower)]
-#[component(record)]
-pub(super) struct Pause {
-    since: u32,
-    cause: PauseCause,
+record! {
+    pub(super) struct Pause {
+        since: u32,
+        cause: PauseCause,
+    }
 }
 
-#[derive(ComponentType, Lower)]
-#[component(record)]
-pub(super) struct Placement<'a> {
-    kind: StoreKind,
-    region: &'a str,
-    cipher: Cipher,
-    key: KeyState,
-    traits: PlacementTraits,
+record! {
+    pub(super) struct Placement<'a> {
+        kind: StoreKind,
+        region: &'a str,
+        cipher: Cipher,
+        key: KeyState,
+        traits: PlacementTraits,
+    }
 }
 
 impl<'a> From<&'a model::Placement> for Placement<'a> {
@@ -339,11 +329,11 @@ impl<'a> From<&'a model::Placement> for Placement<'a> {
     }
 }
 
-#[derive(ComponentType, Lower)]
-#[component(record)]
-pub(super) struct Hold<'a> {
-    matter: &'a str,
-    since: u64,
+record! {
+    pub(super) struct Hold<'a> {
+        matter: &'a str,
+        since: u64,
+    }
 }
 
 impl<'a> From<&'a model::Hold> for Hold<'a> {
@@ -352,15 +342,16 @@ impl<'a> From<&'a model::Hold> for Hold<'a> {
     }
 }
 
-#[derive(Clone, Copy, ComponentType, Lower)]
-#[component(record)]
-pub(super) struct Attribute<'a> {
-    pub(super) name: &'a str,
-    value: AttributeValue<'a>,
+record! {
+    #[derive(Clone, Copy)]
+    pub(super) struct Attribute<'a> {
+        name: &'a str,
+        value: AttributeValue<'a>,
+    }
 }
 
-impl<'a> From<&'a model::Attribute> for Attribute<'a> {
-    fn from(a: &'a model::Attribute) -> Self {
+impl<'a> From<&'a &'a model::Attribute> for Attribute<'a> {
+    fn from(a: &'a &'a model::Attribute) -> Self {
         let value = match &a.value {
             model::AttributeValue::Flag(b) => AttributeValue::Flag(*b),
             model::AttributeValue::Whole(n) => AttributeValue::Whole(*n),
@@ -371,15 +362,16 @@ impl<'a> From<&'a model::Attribute> for Attribute<'a> {
     }
 }
 
-#[derive(Clone, Copy, ComponentType, Lower)]
-#[component(variant)]
-pub(super) enum AttributeValue<'a> {
-    #[component(name = "flag")]
-    Flag(bool),
-    #[component(name = "whole")]
-    Whole(i64),
-    #[component(name = "text")]
-    Text(&'a str),
-    #[component(name = "when")]
-    When(u64),
+variant! {
+    #[derive(Clone, Copy)]
+    pub(super) enum AttributeValue<'a> {
+        #[component(name = "flag")]
+        Flag(it: bool),
+        #[component(name = "whole")]
+        Whole(it: i64),
+        #[component(name = "text")]
+        Text(it: &'a str),
+        #[component(name = "when")]
+        When(it: u64),
+    }
 }

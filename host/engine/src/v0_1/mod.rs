@@ -1,10 +1,12 @@
 //! Contract `caveat:policy@0.1.0`: what crosses the wall, in the words of `wit/`.
 //!
-//! Facts and events cross as borrowed views (`facts`, `events`), because copying them first costs a quarter of a ruling;
-//! rulings come out as owned values (`ruling`). A new version of the contract gets a module of its own beside this one.
+//! Facts and events cross as borrowed views (`facts`, `events`), because copying them first costs a quarter of a ruling,
+//! and in one piece where the guest bears it (`block`); rulings come out as owned values (`ruling`). A new version of the contract gets a module of its own beside this one.
 
+mod block;
 mod events;
 mod facts;
+mod list;
 mod ruling;
 
 use caveat_model as model;
@@ -17,6 +19,9 @@ use wasmtime::{
 };
 
 use crate::{Failure, Limits, Problem, engine::Reads, sandbox::State};
+use block::{Block, InBlock, Write};
+
+pub(crate) use block::frees_nothing;
 
 /// The version of the contract.
 pub(crate) const VERSION: &str = "0.1.0";
@@ -109,6 +114,8 @@ pub(crate) struct Exports {
     capture: Option<ComponentExportIndex>,
     storage: Option<ComponentExportIndex>,
     access: Option<ComponentExportIndex>,
+    /// See [`block`].
+    frees_nothing: bool,
 }
 
 /// An export that is missing or of another type.
@@ -123,6 +130,7 @@ impl Exports {
         component: &Component,
         store: &mut Store<State>,
         instance: &Instance,
+        frees_nothing: bool,
     ) -> Result<Self, Mismatch> {
         type Facts<'a> = facts::Facts<'a>;
         let missing = || Mismatch { export: SETTINGS.into(), why: "is missing: every pack has it".into() };
@@ -162,7 +170,7 @@ impl Exports {
                 format!("is missing, and so are `{STORAGE}` and `{ACCESS}`: a pack rules on one at least");
             return Err(Mismatch { export: CAPTURE.into(), why });
         }
-        Ok(Self { configure, capture, storage, access })
+        Ok(Self { configure, capture, storage, access, frees_nothing })
     }
 
     pub(crate) fn answers(&self, stage: model::Stage) -> bool {
@@ -208,10 +216,10 @@ pub(crate) fn configure(
     Ok(configured.map_err(|problems| problems.into_iter().map(plain).collect()))
 }
 
-/// An event with its facts, as views that borrow from the model. Made once for all packs that are asked about it.
+/// An event with its facts, as views that borrow from the model.
 pub(crate) struct Question<'a> {
     event: Event<'a>,
-    known: facts::Known<'a>,
+    facts: &'a model::Facts,
 }
 
 enum Event<'a> {
@@ -227,7 +235,7 @@ impl<'a> Question<'a> {
             model::Event::Storage(event) => Event::Storage(event.into()),
             model::Event::Access(request) => Event::Access(request.into()),
         };
-        Self { event, known: facts.into() }
+        Self { event, facts }
     }
 }
 
@@ -241,47 +249,53 @@ pub(crate) fn ask(
     reads: Option<&Reads>,
     limits: &Limits,
 ) -> wasmtime::Result<Result<model::Ruling, Failure>> {
-    let Question { event, known } = question;
-    let read: Vec<_>;
-    let attributes = match reads {
-        None => known.attributes(),
-        Some(names) => {
-            let declared = known.attributes().iter().filter(|a| names.contains(a.name));
-            read = declared.copied().collect();
-            &read
-        }
-    };
-    let facts = &known.tell(attributes);
-    Ok(match event {
+    let read = |a: &&model::Attribute| reads.is_none_or(|names| names.contains(&a.name));
+    let attributes: Vec<_> = question.facts.attributes.iter().filter(read).collect();
+    let facts = &facts::Facts::new(question.facts, &attributes);
+    let mut call = Call { exports, store, instance };
+    Ok(match &question.event {
         Event::Capture(event) => {
-            let Some(func) = export(&exports.capture, store, instance)? else {
-                return Ok(Err(Failure::NotAsked));
-            };
-            call::<_, ruling::Capture>(func, store, (event, facts))?.into_model(limits)
+            call.rule::<_, ruling::Capture>(&exports.capture, event, facts)?.map(|r| r.into_model(limits))
         }
         Event::Storage(event) => {
-            let Some(func) = export(&exports.storage, store, instance)? else {
-                return Ok(Err(Failure::NotAsked));
-            };
-            call::<_, ruling::Storage>(func, store, (event, facts))?.into_model(limits)
+            call.rule::<_, ruling::Storage>(&exports.storage, event, facts)?.map(|r| r.into_model(limits))
         }
         Event::Access(request) => {
-            let Some(func) = export(&exports.access, store, instance)? else {
-                return Ok(Err(Failure::NotAsked));
-            };
-            call::<_, ruling::Access>(func, store, (request, facts))?.into_model(limits)
+            call.rule::<_, ruling::Access>(&exports.access, request, facts)?.map(|r| r.into_model(limits))
         }
-    })
+    }
+    .unwrap_or(Err(Failure::NotAsked)))
 }
 
-fn export(
-    index: &Option<ComponentExportIndex>,
-    store: &mut Store<State>,
-    instance: &Instance,
-) -> wasmtime::Result<Option<Func>> {
-    let Some(index) = index else { return Ok(None) };
-    let gone = || wasmtime::format_err!("an export that was there at load is gone");
-    instance.get_func(store, index).ok_or_else(gone).map(Some)
+/// A call of an instance's `rule`.
+struct Call<'c> {
+    exports: &'c Exports,
+    store: &'c mut Store<State>,
+    instance: &'c Instance,
+}
+
+impl Call<'_> {
+    /// None if there is no such export.
+    fn rule<E, R>(
+        &mut self,
+        index: &Option<ComponentExportIndex>,
+        event: &E,
+        facts: &facts::Facts<'_>,
+    ) -> wasmtime::Result<Option<R>>
+    where
+        E: Lower + Write,
+        R: Lift,
+        (R,): ComponentNamedList,
+    {
+        let Some(index) = index else { return Ok(None) };
+        let gone = || wasmtime::format_err!("an export that was there at load is gone");
+        let func = self.instance.get_func(&mut *self.store, index).ok_or_else(gone)?;
+        let ruling = match self.exports.frees_nothing {
+            true => call(func, self.store, InBlock(Block::of(event, facts))),
+            false => call(func, self.store, (event, facts)),
+        };
+        ruling.map(Some)
+    }
 }
 
 /// Calls a `rule` of which [`Exports::check`] knows the full type.
@@ -296,7 +310,8 @@ where
         reason = "comparing some sixty records and enums again takes 1 us, a tenth of a small ruling"
     )]
     // SAFETY: `Exports::check` compared this export with these very types when the pack was loaded (a reference lowers as
-    // what it points to), and an export index is only good for the component it was taken from.
+    // what it points to, and a block as what is in it), and an export index is only good for the component it was taken
+    // from.
     let func = unsafe { TypedFunc::<P, (R,)>::new_unchecked(func) };
     func.call(store, params).map(|(ruling,)| ruling)
 }
