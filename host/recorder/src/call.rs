@@ -181,6 +181,8 @@ pub enum RecordingState {
 pub struct Frame {
     /// Which leg.
     pub leg: u8,
+    /// Which of those that speak on it; 0 where nothing tells them apart. What several speak at once is mixed.
+    pub voice: u8,
     /// Of the first sample: samples since the call began. Finer than a millisecond, so that legs stay aligned.
     pub at: u64,
     /// The samples.
@@ -190,6 +192,6 @@ pub struct Frame {
 impl Frame {
     /// A frame whose place is known to the millisecond.
     pub fn at_ms(leg: u8, at: Offset, samples: Vec<i16>) -> Self {
-        Self { leg, at: u64::from(at) * u64::from(SAMPLES_PER_MS), samples }
+        Self { leg, voice: 0, at: u64::from(at) * u64::from(SAMPLES_PER_MS), samples }
     }
 }

@@ -54,7 +54,7 @@ impl Tape {
 
     pub(crate) fn hear(&mut self, frame: &Frame) {
         if self.ended.is_none() {
-            self.timeline.hear(frame.leg, frame.at, &frame.samples);
+            self.timeline.hear_voice(frame.leg, frame.voice, frame.at, &frame.samples);
         }
     }
 

@@ -8,3 +8,4 @@ mod recorder;
 mod refusals;
 mod rtpengine;
 mod sessions;
+mod sources;

@@ -166,11 +166,11 @@ fn around(leg: &Leg) -> Vec<i16> {
     sound.extend(&leg.tail);
     let mut seconds = leg.seconds.iter();
     match seconds.next() {
-        Some(second) => sound.extend(&second.samples),
+        Some(second) => sound.extend(&*second.sound()),
         None => sound.resize(CONTEXT + SEGMENT_SAMPLES, 0),
     }
     if let Some(next) = seconds.next() {
-        sound.extend(&next.samples[..CONTEXT]);
+        sound.extend(&next.sound()[..CONTEXT]);
     }
     sound
 }
@@ -184,7 +184,7 @@ fn stretch(leg: &Leg, from: Offset, until: Offset) -> Vec<i16> {
                 * SAMPLES_PER_MS as usize
         };
         match leg.seconds.get(second as usize) {
-            Some(there) => sound.extend(&there.samples[part(from)..part(until)]),
+            Some(there) => sound.extend(&there.sound()[part(from)..part(until)]),
             None => sound.resize(sound.len() + part(until) - part(from), 0),
         }
     }

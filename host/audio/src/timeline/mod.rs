@@ -6,6 +6,7 @@
 
 mod arrived;
 mod keyed;
+mod second;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -18,6 +19,7 @@ use crate::{Gap, GapKind, SAMPLES_PER_MS, SEGMENT_SAMPLES, Segment};
 
 use arrived::Arrived;
 use keyed::Keyed;
+use second::Second;
 
 /// Whether audio from some point on is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,18 +71,6 @@ struct Leg {
 /// A stretch of a second, in samples of it, that is not kept: why, and by which rule.
 type Against<'a> = (Range<usize>, GapKind, &'a str);
 
-#[derive(Debug)]
-struct Second {
-    samples: Vec<i16>,
-    arrived: Arrived,
-}
-
-impl Default for Second {
-    fn default() -> Self {
-        Self { samples: vec![0; SEGMENT_SAMPLES], arrived: Arrived::default() }
-    }
-}
-
 impl Timeline {
     /// Nothing is kept yet. Sound waits for `window_ms` before it leaves.
     pub fn new(window_ms: u32, legs: impl IntoIterator<Item = u8>) -> Self {
@@ -109,6 +99,12 @@ impl Timeline {
     /// Sound arrives; `at` counts samples since the call began. What is too late, or more than two windows ahead, is lost;
     /// so is a leg that was not announced.
     pub fn hear(&mut self, leg: u8, at: u64, samples: &[i16]) {
+        self.hear_voice(leg, 0, at, samples);
+    }
+
+    /// Sound of one of several that speak on the same leg. Another sound of the same voice at the same place is put in its
+    /// stead; that of other voices is heard with it.
+    pub fn hear_voice(&mut self, leg: u8, voice: u8, at: u64, samples: &[i16]) {
         let Some(leg) = self.legs.get_mut(&leg) else { return };
         let first = u64::from(self.next) * SEGMENT_SAMPLES as u64;
         let ahead = u64::from(self.window_ms) * 2 * u64::from(SAMPLES_PER_MS) + 10 * SEGMENT_SAMPLES as u64;
@@ -122,8 +118,7 @@ impl Timeline {
             }
             let room = (SEGMENT_SAMPLES - within).min((ahead - place) as usize);
             let (now, later) = rest.split_at(room.min(rest.len()));
-            leg.seconds[second].samples[within..within + now.len()].copy_from_slice(now);
-            leg.seconds[second].arrived.add(within..within + now.len());
+            leg.seconds[second].hear(voice, within, now);
             place += now.len() as u64;
             leg.arrived_to = leg.arrived_to.max(first + place);
             rest = later;
@@ -242,7 +237,7 @@ impl Timeline {
         for (number, leg) in &mut self.legs {
             let second = leg.seconds.pop_front();
             leg.tail = match second.as_ref().filter(|_| masks) {
-                Some(second) => second.samples[SEGMENT_SAMPLES - keyed::CONTEXT..].to_vec(),
+                Some(second) => second.sound()[SEGMENT_SAMPLES - keyed::CONTEXT..].to_vec(),
                 None => vec![],
             };
             left.push((*number, second.unwrap_or_default()));
@@ -266,7 +261,7 @@ impl Timeline {
 
     /// The next second of a leg, as it may be kept.
     fn segment(&self, leg: u8, sound: Second, keyed: Vec<Range<usize>>) -> Segment {
-        let Second { mut samples, arrived } = sound;
+        let (mut samples, arrived) = sound.into_parts();
         let gaps = gaps(&self.against(leg, &arrived, keyed));
         for gap in &gaps {
             samples[usize::from(gap.start)..usize::from(gap.end)].fill(0);

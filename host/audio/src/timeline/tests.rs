@@ -119,6 +119,23 @@ fn no_key_survives_masking_and_speech_around_it_does() {
 }
 
 #[test]
+fn voices_of_a_leg_are_heard_at_once_and_each_once() {
+    let mut timeline = Timeline::new(WINDOW, [0]);
+    timeline.go(0);
+    timeline.hear_voice(0, 1, 4_000, &[300; 8_000]);
+    timeline.hear_voice(0, 0, 0, &[20; 10_000]);
+    // Again, and one more that is too loud for both to fit.
+    timeline.hear_voice(0, 0, 0, &[20; 10_000]);
+    timeline.hear_voice(0, 2, 11_900, &[i16::MAX; 200]);
+    let ready = timeline.take_all(2_000);
+    let sound: Vec<i16> = ready.iter().flat_map(|r| r.segment.samples.clone()).collect();
+    let runs: Vec<(i16, usize)> = sound.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())).collect();
+    assert_eq!(runs, [(20, 4_000), (320, 6_000), (300, 1_900), (i16::MAX, 200), (0, 3_900)]);
+    let gap = Gap { kind: GapKind::Loss, start: 4_100, end: 8_000, rule: String::new() };
+    assert_eq!((&ready[0].segment.gaps, &ready[1].segment.gaps), (&vec![], &vec![gap]));
+}
+
+#[test]
 fn duplicates_disorder_and_nonsense_are_borne() {
     let mut timeline = Timeline::new(WINDOW, [0]);
     timeline.go(0);

@@ -316,7 +316,7 @@ impl Stream {
                 let of_channel: Vec<u8> = bytes.iter().skip(i).step_by(count).copied().collect();
                 let at = u64::from(self.line.from) * u64::from(SAMPLES_PER_MS) + self.position;
                 let samples = g711::from_mu_law(&of_channel);
-                let frame = caveat_recorder::Frame { leg: channel.leg(), at, samples };
+                let frame = caveat_recorder::Frame { leg: channel.leg(), voice: 0, at, samples };
                 self.dropped += u64::from(!self.line.call().hear(frame));
             }
         }

@@ -274,7 +274,7 @@ impl Stream {
             return Ok(());
         }
         self.heard = at.saturating_add(length);
-        let taken = self.call.hear(Frame { leg: self.leg, at, samples });
+        let taken = self.call.hear(Frame { leg: self.leg, voice: 0, at, samples });
         self.lost += u64::from(!taken);
         Ok(())
     }

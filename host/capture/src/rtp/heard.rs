@@ -3,6 +3,8 @@
 /// Samples at 8,000 Hz that follow each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Piece {
+    /// Whose: a number for each source that is heard.
+    pub(super) voice: u8,
     /// Of the first: samples since the call began.
     pub(super) at: u64,
     pub(super) samples: Vec<i16>,
@@ -25,17 +27,17 @@ pub(super) struct Heard {
 
 impl Heard {
     /// Adds sound. What lies before the beginning of the call is cut off.
-    pub(super) fn sound(&mut self, at: i64, samples: &[i16]) {
+    pub(super) fn sound(&mut self, voice: u8, at: i64, samples: &[i16]) {
         let before = usize::try_from(-at).unwrap_or(0).min(samples.len());
         let (at, samples) = (at.max(0) as u64, &samples[before..]);
         if samples.is_empty() {
             return;
         }
-        match self.pieces.last_mut() {
+        match self.pieces.iter_mut().rfind(|piece| piece.voice == voice) {
             Some(piece) if piece.at + piece.samples.len() as u64 == at => {
                 piece.samples.extend_from_slice(samples)
             }
-            _ => self.pieces.push(Piece { at, samples: samples.to_vec() }),
+            _ => self.pieces.push(Piece { voice, at, samples: samples.to_vec() }),
         }
     }
 

@@ -1,4 +1,4 @@
-//! One m-line: who may send on it, what is read of that, and which of its sources is heard. Without a socket.
+//! One m-line: who may send on it, what is read of that, and which of its sources are heard. Without a socket.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -7,6 +7,7 @@ use rtp_types::RtpPacket;
 use super::{
     Media, Plan, Stats,
     align::Alignment,
+    allowance::Allowance,
     heard::Heard,
     report::Reporter,
     rtcp::{self, Told},
@@ -16,10 +17,6 @@ use super::{
 
 /// RFC 3389: says that it is quiet. So it is where nothing comes, too.
 const COMFORT_NOISE: u8 = 13;
-/// A source is silent after this long, in seconds, and another one may have the m-line.
-const SILENT_S: f64 = 0.1;
-/// A second's packets may come at once: after a stall they do.
-const BURST_S: f64 = 1.0;
 
 /// What is known of one m-line. All times are seconds since the call began.
 pub(super) struct Line {
@@ -29,10 +26,7 @@ pub(super) struct Line {
     /// The address that is listened to, and when it was heard last.
     latched: Option<(SocketAddr, f64)>,
     sources: Vec<Source>,
-    /// The source that is heard.
-    playing: Option<u32>,
-    /// How much more may come now: of the source that is heard, and of everybody else.
-    own: Allowance,
+    /// How much more may come now of everybody who is not heard; whoever is has an allowance of its own.
     others: Allowance,
     pub(super) heard: Heard,
     pub(super) stats: Stats,
@@ -42,7 +36,7 @@ pub(super) struct Line {
 impl Line {
     pub(super) fn new(plan: Plan, settings: Arc<Media>) -> Self {
         let crypto = plan.srtp.clone().map(|keys| Crypto::new(keys, settings.sources_max));
-        let allowance = Allowance::new(settings.packets_per_second_max);
+        let others = Allowance::new(settings.packets_per_second_max);
         let reporter = Reporter::new(&settings);
         Self {
             settings,
@@ -50,9 +44,7 @@ impl Line {
             crypto,
             latched: None,
             sources: vec![],
-            playing: None,
-            own: allowance,
-            others: allowance,
+            others,
             heard: Heard::default(),
             stats: Stats::default(),
             reporter,
@@ -81,8 +73,9 @@ impl Line {
             self.stats.stray += 1;
             return;
         }
-        let is_heard = self.playing.is_some() && ssrc(bytes) == self.playing;
-        let allowance = if is_heard { &mut self.own } else { &mut self.others };
+        let whose = ssrc(bytes);
+        let source = self.sources.iter_mut().find(|s| s.voice.is_some() && Some(s.ssrc) == whose);
+        let allowance = source.map_or(&mut self.others, |source| &mut source.allowance);
         if allowance.takes(arrival) && self.rtp(bytes, arrival).is_some() {
             self.latched = Some((from, arrival));
             self.stats.bytes += bytes.len() as u64;
@@ -105,7 +98,8 @@ impl Line {
         for source in &mut self.sources {
             source.tick(now, &self.settings, &mut self.stats, &mut self.heard);
         }
-        if let Some(source) = self.sources.iter().find(|s| Some(s.ssrc) == self.playing) {
+        let heard = self.sources.iter().filter(|s| s.voice.is_some());
+        if let Some(source) = heard.max_by(|a, b| a.heard_at.total_cmp(&b.heard_at)) {
             self.stats.jitter_us = (source.jitter.seconds() * 1e6) as u32;
             self.stats.drift_ppm = source.drift().unwrap_or(0.0) * 1e6;
         }
@@ -174,67 +168,61 @@ impl Line {
     fn take(&mut self, ssrc: u32, packet: &Packet<'_>) {
         let place = match self.sources.iter().position(|s| s.ssrc == ssrc) {
             Some(place) => place,
-            None => {
-                self.make_room();
-                self.sources.push(Source::new(ssrc, packet));
+            None if self.make_room(packet.arrival) => {
+                let allowance = Allowance::new(self.settings.packets_per_second_max);
+                self.sources.push(Source::new(ssrc, packet, allowance));
                 self.sources.len() - 1
             }
+            None => {
+                self.stats.stray += 1;
+                return;
+            }
         };
-        self.let_play(place, packet.arrival);
+        self.let_speak(place, packet.arrival);
         let Some(source) = self.sources.get_mut(place) else { return };
         source.take(packet, &self.settings, &mut self.stats, &mut self.heard);
     }
 
-    /// A source is heard if nobody else is, or whoever was has fallen silent or said goodbye. Not with its first packet
-    /// (RFC 3550 A.1, MIN_SEQUENTIAL): whoever makes sources up sends no second one.
-    fn let_play(&mut self, place: usize, now: f64) {
+    /// A source is heard if nobody else is, or whoever was has fallen silent or said goodbye; and beside others if it is
+    /// steady: some clients send all that is said as several sources, and sources overlap when a call is transferred. Not
+    /// with its first packet (RFC 3550 A.1, MIN_SEQUENTIAL): whoever makes sources up sends no second one.
+    fn let_speak(&mut self, place: usize, now: f64) {
         let Some(source) = self.sources.get_mut(place) else { return };
         source.is_gone = false;
-        let (ssrc, came, is_new) = (source.ssrc, source.began_at, source.order.came() == 0);
-        if self.playing == Some(ssrc) {
+        if source.voice.is_some() {
             return;
         }
-        let other = self.sources.iter_mut().find(|s| Some(s.ssrc) == self.playing);
-        if let Some(other) = other {
-            let is_silent = other.is_gone || now - other.heard_at.max(came) >= SILENT_S;
-            if is_new || !is_silent {
-                return;
-            }
-            other.give_way(&mut self.stats, &mut self.heard);
+        let (came, is_new, is_steady) = (source.began_at, source.order.came() == 0, source.is_steady());
+        let heard: Vec<&Source> = self.sources.iter().filter(|s| s.voice.is_some()).collect();
+        let all_silent = heard.iter().all(|s| s.is_silent(now, came));
+        if !heard.is_empty() && (is_new || !all_silent && !is_steady) {
+            return;
         }
-        self.playing = Some(ssrc);
+        let free = (0..=u8::MAX).find(|voice| heard.iter().all(|s| s.voice != Some(*voice)));
         if let Some(source) = self.sources.get_mut(place) {
-            source.play_on();
+            source.voice = free;
         }
     }
 
-    /// Forgets a source, if there are too many: of those that are not heard, one that sent a single packet before the others,
-    /// then the one that has been silent for longest.
-    fn make_room(&mut self) {
+    /// Forgets a source, if there are too many: one that sent a single packet before the others, one that is not heard before
+    /// those that are, and then the one that has been silent for longest. False if all of them sound.
+    fn make_room(&mut self, now: f64) -> bool {
         if self.sources.len() < self.settings.sources_max {
-            return;
+            return true;
         }
+        let worth = |s: &Source| (s.order.came() >= 2, s.voice.is_some());
         let least = self
             .sources
             .iter()
             .enumerate()
-            .filter(|(_, s)| Some(s.ssrc) != self.playing || self.sources.len() == 1)
-            .min_by(|(_, a), (_, b)| {
-                let (once, also_once) = (a.order.came() < 2, b.order.came() < 2);
-                also_once.cmp(&once).then(a.heard_at.total_cmp(&b.heard_at))
-            });
-        if let Some((place, _)) = least {
-            self.remove(place);
-        }
-    }
-
-    fn remove(&mut self, place: usize) {
+            .min_by(|(_, a), (_, b)| worth(a).cmp(&worth(b)).then(a.heard_at.total_cmp(&b.heard_at)));
+        let Some((place, _)) = least.filter(|(_, s)| s.voice.is_none() || s.is_silent(now, 0.0)) else {
+            return false;
+        };
         let mut source = self.sources.remove(place);
         source.finish(source.heard_at, &mut self.stats, &mut self.heard);
         self.reporter.forget(&source);
-        if self.playing == Some(source.ssrc) {
-            self.playing = None;
-        }
+        true
     }
 
     fn rtcp(&mut self, bytes: &[u8], from: SocketAddr, arrival: f64) {
@@ -273,31 +261,6 @@ impl Line {
                 }
             }
         }
-    }
-}
-
-/// So many packets a second, and those of a second at once.
-#[derive(Debug, Clone, Copy)]
-struct Allowance {
-    per_second: f64,
-    left: f64,
-    /// When that was reckoned.
-    at: f64,
-}
-
-impl Allowance {
-    fn new(per_second: u32) -> Self {
-        let per_second = f64::from(per_second);
-        Self { per_second, left: per_second * BURST_S, at: 0.0 }
-    }
-
-    /// Whether one more may come now.
-    fn takes(&mut self, now: f64) -> bool {
-        let since = (now - self.at).max(0.0);
-        let left = (self.left + since * self.per_second).min(self.per_second * BURST_S);
-        let may_come = left >= 1.0;
-        (self.left, self.at) = ((left - 1.0).max(0.0), now.max(self.at));
-        may_come
     }
 }
 

@@ -246,7 +246,7 @@ fn what_is_lost_or_not_sent_is_a_gap_of_its_true_length() {
     }
 }
 
-/// Packets of 20 ms from second `from` on, all heard; what came of it, as (start, samples).
+/// What was heard, as (start, samples).
 fn heard(line: &mut Line) -> Vec<(u64, usize)> {
     line.heard.pieces.drain(..).map(|p| (p.at, p.samples.len())).collect()
 }
@@ -300,20 +300,49 @@ fn order_copies_and_late_packets_do_not_matter() {
     assert_eq!((line.stats.duplicate, line.stats.reordered, line.stats.lost), (1, 3, 0));
 }
 
+/// Packet `n` of a second source, from the same address, as it comes on time.
+fn other(line: &mut Line, n: u32) {
+    let builder = RtpPacketBuilder::<&[u8], &[u8]>::new().ssrc(99).payload_type(0);
+    let builder = builder.sequence_number(n as u16).timestamp(n * 160 + 77).payload(&[CLICK; 160]);
+    line.datagram(&builder.write_vec().unwrap(), address(4_000), f64::from(n + 1) * 0.02);
+    line.tick(f64::from(n + 1) * 0.02);
+}
+
+/// What each voice said, as (start, samples).
+fn voices(line: &mut Line) -> BTreeMap<u8, Vec<(u64, usize)>> {
+    let mut voices = BTreeMap::<u8, Vec<(u64, usize)>>::new();
+    for piece in line.heard.pieces.drain(..) {
+        voices.entry(piece.voice).or_default().push((piece.at, piece.samples.len()));
+    }
+    voices
+}
+
 #[test]
-fn another_source_takes_over_when_the_first_is_silent_or_gone() {
+fn another_source_takes_over_when_the_first_is_silent() {
     let mut line = line();
     send(&mut line, 0, 50, 4_000);
-    let other = |n: u32| {
-        let builder = RtpPacketBuilder::<&[u8], &[u8]>::new().ssrc(99).payload_type(0);
-        builder.sequence_number(n as u16).timestamp(n * 160 + 77).payload(&[CLICK; 160]).write_vec().unwrap()
-    };
-    for n in 50..100 {
-        line.datagram(&other(n), address(4_000), f64::from(n + 1) * 0.02);
-        line.tick(f64::from(n + 1) * 0.02);
-    }
-    assert_eq!(heard(&mut line), [(0, 100 * 160)]);
+    (50..100).for_each(|n| other(&mut line, n));
+    let want = [(0, vec![(0, 50 * 160)]), (1, vec![(50 * 160, 50 * 160)])];
+    assert_eq!(voices(&mut line), want.into());
     assert_eq!((line.stats.stray, line.stats.lost), (0, 0));
+}
+
+#[test]
+fn sources_that_sound_at_once_are_all_heard_and_whole() {
+    let mut line = line();
+    send(&mut line, 0, 50, 4_000);
+    for n in 50..150 {
+        send(&mut line, n, 1, 4_000);
+        other(&mut line, n);
+        if n == 53 {
+            // Somebody says goodbye for it while it waits: what it said up to then is not heard, and it goes on.
+            line.control_datagram(&[0x81, 203, 0, 1, 0, 0, 0, 99], address(4_001), 1.08);
+        }
+    }
+    (150..200).for_each(|n| other(&mut line, n));
+    let want = [(0, vec![(0, 150 * 160)]), (1, vec![(54 * 160, 146 * 160)])];
+    assert_eq!(voices(&mut line), want.into());
+    assert_eq!((line.stats.stray, line.stats.lost, line.stats.bad), (4, 0, 0));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! what was negotiated. From then on what is heard goes to the call by itself, until the [`Stream`] is dropped.
 
 mod align;
+mod allowance;
 mod clock;
 mod counts;
 mod decode;

@@ -134,7 +134,8 @@ impl Receiver {
     fn hand_over(&mut self) {
         let leg = self.line.plan().leg;
         for piece in self.line.heard.pieces.drain(..) {
-            let taken = self.call.hear(Frame { leg, at: piece.at, samples: piece.samples });
+            let taken =
+                self.call.hear(Frame { leg, voice: piece.voice, at: piece.at, samples: piece.samples });
             self.line.stats.unheard += u64::from(!taken);
         }
         let keys: Vec<_> = self.line.heard.keys.drain(..).collect();

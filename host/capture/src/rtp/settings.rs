@@ -22,13 +22,14 @@ pub struct Media {
     pub streams_max: usize,
     /// m-lines of one offer.
     pub streams_per_call_max: usize,
-    /// Sources (SSRC) of one m-line that are remembered.
+    /// Sources (SSRC) of one m-line that are remembered, and so that can be heard at once: at most 16.
     pub sources_max: usize,
     /// Packets are fetched this often, in milliseconds. Their time of arrival is the kernel's, so it costs no accuracy.
     pub fetch_every_ms: u64,
     /// Bytes of one packet; longer ones are dropped.
     pub packet_bytes_max: usize,
-    /// Packets per second of one m-line; more are dropped. G.711 in packets of 20 ms has 50.
+    /// Packets per second of one source that is heard, and of all others of its m-line; more are dropped. G.711 in packets of
+    /// 20 ms has 50.
     pub packets_per_second_max: u32,
     /// Packets of a codec with memory (G.722, Opus) wait this long for an earlier one that is missing, in milliseconds.
     pub reorder_ms: u64,
@@ -95,7 +96,7 @@ impl Media {
             (!(10..=1_000).contains(&self.fetch_every_ms), "`fetch-every-ms` has to be 10 to 1000"),
             (!(256..=65_535).contains(&self.packet_bytes_max), "`packet-bytes-max` has to be 256 to 65535"),
             (self.packets_per_second_max < 50, "`packets-per-second-max` has to be 50 or more"),
-            (self.sources_max == 0, "`sources-max` has to be 1 or more"),
+            (!(1..=16).contains(&self.sources_max), "`sources-max` has to be 1 to 16"),
             (self.streams_per_call_max == 0, "`streams-per-call-max` has to be 1 or more"),
             (self.jump_ms < 20, "`jump-ms` has to be 20 or more"),
             (self.settle_ms > 2_000, "`settle-ms` has to be 2000 or less"),

@@ -8,6 +8,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
     Encoding, Format, Media, Stats,
+    allowance::Allowance,
     clock::WallClock,
     decode::{Decoder, has_memory, ticks},
     events::{EventPacket, Events, Pressed},
@@ -23,6 +24,10 @@ const SLACK: f64 = 0.75;
 const FRESH_AFTER_S: f64 = 0.2;
 /// Packets that wait for their turn or for the clock.
 const HELD_MAX: usize = 128;
+/// A source is silent after this long, in seconds.
+const SILENT_S: f64 = 0.1;
+/// A source that waits is steady when this many packets came within so many seconds: a packet lasts up to 120 ms.
+const STEADY: (usize, f64) = (8, 1.0);
 
 /// A packet of a format that was agreed on.
 #[derive(Debug, Clone, Copy)]
@@ -89,12 +94,14 @@ pub(super) struct Source {
     pub(super) heard_at: f64,
     /// When the first came.
     pub(super) began_at: f64,
+    /// What it may still send. Nobody else uses that up.
+    pub(super) allowance: Allowance,
+    /// Which voice of the m-line it is; none: it is not heard, and what comes waits.
+    pub(super) voice: Option<u8>,
     /// What other sources say of its place, in seconds; see [`super::align`].
     pub(super) correction: f64,
     /// It has said goodbye (RFC 3550 6.6), and nothing came since.
     pub(super) is_gone: bool,
-    /// False while another source has the m-line: what comes waits.
-    playing: bool,
     clock_hz: u32,
     /// The newest timestamp, wraps counted.
     ticks: i64,
@@ -111,16 +118,17 @@ pub(super) struct Source {
 
 impl Source {
     /// The source of a first packet, which [`Source::take`] has still to be given.
-    pub(super) fn new(ssrc: u32, first: &Packet<'_>) -> Self {
+    pub(super) fn new(ssrc: u32, first: &Packet<'_>, allowance: Allowance) -> Self {
         Self {
             ssrc,
             order: Order::default(),
             jitter: Jitter::default(),
             heard_at: first.arrival,
             began_at: first.arrival,
+            allowance,
+            voice: None,
             correction: 0.0,
             is_gone: false,
-            playing: false,
             clock_hz: first.format.clock_hz,
             ticks: i64::from(first.stamp),
             wall: None,
@@ -134,15 +142,17 @@ impl Source {
         }
     }
 
-    /// It has the m-line.
-    pub(super) fn play_on(&mut self) {
-        self.playing = true;
+    /// Whether it has said goodbye, or nothing, up to `now`: for a while from `since` on at least.
+    pub(super) fn is_silent(&self, now: f64, since: f64) -> bool {
+        self.is_gone || now - self.heard_at.max(since) >= SILENT_S
     }
 
-    /// Another source has the m-line.
-    pub(super) fn give_way(&mut self, stats: &mut Stats, heard: &mut Heard) {
-        self.settle_anew(self.heard_at, stats, heard);
-        self.playing = false;
+    /// Whether it sends as a phone does, while it waits to be heard.
+    pub(super) fn is_steady(&self) -> bool {
+        let Phase::Settling { held, .. } = &self.phase else { return false };
+        let (packets, within) = STEADY;
+        let begins = held.len().checked_sub(packets).and_then(|first| held.get(first));
+        begins.is_some_and(|first| self.heard_at - first.arrival <= within)
     }
 
     /// Takes a packet.
@@ -275,7 +285,7 @@ impl Source {
             _ => None,
         };
         let jumps = off.is_some_and(|ms| ms > settings.jump_ms as f64);
-        let known = off.is_some() && !jumps && self.playing;
+        let known = off.is_some() && !jumps && self.voice.is_some();
         match &mut self.phase {
             Phase::Running if jumps => {
                 self.jitter.skip();
@@ -295,10 +305,13 @@ impl Source {
                 all.into_iter().for_each(|held| self.go(held, stats, heard));
                 self.go(held, stats, heard);
             }
-            Phase::Settling { held: all, .. } => {
+            Phase::Settling { since, held: all } => {
                 if all.len() >= HELD_MAX {
                     all.remove(0);
                     stats.stray += 1;
+                }
+                if all.is_empty() {
+                    *since = held.arrival;
                 }
                 all.push(held.owned());
             }
@@ -314,7 +327,7 @@ impl Source {
 
     fn settle_if_due(&mut self, now: f64, settings: &Media, stats: &mut Stats, heard: &mut Heard) {
         if let Phase::Settling { since, held } = &self.phase
-            && self.playing
+            && self.voice.is_some()
             && !held.is_empty()
             && (now - since) * 1_000.0 >= settings.settle_ms as f64
         {
@@ -324,15 +337,18 @@ impl Source {
 
     /// Ties the clock to the call's by the packet that came with the least delay, and lets all that waits go.
     fn settle(&mut self, stats: &mut Stats, heard: &mut Heard) {
-        if let Phase::Settling { held, .. } = std::mem::replace(&mut self.phase, Phase::Running) {
-            if self.playing {
+        match &mut self.phase {
+            Phase::Settling { held, .. } if self.voice.is_none() => {
+                stats.stray += held.drain(..).len() as u64
+            }
+            Phase::Settling { held, .. } => {
+                let mut held = std::mem::take(held);
+                self.phase = Phase::Running;
                 self.anchor(&held);
-                let mut held = held;
                 held.sort_by_key(|h| h.number);
                 held.into_iter().for_each(|held| self.go(held, stats, heard));
-            } else {
-                stats.stray += held.len() as u64;
             }
+            Phase::Running => {}
         }
         while let Some(number) = self.waiting.keys().next().copied() {
             self.turn = Some(number);
@@ -440,12 +456,12 @@ impl Source {
 
     /// Puts samples where they belong, or where what came before ends.
     fn put(&mut self, held: &Held<'_>, place: f64, samples: &mut Vec<i16>, heard: &mut Heard) {
-        let Some(last) = samples.last().copied() else { return };
+        let (Some(voice), Some(last)) = (self.voice, samples.last().copied()) else { return };
         let ends = held.ticks + i64::from(held.lasts);
         let Some(run) = self.run else {
             let at = place.round() as i64;
             self.run = Some(Run { ticks: ends, at: at + samples.len() as i64, last });
-            heard.sound(at, samples);
+            heard.sound(voice, at, samples);
             return;
         };
         let since = self.media(held.ticks - run.ticks);
@@ -467,7 +483,7 @@ impl Source {
         if since >= 0.0 {
             self.run = Some(Run { ticks: ends, at: at + samples.len() as i64, last });
         }
-        heard.sound(at, samples);
+        heard.sound(voice, at, samples);
     }
 }
 

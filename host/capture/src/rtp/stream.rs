@@ -29,7 +29,7 @@ pub(crate) struct Stats {
     pub(crate) inactive: u64,
     /// That are no RTP, of no format that was agreed on, forged, too long or too many.
     pub(crate) bad: u64,
-    /// That came from elsewhere, or from a second source at a time.
+    /// That came from elsewhere, or from a source that was never heard.
     pub(crate) stray: u64,
     /// Frames that the recorder had no room for.
     pub(crate) unheard: u64,
