@@ -1,9 +1,17 @@
 //! Sessions that are not taken, and what their clients are told.
 
+use std::time::Duration;
+
 use caveat_tests::{
     sip::{MIXED, PLAIN, Raw, SDP, Session, tag_of, with_metadata},
     siprec::metadata,
     watch::until,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    time::timeout,
 };
 
 use crate::recorder::{ALL_PARTY, Keys, ONE_PARTY, Recorder};
@@ -57,4 +65,37 @@ async fn a_full_host_says_when_to_come_back() {
         next.await.unwrap().ends().await.unwrap();
         assert_eq!(recorder.host.stop().unwrap(), 0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_tcp_what_nobody_knows_is_answered_and_the_connection_goes_on() {
+    let mut recorder = Recorder::start("", "", "");
+    let mut raw = Raw::new(recorder.udp).await.unwrap();
+    let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", recorder.tcp)).await.unwrap());
+    let mut request = |method: &str, body: &str| {
+        let call = raw.call();
+        let request = raw.request(method, "srs", &call, "", "", body);
+        request.replace("SIP/2.0/UDP", "SIP/2.0/TCP")
+    };
+    // Two at once, the first with a body that is none of the host's business; and one that comes in pieces.
+    let together = request("FETCH", "PRACK\r\n\r\n") + "\r\n" + &request("PRACK", "");
+    for (sent, statuses) in [
+        (together, vec![501, 481]),
+        (request("FETCH", "more"), vec![501]),
+        (request("OPTIONS", ""), vec![200]),
+    ] {
+        for piece in sent.as_bytes().chunks(100) {
+            stream.write_all(piece).await.unwrap();
+            stream.flush().await.unwrap();
+        }
+        for status in statuses {
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                let read = timeout(Duration::from_secs(10), stream.read_line(&mut head)).await.unwrap();
+                assert!(read.unwrap() > 0, "closed after: {head}");
+            }
+            assert!(head.starts_with(&format!("SIP/2.0 {status} ")), "not {status}: {head}");
+        }
+    }
+    assert_eq!(recorder.host.stop().unwrap(), 0);
 }

@@ -16,13 +16,12 @@ use rsipstack::{
     transaction::{Endpoint, TransactionReceiver},
     transport::{
         SipAddr, SipConnection, TransportLayer,
-        tcp::TcpConnection,
-        tls::TlsConnection,
         udp::{UdpConnection, UdpInner},
     },
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UdpSocket},
     sync::Semaphore,
     time::timeout,
@@ -37,7 +36,7 @@ use tokio_rustls::{
     },
 };
 
-use super::{Siprec, SiprecLimits, unknown::Answering};
+use super::{Siprec, SiprecLimits, carried::Carried, unknown::Answering};
 use crate::error::CaptureError;
 
 /// What the kernel is asked to hold of a burst of calls; it gives what `net.core.rmem_max` allows.
@@ -218,21 +217,20 @@ impl Door {
             tracing::warn!(%client, "a connection was closed: `connections_max` of [limits.siprec] are open");
             return;
         };
-        let over = self.stop.child_token();
-        let connection = match tls {
-            None => plain(stream, over.clone()),
-            Some(acceptor) => self.secured(stream, client, &acceptor, over.clone()).await,
+        let done = match tls {
+            None => self.plain(stream, client).await,
+            Some(acceptor) => self.secured(stream, client, &acceptor).await,
         };
-        match connection {
-            Ok(connection) => self.endpoint.inner.transport_layer.add_connection(connection),
-            Err(error) => {
-                tracing::info!(%client, %error, "a connection was closed before it said anything");
-                return;
-            }
+        if let Err(error) = done {
+            tracing::info!(%client, %error, "a connection was closed before it said anything");
         }
-        over.cancelled().await;
         self.certificates.forget(client);
         drop(seat);
+    }
+
+    async fn plain(&self, stream: TcpStream, client: SocketAddr) -> Result<(), CaptureError> {
+        let local = stream.local_addr().map_err(rsipstack::Error::from)?;
+        self.carry(stream, local, client, Transport::Tcp).await
     }
 
     async fn secured(
@@ -240,10 +238,7 @@ impl Door {
         stream: TcpStream,
         client: SocketAddr,
         acceptor: &TlsAcceptor,
-        over: CancellationToken,
-    ) -> Result<SipConnection, CaptureError> {
-        let address = |at| SipAddr { r#type: Some(Transport::Tls), addr: SocketAddr::into(at) };
-        let local = stream.local_addr().map_err(rsipstack::Error::from)?;
+    ) -> Result<(), CaptureError> {
         let ms = u64::try_from(self.handshake.as_millis()).unwrap_or(u64::MAX);
         let stream = timeout(self.handshake, acceptor.accept(stream))
             .await
@@ -251,16 +246,25 @@ impl Door {
             .map_err(rsipstack::Error::from)?;
         let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         self.certificates.put(client, shown.map(names).unwrap_or_default());
-        Ok(TlsConnection::from_server_stream(stream, address(local), address(client), Some(over))
-            .await?
-            .into())
+        let local = stream.get_ref().0.local_addr().map_err(rsipstack::Error::from)?;
+        self.carry(stream, local, client, Transport::Tls).await
     }
-}
 
-fn plain(stream: TcpStream, over: CancellationToken) -> Result<SipConnection, CaptureError> {
-    let local = stream.local_addr().map_err(rsipstack::Error::from)?;
-    let local = SipAddr { r#type: Some(Transport::Tcp), addr: local.into() };
-    Ok(TcpConnection::from_stream(stream, local, Some(over))?.into())
+    /// Gives a connection to the endpoint, and carries what is said on it until it is over.
+    async fn carry(
+        &self,
+        stream: impl AsyncRead + AsyncWrite,
+        local: SocketAddr,
+        client: SocketAddr,
+        by: Transport,
+    ) -> Result<(), CaptureError> {
+        let address = |at| SipAddr { r#type: Some(by), addr: SocketAddr::into(at) };
+        let carried = Carried::new(address(local), address(client), client, self.stop.child_token())
+            .map_err(rsipstack::Error::from)?;
+        self.endpoint.inner.transport_layer.add_connection(carried.connection.clone().into());
+        carried.carry(stream).await;
+        Ok(())
+    }
 }
 
 /// Names of hosts and URIs that a certificate is for (RFC 5922 section 7.1).

@@ -22,6 +22,7 @@
 //! answers before it has ruled, never ends a phone call: only the session that records it.
 
 pub(crate) mod body;
+mod carried;
 mod desk;
 mod dialog;
 mod limits;

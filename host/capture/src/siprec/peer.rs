@@ -182,10 +182,10 @@ fn target(request: &Request) -> Option<Uri> {
 }
 
 fn contact(connection: &SipConnection, advertise_host: Option<&str>) -> String {
-    let local = &connection.get_addr().addr;
+    let SipAddr { r#type, addr: local } = connection.get_addr();
     let host = advertise_host.map_or_else(|| local.host.to_string(), str::to_owned);
     let port = local.port.map(|port| format!(":{port}")).unwrap_or_default();
-    let transport = connection.transport().to_string().to_lowercase();
+    let transport = r#type.unwrap_or(connection.transport()).to_string().to_lowercase();
     format!("<sip:srs@{host}{port};transport={transport}>;+sip.srs")
 }
 

@@ -1,6 +1,6 @@
 //! Requests of a method that the SIP stack has no name for. It would drop them unanswered, and they would come again and
-//! again: by UDP they are answered here with 501, without a transaction (RFC 3261 sections 8.2.7 and 21.5.2). By TCP and
-//! TLS the stack closes the connection.
+//! again by UDP, and close a connection over them: they are answered here with 501, without a transaction (RFC 3261
+//! sections 8.2.7 and 21.5.2). For TCP and TLS see [`super::carried`].
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
