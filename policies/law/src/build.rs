@@ -1,0 +1,232 @@
+//! For a pack's `build.rs`: the rules of `pack.toml` and the tables of `data/` as statics in `$OUT_DIR/law.rs`.
+//!
+//! A row has a `name`, its `citation`, the `source` (V: checked in published text, V2: a secondary source, K: knowledge) and
+//! the `confidence` (high, medium, low). `[[period]]` has `years`, `months`, `days`, a `why`, and, until counsel confirms it,
+//! `strict-years` or `strict-months`, which a row of low confidence needs. `[[number]]` has a `value`; its unit is in its
+//! name. `[[words]]` has a `list`.
+
+use std::{collections::BTreeSet, env, fmt::Write as _, fs, path::Path};
+
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tables {
+    #[serde(default)]
+    period: Vec<Period>,
+    #[serde(default)]
+    number: Vec<Number>,
+    #[serde(default)]
+    words: Vec<Words>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Period {
+    name: String,
+    #[serde(default)]
+    years: u16,
+    #[serde(default)]
+    months: u16,
+    #[serde(default)]
+    days: u32,
+    strict_years: Option<u16>,
+    strict_months: Option<u16>,
+    citation: String,
+    source: String,
+    confidence: String,
+    why: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Number {
+    name: String,
+    value: u32,
+    citation: String,
+    source: String,
+    confidence: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Words {
+    name: String,
+    list: Vec<String>,
+    citation: String,
+    source: String,
+    confidence: String,
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    rule: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+struct Rule {
+    id: String,
+    citation: String,
+}
+
+/// Writes `$OUT_DIR/law.rs`: a `Rule` for each rule (`securities.order-calls` is `ORDER_CALLS`), and what these files of `data/`
+/// hold. Ends the build with the row's name where something is wrong.
+pub fn law(files: &[&str]) {
+    println!("cargo::rerun-if-changed=data");
+    println!("cargo::rerun-if-changed=pack.toml");
+    println!("cargo::rerun-if-changed=build.rs");
+    let read =
+        |path: &Path| fs::read_to_string(path).unwrap_or_else(|e| fail(&format!("{}: {e}", path.display())));
+    let mut out = rules(&read(Path::new("pack.toml"))).unwrap_or_else(|e| fail(&e));
+    let mut periods = Vec::new();
+    for name in files {
+        let text = read(&Path::new("data").join(name));
+        let more = tables(&text, &mut periods).unwrap_or_else(|e| fail(&format!("data/{name}: {e}")));
+        out.push_str(&more);
+    }
+    if !periods.is_empty() {
+        let all: String = periods.iter().map(|name| format!("&{}, ", constant(name))).collect();
+        let _ = writeln!(
+            out,
+            "#[allow(dead_code, reason = \"where counsel has nothing to confirm\")]\n\
+             pub(crate) static PERIODS: &[&pack_law::Period] = &[{all}];"
+        );
+    }
+    let dir = env::var("OUT_DIR").unwrap_or_else(|_| fail("cargo sets OUT_DIR"));
+    fs::write(Path::new(&dir).join("law.rs"), out).unwrap_or_else(|e| fail(&e.to_string()));
+}
+
+fn fail(what: &str) -> ! {
+    println!("cargo::error={what}");
+    std::process::exit(1)
+}
+
+fn rules(manifest: &str) -> Result<String, String> {
+    let Manifest { rule } = toml::from_str(manifest).map_err(|e| format!("pack.toml: {e}"))?;
+    let mut out = String::new();
+    for Rule { id, citation } in rule {
+        let name = constant(id.split_once('.').map_or(id.as_str(), |(_, name)| name));
+        let _ = writeln!(
+            out,
+            "pub(crate) const {name}: caveat_sdk::Rule = caveat_sdk::Rule {{ id: {id:?}, citation: {citation:?} }};"
+        );
+    }
+    Ok(out)
+}
+
+fn tables(text: &str, periods: &mut Vec<String>) -> Result<String, String> {
+    let Tables { period, number, words } = toml::from_str(text).map_err(|e| e.to_string())?;
+    let mut out = String::new();
+    for row in period {
+        out.push_str(&row.written()?);
+        periods.push(row.name);
+    }
+    for Number { name, value, citation, source, confidence } in number {
+        sure(&name, &citation, &source, &confidence)?;
+        let constant = constant(&name);
+        let _ = writeln!(
+            out,
+            "pub(crate) static {constant}: pack_law::Number = pack_law::Number {{ value: {value}, citation: {citation:?} }};"
+        );
+    }
+    for Words { name, list, citation, source, confidence } in words {
+        sure(&name, &citation, &source, &confidence)?;
+        let sorted: Vec<String> = list.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let _ = writeln!(out, "/// Sorted.\npub(crate) static {}: &[&str] = &{sorted:?};", constant(&name));
+    }
+    Ok(out)
+}
+
+impl Period {
+    fn written(&self) -> Result<String, String> {
+        let Self {
+            name,
+            years,
+            months,
+            days,
+            strict_years,
+            strict_months,
+            citation,
+            source,
+            confidence,
+            why,
+        } = self;
+        let sure = sure(name, citation, source, confidence)?;
+        if (*years, *months, *days) == (0, 0, 0) {
+            return Err(format!("{name}: a period of nothing"));
+        }
+        let strict = strict_years.or(*strict_months).is_some();
+        if confidence == "low" && !strict {
+            return Err(format!(
+                "{name}: of low confidence, and no strict length holds until counsel confirms it"
+            ));
+        }
+        let length = |years: u16, months: u16, days: u32| {
+            format!("pack_law::Length {{ years: {years}, months: {months}, days: {days} }}")
+        };
+        let strict = match strict {
+            true => format!("Some({})", length(strict_years.unwrap_or(0), strict_months.unwrap_or(0), 0)),
+            false => "None".to_owned(),
+        };
+        let (constant, length) = (constant(name), length(*years, *months, *days));
+        Ok(format!(
+            "pub(crate) static {constant}: pack_law::Period = pack_law::Period {{ name: {name:?}, length: {length}, \
+             strict: {strict}, citation: {citation:?}, sure: pack_law::Sure::{sure}, why: {why:?} }};\n"
+        ))
+    }
+}
+
+/// The name of how sure a row is, where its origin is in order.
+fn sure(name: &str, citation: &str, source: &str, confidence: &str) -> Result<&'static str, String> {
+    if citation.trim().is_empty() {
+        return Err(format!("{name}: cites nothing"));
+    }
+    if !["V", "V2", "K"].contains(&source) {
+        return Err(format!("{name}: source `{source}` is neither V, V2 nor K"));
+    }
+    match confidence {
+        "high" => Ok("High"),
+        "medium" => Ok("Medium"),
+        "low" => Ok("Low"),
+        other => Err(format!("{name}: confidence `{other}` is neither high, medium nor low")),
+    }
+}
+
+fn constant(name: &str) -> String {
+    name.replace(['-', '.'], "_").to_ascii_uppercase()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    const ROW: &str = "citation = \"1 CFR 1\"\nsource = \"K\"\nwhy = \"So.\"\n";
+
+    fn wrong(rows: &str) -> String {
+        tables(&format!("{rows}{ROW}"), &mut vec![]).unwrap_err()
+    }
+
+    #[test]
+    fn rows_become_statics() {
+        let mut periods = vec![];
+        let text = format!("[[period]]\nname = \"keep-it\"\nyears = 3\nconfidence = \"high\"\n{ROW}");
+        let out = tables(&text, &mut periods).unwrap();
+        assert!(out.starts_with("pub(crate) static KEEP_IT: pack_law::Period"), "{out}");
+        assert_eq!(periods, ["keep-it"]);
+        let words = "[[words]]\nname = \"places\"\nlist = [\"b\", \"a\"]\ncitation = \"x\"\nsource = \"K\"\nconfidence = \"low\"";
+        let out = tables(words, &mut periods).unwrap();
+        assert_eq!(out, "/// Sorted.\npub(crate) static PLACES: &[&str] = &[\"a\", \"b\"];\n");
+        let out = rules("[[rule]]\nid = \"sec.order-calls\"\ncitation = \"1\"").unwrap();
+        assert!(out.starts_with("pub(crate) const ORDER_CALLS: caveat_sdk::Rule"), "{out}");
+    }
+
+    #[test]
+    fn a_bad_row_is_named() {
+        let row = |rest: &str| format!("[[period]]\nname = \"it\"\n{rest}\n");
+        assert!(wrong(&row("confidence = \"high\"")).contains("period of nothing"));
+        assert!(wrong(&row("years = 1\nconfidence = \"low\"")).contains("no strict length"));
+        assert!(wrong(&row("years = 1\nconfidence = \"sure\"")).contains("neither high"));
+        assert!(wrong(&row("year = 1\nconfidence = \"high\"")).contains("unknown field"));
+    }
+}
