@@ -1,0 +1,63 @@
+//! Which periods apply to a recording, by what it holds.
+
+use caveat_sdk::{Facts, Rule, facts::Moment};
+use pack_law::{Period, is_listed, keeping::Kept, known};
+
+use crate::{Settings, law};
+
+/// The period that applies, over or not; or what has to be found out first.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) kept: Vec<Kept>,
+    /// The rule that has to know more, and the action that finds it out.
+    pub(crate) missing: Option<(&'static Rule, &'static str)>,
+}
+
+pub(crate) fn of(settings: &Settings, facts: &Facts) -> Found {
+    let said = known::word(facts, &["retention.class"]);
+    let class = said.clone().unwrap_or_else(|| settings.usual_class.clone());
+    let is = |list: &[&str]| is_listed(list, &class);
+    if is(law::OTHER_CLASSES) {
+        return Found::default();
+    }
+    if is(law::CREDIT_CLASSES) {
+        return keep(&law::EVIDENCE, &law::RETAIN_2_YEARS_CREDIT, facts.began);
+    }
+    if is(law::TRANSFER_CLASSES) {
+        return keep(&law::EVIDENCE, &law::RETAIN_2_YEARS_TRANSFERS, facts.began);
+    }
+    if is(law::DISPUTE_CLASSES) {
+        return keep(&law::CREDIT_DISPUTE, &law::RETAIN_DISPUTE_5_YEARS, facts.began);
+    }
+    if is(law::DEBIT_CLASSES) {
+        let settled = known::moment(facts, &["retention.settled"], &["retention.settled-days"]);
+        return keep(&law::EVIDENCE, &law::RETAIN_2_YEARS_TELEPHONE_DEBIT, settled.unwrap_or(facts.began));
+    }
+    if is(law::SERVICING_CLASSES) {
+        let ended = known::moment(facts, &["retention.loan-ended"], &["retention.loan-ended-days"]);
+        return match ended {
+            Some(ended) => keep(&law::EVIDENCE, &law::RETAIN_1_YEAR_SERVICING, ended),
+            None => Found { kept: vec![], missing: Some((&law::EVIDENCE, "find-loan-end")) },
+        };
+    }
+    application(said.is_some_and(|said| is_listed(law::APPLICATION_CLASSES, &said)), facts)
+}
+
+/// Also what has no known class. What is said to be an application is open until notice of an action is known.
+fn application(said_so: bool, facts: &Facts) -> Found {
+    let business = known::is(facts, &["retention.business-credit"]);
+    let period =
+        if business { &law::RETAIN_12_MONTHS_BUSINESS_CREDIT } else { &law::RETAIN_25_MONTHS_FROM_ACTION };
+    let notice = known::moment(facts, &["retention.notice-of-action"], &["retention.notice-of-action-days"]);
+    match notice {
+        Some(notice) => keep(&law::APPLICATIONS, period, notice),
+        None if said_so => {
+            Found { kept: vec![], missing: Some((&law::APPLICATIONS, "find-notice-of-action")) }
+        }
+        None => keep(&law::APPLICATIONS, period, facts.began),
+    }
+}
+
+fn keep(rule: &'static Rule, period: &'static Period, from: Moment) -> Found {
+    Found { kept: vec![Kept { rule, period, from }], missing: None }
+}

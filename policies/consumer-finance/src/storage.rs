@@ -1,0 +1,114 @@
+//! How customer information lies, how long, when it has to go, and what a breach asks for.
+
+use caveat_sdk::{
+    Facts,
+    facts::{Cipher, KeyState, Moment, Placement},
+    storage::{Duty, Event, Outcome, Ruling},
+};
+use pack_law::{keeping, known};
+
+use crate::{Settings, law, periods};
+
+pub(crate) fn rule(settings: &Settings, event: &Event, facts: &Facts) -> Ruling {
+    let mut ruling = Ruling::allow();
+    match event {
+        Event::Seal(place) | Event::Place(place) | Event::Move(place) => {
+            encryption(settings, place, facts, &mut ruling);
+            if matches!(event, Event::Seal(_)) && ruling.outcome == Outcome::Allow {
+                keep_and_let_go(settings, facts, &mut ruling);
+            }
+        }
+        Event::Review(element) if keeping::is_the_recording(*element) => {
+            keep_and_let_go(settings, facts, &mut ruling);
+        }
+        Event::Dispose(disposal) if keeping::concerns(disposal, facts) => {
+            dispose(settings, facts, &mut ruling);
+        }
+        Event::BreachFound if settings.financial_institution => breach(settings, facts, &mut ruling),
+        _ => {}
+    }
+    ruling
+}
+
+fn encryption(settings: &Settings, place: &Placement, facts: &Facts, ruling: &mut Ruling) {
+    let approved =
+        !settings.compensating_control.is_empty() || known::is(facts, &["storage.compensating-control"]);
+    let bare = matches!(place.cipher, Cipher::None | Cipher::Weak) || place.key == KeyState::Compromised;
+    if settings.financial_institution && bare && !approved {
+        ruling.refuse(&law::ENCRYPTION, "Customer information would lie there unencrypted.");
+        ruling.remedy(&law::ENCRYPTION, "encrypt");
+    }
+}
+
+/// Until when it is kept, and by when it is gone.
+fn keep_and_let_go(settings: &Settings, facts: &Facts, ruling: &mut Ruling) {
+    let found = periods::of(settings, facts);
+    keeping::announce(&found.kept, &settings.counsel_confirmed, facts, ruling);
+    let needed = found.missing.is_some() || under_investigation(facts) || is_needed(settings, facts);
+    if !settings.financial_institution || needed {
+        return;
+    }
+    let by = gone_by(settings, facts);
+    let kept_longer = found.kept.iter().any(|k| k.period.after(k.from, &settings.counsel_confirmed) > by);
+    if kept_longer {
+        return;
+    }
+    ruling.because_of(
+        &law::DISPOSE_UNUSED,
+        law::DESTROY_2_YEARS_AFTER_LAST_USE.citation,
+        law::DESTROY_2_YEARS_AFTER_LAST_USE.why,
+    );
+    if facts.now < by {
+        ruling.oblige(&law::DISPOSE_UNUSED, Duty::DestroyBy(by));
+    } else {
+        ruling.refuse(&law::DISPOSE_UNUSED, "It was last used for the customer more than two years ago.");
+        ruling.oblige(&law::DISPOSE_UNUSED, Duty::SecureDestroy);
+        ruling.remedy(&law::DISPOSE_UNUSED, "document-business-need");
+    }
+}
+
+fn gone_by(settings: &Settings, facts: &Facts) -> Moment {
+    let used = known::moment(facts, &["retention.last-use"], &["retention.last-use-days"]);
+    let from = used.unwrap_or(facts.began).max(facts.began);
+    law::DESTROY_2_YEARS_AFTER_LAST_USE.after(from, &settings.counsel_confirmed)
+}
+
+/// By business, by law, by a hold.
+fn is_needed(settings: &Settings, facts: &Facts) -> bool {
+    let said =
+        ["retention.business-need", "retention.legal-duty"].iter().any(|name| known::is(facts, &[name]));
+    said || !settings.business_need.is_empty() || !facts.holds.is_empty()
+}
+
+fn under_investigation(facts: &Facts) -> bool {
+    known::is(facts, &["retention.investigation"])
+}
+
+fn dispose(settings: &Settings, facts: &Facts, ruling: &mut Ruling) {
+    let found = periods::of(settings, facts);
+    keeping::hold_back(&found.kept, &settings.counsel_confirmed, facts, ruling);
+    if let Some((rule, action)) = found.missing {
+        ruling.ask(rule, "Its period runs from a day that nobody has given.").remedy(rule, action);
+    }
+    if under_investigation(facts) {
+        ruling.refuse(
+            &law::INVESTIGATION,
+            "It is kept until the investigation or suit is finally disposed of.",
+        );
+        ruling.remedy(&law::INVESTIGATION, "wait-for-disposition");
+    }
+    keeping::destroy(&law::DISPOSAL, ruling);
+}
+
+fn breach(settings: &Settings, facts: &Facts, ruling: &mut Ruling) {
+    let secured = known::is(facts, &["breach.encrypted"]) && !known::is(facts, &["breach.keys-taken"]);
+    let few =
+        known::count(facts, &["breach.persons"]).is_some_and(|n| n < u64::from(law::CONSUMERS_MIN.value));
+    if secured || few {
+        return;
+    }
+    let discovered = known::moment(facts, &["breach.discovered"], &["breach.discovered-days-ago"]);
+    let due = law::NOTIFY_FTC_30_DAYS.after(discovered.unwrap_or(facts.now), &settings.counsel_confirmed);
+    ruling.because(&law::FTC_NOTICE, law::NOTIFY_FTC_30_DAYS.why);
+    ruling.see_to(&law::FTC_NOTICE, law::NOTIFY_FTC_30_DAYS.name, Some(due));
+}
