@@ -20,6 +20,7 @@ fn main() {
     identifiers(read("identifiers.toml"), &mut out);
     minimum_necessary(read("minimum-necessary.toml"), &mut out);
     words(read("words.toml"), &mut out);
+    state_breach(read("state-breach.toml"), &mut out);
     let dir = env::var("OUT_DIR").unwrap_or_else(|_| fail("cargo sets OUT_DIR"));
     fs::write(Path::new(&dir).join("tables.rs"), out).unwrap_or_else(|e| fail(&e.to_string()));
 }
@@ -260,6 +261,37 @@ fn minimum_necessary(data: BTreeMap<String, Hidden>, out: &mut String) {
 fn label_kinds(words: &[String]) -> String {
     let kinds: Vec<String> = words.iter().map(|w| format!("LabelKind::{}", pascal(w))).collect();
     format!("&[{}]", kinds.join(", "))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StateBreach {
+    state: Vec<BreachClock>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BreachClock {
+    code: String,
+    days: u16,
+    citation: String,
+    note: String,
+    source: String,
+    confidence: String,
+}
+
+fn state_breach(data: StateBreach, out: &mut String) {
+    line(out, "pub(crate) static BREACH_CLOCKS: &[BreachClock] = &[");
+    for BreachClock { code, days, citation, note, source, confidence } in data.state {
+        check_origin(&code, &source, &confidence);
+        line(
+            out,
+            &format!(
+                "BreachClock {{ code: {code:?}, days: {days}, citation: {citation:?}, note: {note:?} }},"
+            ),
+        );
+    }
+    line(out, "];");
 }
 
 #[derive(Deserialize)]

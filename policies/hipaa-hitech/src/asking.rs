@@ -34,6 +34,10 @@ pub(crate) enum Job {
     /// With a subpoena or a suit.
     Litigant,
     LawEnforcement,
+    /// Has lawful custody of the patient.
+    Custody,
+    /// Federal officials for intelligence or protection.
+    NationalSecurity,
     /// Nobody HIPAA knows.
     Outsider,
 }

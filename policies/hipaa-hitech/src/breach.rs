@@ -1,5 +1,5 @@
 //! Data may have reached somebody it should not have: whom to tell, and by when (164.400-414). State breach laws, often
-//! shorter, are other packs' concern.
+//! shorter, are in a short table from knowledge.
 
 use caveat_sdk::{
     Facts, dates,
@@ -12,8 +12,8 @@ use crate::{
     rules::*,
     settings::{Entity, Settings},
     tables::{
-        ASSOCIATE_DAYS, HHS_ANNUAL_DAYS, HHS_FROM_PERSONS, INDIVIDUALS_DAYS, MEDIA_OVER_RESIDENTS,
-        ORAL_DELAY_DAYS,
+        ASSOCIATE_DAYS, BREACH_CLOCKS, BREACH_FACTORS, HHS_ANNUAL_DAYS, HHS_FROM_PERSONS, INDIVIDUALS_DAYS,
+        MEDIA_OVER_RESIDENTS, ORAL_DELAY_DAYS, SUBSTITUTE_FROM_PERSONS,
     },
 };
 
@@ -93,7 +93,9 @@ fn low_probability(facts: &Facts) -> bool {
         || found.is_some_and(|a| {
             ["low", "low-probability", "low-probability-of-compromise"].contains(&a.as_str())
         });
-    low && !known::ASSESSMENT_KEPT.is_not(facts)
+    // Presumed a breach unless all four factors are looked at; nobody said how many: the finding is taken at its word.
+    let thorough = known::FACTORS.few(facts).is_none_or(|n| n >= BREACH_FACTORS);
+    low && thorough && !known::ASSESSMENT_KEPT.is_not(facts)
 }
 
 /// Known or should have been known, to the client or its agent; unless told otherwise, now.
@@ -130,6 +132,9 @@ fn notify(facts: &Facts, ruling: &mut Ruling) {
     );
     ruling.see_to(&BREACH_INDIVIDUALS, "notify-individuals-60-days", Some(by));
 
+    substitute(facts, by, ruling);
+    by_state_law(facts, found, ruling);
+
     // Unknown counts take the strict side.
     let persons = known::PERSONS.whole(facts);
     if persons.is_none_or(|n| n >= HHS_FROM_PERSONS.into()) {
@@ -154,6 +159,46 @@ fn notify(facts: &Facts, ruling: &mut Ruling) {
         ruling.see_to(&BREACH_MEDIA, "notify-media-60-days", Some(by));
     }
     delayed(facts, ruling);
+}
+
+/// For those who cannot be reached at their address.
+fn substitute(facts: &Facts, by: Moment, ruling: &mut Ruling) {
+    match known::UNREACHABLE.few(facts) {
+        None | Some(0) => {}
+        Some(n) if n < SUBSTITUTE_FROM_PERSONS => {
+            ruling.because(
+                &BREACH_SUBSTITUTE,
+                "Some persons cannot be reached by mail: another form of notice.",
+            );
+            ruling.see_to(&BREACH_SUBSTITUTE, "substitute-notice", Some(by));
+        }
+        Some(_) => {
+            ruling.because(
+                &BREACH_SUBSTITUTE,
+                "Ten persons or more cannot be reached by mail: on the web site for 90 days, or in major media.",
+            );
+            ruling.see_to(&BREACH_SUBSTITUTE, "substitute-notice-90-days", Some(by));
+        }
+    }
+}
+
+/// The states' own clocks. Whether law enforcement can stop them is theirs to say, so nothing is put off here.
+fn by_state_law(facts: &Facts, found: Moment, ruling: &mut Ruling) {
+    let Some(states) = known::BREACH_STATES.text(facts) else { return };
+    let named = |code: &str| states.split(|c: char| !c.is_alphabetic()).any(|s| s.eq_ignore_ascii_case(code));
+    let mut earliest = None;
+    for clock in BREACH_CLOCKS.iter().filter(|clock| named(clock.code)) {
+        let why = format!(
+            "{} has a breach law with a clock of its own: {} Counsel should confirm.",
+            clock.code, clock.note
+        );
+        ruling.because_of(&BREACH_STATE, clock.citation, &why);
+        let by = dates::plus_days(found, clock.days.into());
+        earliest = Some(earliest.map_or(by, |at: Moment| at.min(by)));
+    }
+    if earliest.is_some() {
+        ruling.see_to(&BREACH_STATE, "notify-by-state-law", earliest);
+    }
 }
 
 fn delayed(facts: &Facts, ruling: &mut Ruling) {
@@ -201,8 +246,8 @@ mod tests {
     #[test]
     fn the_thresholds() {
         check(&[("persons", Whole(499))], &FEW);
-        check(&[("persons", Whole(500)), ("state", Text("TX".into()))], &MANY);
-        check(&[("persons", Whole(501)), ("state", Text("TX".into()))], &CROWD);
+        check(&[("persons", Whole(500)), ("state", Text("OH".into()))], &MANY);
+        check(&[("persons", Whole(501)), ("state", Text("OH".into()))], &CROWD);
         check(&[("persons", Whole(900)), ("state-residents", Whole(500))], &MANY);
         check(&[("persons", Whole(900)), ("state-residents", Whole(501))], &CROWD);
         check(&[], &CROWD);
@@ -244,6 +289,35 @@ mod tests {
             &[("persons", Whole(40)), ("exception", Text("inadvertent".into()))],
             &["keep-risk-assessment"],
         );
+    }
+
+    #[test]
+    fn states_have_clocks_of_their_own() {
+        let ruling = found(&[("persons", Whole(3)), ("state", Text("TX, co".into()))]);
+        let by_state = |o: &&caveat_sdk::storage::Obligation| o.rule == BREACH_STATE.id;
+        let Duty::SeeTo(task) = &ruling.obligations.iter().find(by_state).unwrap().duty else {
+            panic!("a task")
+        };
+        assert_eq!(dates::text(task.due.unwrap()), "2026-12-23");
+        let cited: Vec<_> = ruling.reasons.iter().filter(|r| r.rule == BREACH_STATE.id).collect();
+        assert_eq!(cited.len(), 2);
+        check(&[("persons", Whole(3)), ("state", Text("OH".into()))], &FEW);
+    }
+
+    #[test]
+    fn whoever_cannot_be_reached_is_told_otherwise() {
+        let unreachable = |n| found(&[("persons", Whole(40)), ("unreachable", Whole(n))]);
+        assert_eq!(codes(&unreachable(0)), FEW);
+        assert!(codes(&unreachable(9)).contains(&"substitute-notice".to_owned()));
+        assert!(codes(&unreachable(10)).contains(&"substitute-notice-90-days".to_owned()));
+    }
+
+    #[test]
+    fn a_low_probability_is_shown_by_all_four_factors() {
+        let assessed =
+            |n| [("persons", Whole(40)), ("low-probability", Flag(true)), ("factors-assessed", Whole(n))];
+        check(&assessed(3), &FEW);
+        check(&assessed(4), &["keep-risk-assessment"]);
     }
 
     #[test]

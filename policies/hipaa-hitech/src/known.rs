@@ -70,6 +70,7 @@ known! {
     AGREEMENT_ENDED = "storage.agreement-ended" | "storage.baa-expired";
     ALTERNATIVE = "storage.documented-alternative" | "storage.alternative-documented" | "storage.addressable-documented";
     RISK_ANALYSIS = "storage.risk-analysis-ref";
+    INTACT = "storage.integrity" | "storage.integrity-protected";
     SANITIZED = "storage.sanitized" | "storage.media-sanitized";
 
     // retention
@@ -100,6 +101,9 @@ known! {
     DESTROYED = "breach.destroyed";
     LOW_PROBABILITY = "breach.low-probability" | "breach.low-probability-of-compromise";
     ASSESSMENT = "breach.risk-assessment";
+    FACTORS = "breach.factors-assessed";
+    UNREACHABLE = "breach.unreachable";
+    BREACH_STATES = "breach.state" | "breach.states";
     ASSESSMENT_KEPT = "breach.risk-assessment-documented" | "breach.documented";
     EXCEPTION = "breach.exception";
     GOOD_FAITH = "breach.good-faith";
@@ -147,6 +151,8 @@ known! {
     ASSURANCE = "access.satisfactory-assurance" | "access.protective-order";
     PROCESS = "access.legal-process" | "access.process";
     REQUIRED_BY_LAW = "access.required-by-law";
+    INVOLVED = "access.involved-in-care";
+    AGREED = "access.patient-agreed" | "access.agreed";
     CONDITIONS_MET = "access.conditions-met";
     CONSENTED_ALONE = "access.minor-consented-alone" | "access.minor-consented";
     COURT_CONSENTED = "access.court-consented";
@@ -159,6 +165,7 @@ known! {
     REQUESTED = "access.requested";
     REQUESTED_DAYS = "access.requested-days-ago" | "access.days-since-request";
     EXTENDED = "access.extended" | "access.extension-sent";
+    ACCURATE = "access.accurate-and-complete";
     ALTERS_ORIGINAL = "access.alters-original" | "access.edit-original" | "access.edit-audio";
 }
 

@@ -183,7 +183,8 @@ fn by_state(
     let Some(years) = holder.years else { return fallback };
     let adult = dates::plus_years(service, years);
     let minor = birth.map(|birth| match &holder.minor {
-        None => dates::plus_years(birth, tables::DEFAULT.minor_until_age),
+        // None was found for minors: the default for them, which is never shorter.
+        None => fallback.until,
         Some(minor) => {
             let past = |n: u16| dates::plus_years(birth, majority.saturating_add(n));
             let of_service = minor.years.map(|n| dates::plus_years(service, n));

@@ -17,6 +17,7 @@ rules! {
     // storage
     ASSOCIATE = "hipaa.business-associate", "45 CFR 164.308(b), 164.502(e); HHS cloud guidance 2016";
     ENCRYPTION = "hipaa.encryption-at-rest", "45 CFR 164.312(a)(2)(iv), 164.306(d)(3)";
+    INTEGRITY = "hipaa.integrity", "45 CFR 164.312(c)(1), (c)(2)";
     MEDIA = "hipaa.media-controls", "45 CFR 164.310(d)(1), (d)(2)";
     RECORD_RETENTION = "hipaa.record-retention", "State medical-record law";
     NO_PERIOD = "hipaa.no-retention-period", "45 CFR 164.316(b)(2)(i), 164.530(j)";
@@ -30,6 +31,8 @@ rules! {
     BREACH_INDIVIDUALS = "hipaa.breach-individuals", "45 CFR 164.404";
     BREACH_HHS = "hipaa.breach-hhs", "45 CFR 164.408";
     BREACH_MEDIA = "hipaa.breach-media", "45 CFR 164.406";
+    BREACH_SUBSTITUTE = "hipaa.breach-substitute", "45 CFR 164.404(d)(2)";
+    BREACH_STATE = "hipaa.breach-state", "State breach-notification law";
     BREACH_DELAY = "hipaa.breach-delay", "45 CFR 164.412";
     // access: who
     UNIQUE_USER = "hipaa.unique-user", "45 CFR 164.312(a)(2)(i)";
@@ -48,6 +51,8 @@ rules! {
     RESEARCH = "hipaa.research", "45 CFR 164.512(i), 164.514(e)";
     LEGAL_PROCESS = "hipaa.legal-process", "45 CFR 164.512(e), (f)";
     ACCOUNTING = "hipaa.accounting", "45 CFR 164.528";
+    INVOLVED_IN_CARE = "hipaa.involved-in-care", "45 CFR 164.510(b)";
+    GOVERNMENT = "hipaa.government-functions", "45 CFR 164.512(k)";
     RESTRICTION = "hipaa.restriction", "45 CFR 164.522(a)(1)(vi)";
     PART_2 = "hipaa.part-2", "42 CFR 2.31-2.33, 2.61-2.67";
     // access: the patient

@@ -8,7 +8,7 @@ use caveat_sdk::{
 
 use crate::{
     breach, known, retention,
-    rules::{ASSOCIATE, ENCRYPTION, MEDIA},
+    rules::{ASSOCIATE, ENCRYPTION, INTEGRITY, MEDIA},
     settings::{Profile, Settings},
 };
 
@@ -54,7 +54,13 @@ fn placed(settings: &Settings, placement: &Placement, facts: &Facts) -> Ruling {
             .refuse(&MEDIA, "The media were used before and have not been sanitized.")
             .remedy(&MEDIA, "sanitize-media");
     }
-    if strangers || bare {
+    let alterable = known::INTACT.is_not(facts) && !alternative_documented(settings, facts);
+    if alterable {
+        ruling
+            .refuse(&INTEGRITY, "Nothing there would show an improper alteration.")
+            .remedy(&INTEGRITY, "protect-integrity");
+    }
+    if strangers || bare || alterable {
         // What does not go on carries no duties of its own.
         ruling.obligations.clear();
     }

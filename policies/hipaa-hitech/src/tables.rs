@@ -52,6 +52,15 @@ pub(crate) struct Federal {
     pub(crate) citation: &'static str,
 }
 
+/// By when a state wants its residents told of a breach.
+pub(crate) struct BreachClock {
+    pub(crate) code: &'static str,
+    /// Calendar days after discovery.
+    pub(crate) days: u16,
+    pub(crate) citation: &'static str,
+    pub(crate) note: &'static str,
+}
+
 /// One of the 18 of the safe harbor.
 pub(crate) struct Identifier {
     pub(crate) letter: char,

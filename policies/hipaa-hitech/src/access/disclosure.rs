@@ -159,6 +159,13 @@ pub(super) fn rule(ask: &Ask<'_>, ruling: &mut Ruling) {
             ruling.because(&PURPOSE, "Public health authorities and overseers may have what the law has them collect (164.512(b), (d)).");
             account_for(ruling);
         }
+        Job::Custody | Job::NationalSecurity => {
+            ruling.because(
+                &GOVERNMENT,
+                "To those who have custody of the patient or protect the nation; no entry in the accounting (164.528(a)(1)).",
+            );
+        }
+        Job::Outsider if ask.outward && known::INVOLVED.is(ask.facts) => involved_in_care(ask, ruling),
         Job::Patient | Job::Parent | Job::Representative => {
             no_permission(
                 ruling,
@@ -198,6 +205,23 @@ fn by_purpose(ask: &Ask<'_>, ruling: &mut Ruling) {
             ruling.remedy(&PURPOSE, "state-purpose");
         }
         _ => no_permission(ruling, "No permission of 164.502(a) covers this disclosure."),
+    }
+}
+
+/// Family and friends who help: what bears on that, if the patient does not mind. It needs no accounting.
+fn involved_in_care(ask: &Ask<'_>, ruling: &mut Ruling) {
+    if known::AGREED.is(ask.facts) {
+        ruling.because(
+            &INVOLVED_IN_CARE,
+            "The patient agreed: what bears on this person's part in the care may be told; no entry in the accounting.",
+        );
+    } else {
+        ruling
+            .refuse(
+                &INVOLVED_IN_CARE,
+                "Nobody asked the patient, who has to agree or have the chance to object.",
+            )
+            .remedy(&INVOLVED_IN_CARE, "obtain-authorization");
     }
 }
 

@@ -11,7 +11,10 @@ use crate::{
     known,
     rules::{ACCOUNTING, AMENDMENT, REPRESENTATIVE, RIGHT_OF_ACCESS, VERIFICATION},
     settings::Settings,
-    tables::{ACCESS_DAYS, ACCESS_EXTENSION_DAYS, ACCOUNTING_DAYS, AMENDMENT_DAYS},
+    tables::{
+        ACCESS_DAYS, ACCESS_EXTENSION_DAYS, ACCOUNTING_DAYS, ACCOUNTING_EXTENSION_DAYS, AMENDMENT_DAYS,
+        AMENDMENT_EXTENSION_DAYS,
+    },
 };
 
 pub(super) fn own(settings: &Settings, ask: &Ask<'_>, ruling: &mut Ruling) {
@@ -20,7 +23,8 @@ pub(super) fn own(settings: &Settings, ask: &Ask<'_>, ruling: &mut Ruling) {
         return;
     }
     if ask.why.starts_with("accounting") {
-        let due = dates::plus_days(requested(ask), ACCOUNTING_DAYS.into());
+        let extra = if known::EXTENDED.is(ask.facts) { ACCOUNTING_EXTENSION_DAYS } else { 0 };
+        let due = dates::plus_days(requested(ask), u32::from(ACCOUNTING_DAYS + extra));
         ruling.because(
             &ACCOUNTING,
             "A patient's request for an accounting of disclosures is answered within 60 days.",
@@ -146,7 +150,16 @@ pub(super) fn amend(ask: &Ask<'_>, ruling: &mut Ruling) {
             "Only the patient, and the client's own people, can have a record amended.",
         );
     }
-    let due = by_the_patient.then(|| dates::plus_days(requested(ask), AMENDMENT_DAYS.into()));
+    if by_the_patient && known::ACCURATE.is(ask.facts) {
+        ruling.refuse(
+            &AMENDMENT,
+            "The record is accurate and complete: the amendment may be denied, in writing and with its reason.",
+        );
+        ruling.remedy(&AMENDMENT, "add-statement-of-disagreement");
+        return;
+    }
+    let extra = if known::EXTENDED.is(ask.facts) { AMENDMENT_EXTENSION_DAYS } else { 0 };
+    let due = by_the_patient.then(|| dates::plus_days(requested(ask), u32::from(AMENDMENT_DAYS + extra)));
     ruling.because(
         &AMENDMENT,
         "The statement is appended and linked within 60 days; the original is not touched.",
