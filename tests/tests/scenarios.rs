@@ -50,19 +50,25 @@ fn agree(file: &str, at_least: usize) {
 #[test]
 fn consent() {
     agree("consent.toml", 60);
+    agree("consent-states.toml", 70);
+    agree("consent-people.toml", 59);
 }
 
 #[test]
 fn card_data() {
     agree("pci.toml", 40);
+    agree("pci-kept-and-heard.toml", 69);
 }
 
 #[test]
 fn health_information() {
     agree("hipaa.toml", 40);
+    agree("hipaa-disclosure.toml", 52);
+    agree("hipaa-kept.toml", 50);
 }
 
 #[test]
 fn several_packs_together() {
     agree("together.toml", 7);
+    agree("together-conflicts.toml", 12);
 }
