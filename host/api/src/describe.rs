@@ -1,9 +1,10 @@
 //! What a handler takes, told by its own signature, so that the OpenAPI document cannot say anything else.
 
 use axum::{
+    Extension,
     body::Bytes,
     extract::{ConnectInfo, Request, State},
-    http::HeaderMap,
+    http::{HeaderMap, Uri},
 };
 use caveat_model::RecordingId;
 use serde_json::{Value, json};
@@ -56,7 +57,9 @@ takes!(A B C D E F);
 
 impl<T> Taken for State<T> {}
 impl<T> Taken for ConnectInfo<T> {}
+impl<T> Taken for Extension<T> {}
 impl Taken for HeaderMap {}
+impl Taken for Uri {}
 impl Taken for Caller {}
 impl Taken for Client {}
 impl Taken for Person {}

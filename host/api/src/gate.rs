@@ -29,6 +29,8 @@ pub enum Needs {
     Machine(Scope),
     /// A person who may do it, or a machine whose token has the scope.
     Either(Action, Scope),
+    /// A person who may do one of these, or a machine whose token has the scope.
+    EitherOf(&'static [Action], Scope),
 }
 
 impl Needs {
@@ -43,6 +45,9 @@ impl Needs {
             Self::AnyOf(actions) => (actions.iter().map(word).collect::<Vec<_>>().join(" or "), none()),
             Self::Machine(scope) => (none(), crate::openapi::word(&scope)),
             Self::Either(action, scope) => (word(&action), crate::openapi::word(&scope)),
+            Self::EitherOf(actions, scope) => {
+                (Self::AnyOf(actions).in_words().0, crate::openapi::word(&scope))
+            }
         }
     }
 }
@@ -113,7 +118,8 @@ impl Rooms {
                 who.may_ask(action, &who.client)?;
                 Caller::Person(who)
             }
-            Needs::AnyOf(actions) => {
+            Needs::EitherOf(_, scope) if who::is_machine(headers) => Caller::Machine(machine(scope).await?),
+            Needs::AnyOf(actions) | Needs::EitherOf(actions, _) => {
                 let who = person().await?;
                 if let [first, ..] = actions
                     && !actions.iter().any(|action| permitted(who.role, *action))

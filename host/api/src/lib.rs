@@ -5,20 +5,28 @@
 //! of an error is not what the log sees. Start at the table in [`routes`].
 
 mod assurance;
+mod audio;
 mod calls;
+mod console;
 mod describe;
 mod extract;
 mod gate;
+mod health;
+mod impact;
 mod keys;
 mod ledger;
+mod may;
+mod once;
 mod openapi;
 mod packs;
 mod people;
 mod problem;
+mod rates;
 mod recordings;
 mod redactions;
 mod retention;
 mod routes;
+mod scores;
 mod waveform;
 mod webhooks;
 mod who;
@@ -30,6 +38,7 @@ use caveat_ledger::Ledger;
 use caveat_recorder::{PackKeeper, Recorder};
 use serde::{Deserialize, Serialize};
 
+pub use console::Console;
 pub use gate::Needs;
 pub use problem::Problem;
 pub use routes::{Route, as_markdown, listed, routes};
@@ -45,6 +54,18 @@ pub struct Limits {
     pub page_rows_max: u32,
     /// Somebody's reason for what they do.
     pub reason_bytes_max: usize,
+    /// Recordings that are looked at for one page of a search; beyond, the page ends and the next goes on.
+    pub search_rows_max: u32,
+    /// Ledger entries that are told of one recording.
+    pub timeline_entries_max: usize,
+    /// Comparisons of packs (`/v1/packs/impact`) that run at the same time.
+    pub impact_jobs_max: usize,
+    /// Answers under an `Idempotency-Key` are kept for so long, in milliseconds.
+    pub answers_kept_ms: u64,
+    /// Requests of one person, machine or address, in the long run.
+    pub requests_per_minute_max: u32,
+    /// The same, all at once.
+    pub requests_at_once_max: u32,
     /// Steps in which one leg of a recording is drawn.
     pub waveform_steps_max: u32,
 }
@@ -55,6 +76,12 @@ impl Default for Limits {
             body_bytes_max: 262_144,
             page_rows_max: 200,
             reason_bytes_max: 1_024,
+            search_rows_max: 5_000,
+            timeline_entries_max: 2_000,
+            impact_jobs_max: 1,
+            answers_kept_ms: 24 * 3_600_000,
+            requests_per_minute_max: 1_200,
+            requests_at_once_max: 300,
             waveform_steps_max: 20_000,
         }
     }
@@ -73,6 +100,8 @@ pub struct Rooms {
     pub ledger: Ledger,
     /// Bounds.
     pub limits: Arc<Limits>,
+    /// How the console is served.
+    pub console: Arc<Console>,
 }
 
 /// Where a request came from.

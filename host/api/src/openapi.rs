@@ -86,7 +86,7 @@ fn security(needs: Needs) -> Value {
     match needs {
         Needs::Open => json!([]),
         Needs::Machine(_) => json!([{ "machine": [] }]),
-        Needs::Either(..) => json!([{ "session": [] }, { "machine": [] }]),
+        Needs::Either(..) | Needs::EitherOf(..) => json!([{ "session": [] }, { "machine": [] }]),
         Needs::Session | Needs::Person(_) | Needs::OneOfTwo(_) | Needs::AnyOf(_) => {
             json!([{ "session": [] }])
         }

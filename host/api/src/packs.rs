@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{
     Problem, Rooms,
-    extract::Query,
+    extract::{Body, Query},
     gate::{Caller, Client},
 };
 
@@ -105,6 +105,30 @@ pub(crate) async fn swap(
             Change::Put { file, replaces: asked.replace, settings, mode: asked.mode }
         }
     };
+    Ok(Json(rooms.packs.swap(&client, change, order).await?))
+}
+
+/// Other settings for a pack in force.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Configure {
+    pack: String,
+    #[serde(default)]
+    mode: Mode,
+    settings: Value,
+    #[serde(default)]
+    why: String,
+}
+
+pub(crate) async fn configure(
+    State(rooms): State<Rooms>,
+    caller: Caller,
+    Body(Configure { pack, mode, settings, why }): Body<Configure>,
+) -> Result<Json<PackSet>, Problem> {
+    let client = caller.client().clone();
+    let order = PackOrder { by: changer(&caller), why: bounded(&rooms, why, "why")? };
+    let file = rooms.packs.file_in_force(&client, &pack)?;
+    let change = Change::Put { file, replaces: Some(pack), settings: Some(settings), mode };
     Ok(Json(rooms.packs.swap(&client, change, order).await?))
 }
 

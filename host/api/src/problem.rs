@@ -16,6 +16,9 @@ use serde::Serialize;
 /// An error as it leaves the host.
 #[derive(Debug, Serialize)]
 pub struct Problem {
+    /// Names the kind, for programs: `urn:caveat:step-up`.
+    #[serde(rename = "type")]
+    pub kind: String,
     /// The HTTP status again, for whoever has only the body.
     pub status: u16,
     /// Short, and the same for every case of the kind.
@@ -29,7 +32,8 @@ pub struct Problem {
 
 impl Problem {
     fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status: status.as_u16(), title, detail: detail.into(), decided: None }
+        let kind = format!("urn:caveat:{}", title.to_lowercase().replace(' ', "-"));
+        Self { kind, status: status.as_u16(), title, detail: detail.into(), decided: None }
     }
     /// What was sent cannot be used.
     pub fn bad_request(detail: impl Into<String>) -> Self {
@@ -46,6 +50,19 @@ impl Problem {
     /// It is not here, or not this client's.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "Not found", detail)
+    }
+    /// It does not go with what is there.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "Conflict", detail)
+    }
+    /// Others are being served; later.
+    pub fn busy(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Busy", detail)
+    }
+    /// Whoever asks has to wait.
+    pub fn too_often(wait_s: u64) -> Self {
+        let detail = format!("too many requests: wait {wait_s} s, then go on more slowly");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests", detail)
     }
     /// More was sent than is taken.
     pub fn too_large(detail: impl Into<String>) -> Self {
@@ -135,10 +152,10 @@ impl From<AccessError> for Problem {
         let detail = error.to_string();
         match error {
             E::SignInRefused | E::ProofRefused | E::NoSession | E::NoToken => Self::unauthorized(detail),
-            E::NotPermitted { .. }
-            | E::StepUpNeeded { .. }
-            | E::SecondPersonNeeded { .. }
-            | E::Scope { .. } => Self::forbidden(detail),
+            E::StepUpNeeded { .. } => Self::new(StatusCode::FORBIDDEN, "Step up", detail),
+            E::NotPermitted { .. } | E::SecondPersonNeeded { .. } | E::Scope { .. } => {
+                Self::forbidden(detail)
+            }
             E::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, "Busy", detail),
             E::Password { .. } | E::PersonExists { .. } | E::NoPerson { .. } | E::Unusable { .. } => {
                 Self::bad_request(detail)

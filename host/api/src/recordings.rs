@@ -3,11 +3,11 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderName, header},
+    http::{HeaderName, HeaderValue, Uri, header},
     response::{IntoResponse, Response},
 };
-use caveat_model::{Act, Facts, Form, Moment, Offset, Purpose, RecordingId, Span};
-use caveat_recorder::{Asked, Decided, Listed};
+use caveat_model::{Act, Facts, Form, LabelKind, Moment, Offset, Purpose, RecordingId, Span};
+use caveat_recorder::{After, Asked, Decided, FoundPage, Listed, SearchFor, Timeline, Transcript};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -16,23 +16,74 @@ use crate::{
     gate::Person,
 };
 
+/// What is looked for, why, and which page of it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Search {
     purpose: Purpose,
+    /// Began then or later.
+    from: Option<Moment>,
+    /// Began before.
+    to: Option<Moment>,
+    /// The same as `to`.
     before: Option<Moment>,
+    /// `sealed`, `recording`, `interrupted`, `discarded`, `destroyed`.
+    state: Option<String>,
+    /// A telephone number, or an id given with the call.
+    who: Option<String>,
+    /// The phone system's id of the call.
+    call: Option<String>,
+    /// The case that it belongs to.
+    case: Option<String>,
+    /// This was found in it.
+    label: Option<LabelKind>,
     limit: Option<u32>,
+    /// From the `next` link of the page before.
+    cursor: Option<String>,
 }
 
+/// Newest first. The header `Link` names the next page (RFC 8288), where there is one.
 pub(crate) async fn search(
     State(rooms): State<Rooms>,
     Person(who): Person,
+    uri: Uri,
     Query(asked): Query<Search>,
-) -> Result<Json<Vec<Listed>>, Problem> {
-    let before = asked.before.unwrap_or(Moment::from_millis(u64::MAX));
-    let limit = asked.limit.unwrap_or(50).min(rooms.limits.page_rows_max);
-    let found = rooms.recorder.search(&who, asked.purpose, before, limit).await?;
-    found.map(Json).map_err(Problem::refused)
+) -> Result<Response, Problem> {
+    let Search { purpose, from, to, before, state, who: of, call, case, label, limit, cursor } = asked;
+    let until = match (to, before) {
+        (Some(to), Some(before)) => Some(to.min(before)),
+        (to, before) => to.or(before),
+    };
+    let wanted = SearchFor { from, until, state, who: of, call, case, label };
+    let after = cursor.as_deref().map(after).transpose()?;
+    let limits = &rooms.limits;
+    let limit = limit.unwrap_or(50).min(limits.page_rows_max);
+    let found = rooms.recorder.search(&who, purpose, &wanted, after, (limit, limits.search_rows_max)).await?;
+    let FoundPage { found, next } = found.map_err(Problem::refused)?;
+    let mut response = Json(found).into_response();
+    if let Some(link) = next.and_then(|next| link_to(&uri, next)) {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    Ok(response)
+}
+
+fn after(cursor: &str) -> Result<After, Problem> {
+    let read = cursor.split_once('_').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
+    let (at, id): (u64, RecordingId) = read.ok_or_else(|| {
+        Problem::bad_request(
+            "`cursor` is none of this host's: take it from the `next` link of the page before",
+        )
+    })?;
+    Ok((Moment::from_millis(at), id))
+}
+
+/// The same request from after a recording on.
+fn link_to(uri: &Uri, (at, id): After) -> Option<HeaderValue> {
+    let given = uri.query().unwrap_or_default();
+    let others = given.split('&').filter(|pair| !pair.starts_with("cursor=") && !pair.is_empty());
+    let cursor = format!("cursor={}_{id}", at.as_millis());
+    let query: Vec<&str> = others.chain([cursor.as_str()]).collect();
+    HeaderValue::from_str(&format!("<{}?{}>; rel=\"next\"", uri.path(), query.join("&"))).ok()
 }
 
 #[derive(Deserialize)]
@@ -87,21 +138,40 @@ pub(crate) fn asked(rooms: &Rooms, act: Act, play: Play) -> Result<Asked, Proble
     })
 }
 
-/// The verdict on what is served, as JSON.
-static DECIDED: HeaderName = HeaderName::from_static("caveat-decided");
-
-/// The sound as this person may hear it: a stereo WAV, the spans that the rules hide silenced.
-pub(crate) async fn audio(
+/// Every event and verdict on it, with rules and citations.
+pub(crate) async fn timeline(
     State(rooms): State<Rooms>,
-    Path(id): Path<RecordingId>,
     Person(who): Person,
+    Path(id): Path<RecordingId>,
+    Query(why): Query<Why>,
+) -> Result<Json<Timeline>, Problem> {
+    let limit = rooms.limits.timeline_entries_max;
+    rooms.recorder.timeline(&who, id, why.purpose, limit).await?.map(Json).map_err(Problem::refused)
+}
+
+/// Words, and the verdict on showing them.
+#[derive(Serialize)]
+pub(crate) struct Read {
+    #[serde(flatten)]
+    transcript: Transcript,
+    decided: Decided,
+}
+
+/// What was said, as this person may read it.
+pub(crate) async fn transcript(
+    State(rooms): State<Rooms>,
+    Person(who): Person,
+    Path(id): Path<RecordingId>,
     Query(play): Query<Play>,
 ) -> Result<Response, Problem> {
     let asked = asked(&rooms, Act::Play, play)?;
-    let (playback, decided) = rooms.recorder.play(&who, id, &asked).await?.map_err(Problem::refused)?;
-    let kind = (header::CONTENT_TYPE, "audio/wav".to_owned());
-    Ok((served(&decided)?, [kind], playback.wav).into_response())
+    let read = rooms.recorder.transcript(&who, id, &asked).await?;
+    let (transcript, decided) = read.map_err(Problem::refused)?;
+    Ok((served(&decided)?, Json(Read { transcript, decided })).into_response())
 }
+
+/// The verdict on what is served, as JSON.
+static DECIDED: HeaderName = HeaderName::from_static("caveat-decided");
 
 /// What goes with whatever is served of the content of a recording.
 pub(crate) fn served(decided: &Decided) -> Result<[(HeaderName, String); 2], Problem> {

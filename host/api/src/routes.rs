@@ -6,15 +6,20 @@
 //!
 //! | method | path                             | person                                                                | machine     | for                                     |
 //! |--------|----------------------------------|-----------------------------------------------------------------------|-------------|-----------------------------------------|
+//! | GET    | `/`                              | open                                                                  | open        | The console                             |
+//! | GET    | `/agent`                         | open                                                                  | open        | One call, for an agent's desktop        |
+//! | GET    | `/console/{*name}`               | open                                                                  | open        | What the console is made of             |
 //! | GET    | `/healthz`                       | open                                                                  | open        | Whether the host answers                |
 //! | GET    | `/v1/openapi.json`               | open                                                                  | open        | This API, as OpenAPI 3.1                |
 //! | POST   | `/v1/session`                    | open                                                                  | open        | Sign in                                 |
 //! | GET    | `/v1/session`                    | signed in                                                             |             | Who is signed in                        |
 //! | DELETE | `/v1/session`                    | signed in                                                             |             | Sign out                                |
 //! | POST   | `/v1/session/step-up`            | signed in                                                             |             | Show the second factor again            |
+//! | GET    | `/v1/me/may`                     | signed in                                                             |             | What one may do                         |
+//! | GET    | `/v1/health`                     | read-health                                                           |             | How the host is doing                   |
 //! | GET    | `/v1/calls`                      | watch-live-calls                                                      | read-api    | Running calls                           |
 //! | POST   | `/v1/calls/announced`            |                                                                       | capture     | Announce a call before its audio        |
-//! | GET    | `/v1/calls/{call}`               | watch-live-calls                                                      | read-api    | How a running call stands               |
+//! | GET    | `/v1/calls/{call}`               | watch-live-calls or pause-call                                        | read-api    | How a running call stands               |
 //! | POST   | `/v1/calls/{call}/events`        | pause-call                                                            | call-events | Something happens on a call             |
 //! | POST   | `/v1/expected-calls`             |                                                                       | call-events | Calls that should be captured           |
 //! | GET    | `/v1/assurance`                  | watch-live-calls                                                      | read-api    | What is wrong with captured calls       |
@@ -24,8 +29,11 @@
 //! | GET    | `/v1/recordings`                 | search-recordings                                                     |             | Find recordings                         |
 //! | GET    | `/v1/recordings/{id}`            | search-recordings                                                     |             | What is known of one                    |
 //! | GET    | `/v1/recordings/{id}/audio`      | play-recording                                                        |             | Listen                                  |
+//! | GET    | `/v1/recordings/{id}/transcript` | play-recording                                                        |             | Its words                               |
+//! | GET    | `/v1/recordings/{id}/timeline`   | search-recordings                                                     |             | Every event and verdict on it           |
 //! | GET    | `/v1/recordings/{id}/waveform`   | play-recording                                                        |             | Its drawing                             |
 //! | GET    | `/v1/recordings/{id}/evidence`   | export-recording                                                      |             | Evidence of one                         |
+//! | GET    | `/v1/scorecards`                 | search-recordings                                                     |             | Points that packs gave, by agent        |
 //! | GET    | `/v1/cases/{case}/evidence`      | export-recording                                                      |             | Evidence of a matter                    |
 //! | POST   | `/v1/recordings/{id}/redactions` | redact-recording or shred-recording                                   |             | Mask a stretch, or ask to shred it      |
 //! | GET    | `/v1/recordings/{id}/masks`      | search-recordings                                                     |             | What is masked                          |
@@ -45,6 +53,10 @@
 //! | GET    | `/v1/packs`                      | read-packs                                                            | read-api    | Packs in force, and before              |
 //! | GET    | `/v1/packs/monitor`              | read-packs                                                            | read-api    | What monitored packs would have done    |
 //! | POST   | `/v1/packs/swap`                 | change-packs                                                          | admin       | Put a pack in force, or take one out    |
+//! | POST   | `/v1/packs/settings`             | change-packs                                                          | admin       | Other settings for a pack in force      |
+//! | POST   | `/v1/packs/impact`               | change-packs                                                          | admin       | What a pack would have changed: begin   |
+//! | GET    | `/v1/packs/impact/{id}`          | read-packs                                                            | admin       | The same: how it stands                 |
+//! | GET    | `/v1/packs/impact/{id}/progress` | read-packs                                                            | admin       | The same, as it goes on                 |
 //! | POST   | `/v1/packs/rollback`             | change-packs                                                          | admin       | Back to an earlier set                  |
 //! | GET    | `/v1/keys`                       | read-keys                                                             |             | How the client's key stands             |
 //! | POST   | `/v1/keys/rotate`                | rotate-keys                                                           |             | A new version of it                     |
@@ -52,22 +64,30 @@
 //! | POST   | `/v1/keys/destroy/{id}/confirm`  | destroy-keys, one of two                                              |             | Agree, as the second person             |
 //! | GET    | `/v1/ledger/checkpoint`          | read-ledger                                                           | read-api    | The latest signed checkpoint            |
 //! | GET    | `/v1/ledger/key`                 | read-ledger                                                           | read-api    | The public key of the log               |
+//! | POST   | `/v1/ledger/verify`              | read-ledger                                                           | read-api    | Check the log from end to end           |
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::DefaultBodyLimit,
     handler::Handler,
-    http::Method,
-    middleware::from_fn_with_state,
+    http::{HeaderValue, Method, header},
+    middleware::{from_fn_with_state, map_response},
+    response::Response,
     routing::{MethodFilter, MethodRouter, on},
 };
 use caveat_access::{Action, Scope};
 
 use crate::{
-    Needs, Problem, Rooms, assurance, calls,
+    Needs, Problem, Rooms, assurance, audio, calls, console,
     describe::{Described, Takes},
     gate::gate,
-    keys, ledger, openapi, packs, people, recordings, redactions, retention, waveform,
+    health,
+    impact::{self, Jobs},
+    keys, ledger, may,
+    once::once,
+    openapi, packs, people,
+    rates::{Rates, limit},
+    recordings, redactions, retention, scores, waveform,
 };
 
 /// One route.
@@ -106,15 +126,20 @@ pub(crate) fn table() -> Vec<Row> {
     const DELETE: Method = Method::DELETE;
     const TWO: &[Action] = &[ShredRecording, UnmaskRecording, DisposeRecording, LiftHold];
     vec![
+        row(GET,    "/", Open, "The console", console::index),
+        row(GET,    "/agent", Open, "One call, for an agent's desktop", console::agent),
+        row(GET,    "/console/{*name}", Open, "What the console is made of", console::part),
         row(GET,    "/healthz", Open, "Whether the host answers", healthz),
         row(GET,    "/v1/openapi.json", Open, "This API, as OpenAPI 3.1", openapi::document),
         row(POST,   "/v1/session", Open, "Sign in", people::sign_in),
         row(GET,    "/v1/session", Session, "Who is signed in", people::whoami),
         row(DELETE, "/v1/session", Session, "Sign out", people::sign_out),
         row(POST,   "/v1/session/step-up", Session, "Show the second factor again", people::step_up),
+        row(GET,    "/v1/me/may", Session, "What one may do", may::may),
+        row(GET,    "/v1/health", Person(ReadHealth), "How the host is doing", health::health),
         row(GET,    "/v1/calls", Either(WatchLiveCalls, ReadApi), "Running calls", calls::list),
         row(POST,   "/v1/calls/announced", Machine(Capture), "Announce a call before its audio", calls::announce),
-        row(GET,    "/v1/calls/{call}", Either(WatchLiveCalls, ReadApi), "How a running call stands", calls::look),
+        row(GET,    "/v1/calls/{call}", EitherOf(&[WatchLiveCalls, PauseCall], ReadApi), "How a running call stands", calls::look),
         row(POST,   "/v1/calls/{call}/events", Either(PauseCall, CallEvents), "Something happens on a call", calls::happened),
         row(POST,   "/v1/expected-calls", Machine(CallEvents), "Calls that should be captured", assurance::expect),
         row(GET,    "/v1/assurance", Either(WatchLiveCalls, ReadApi), "What is wrong with captured calls", assurance::report),
@@ -123,9 +148,12 @@ pub(crate) fn table() -> Vec<Row> {
         row(POST,   "/v1/alerts/{id}/confirm", Person(WatchLiveCalls), "It was seen to", calls::confirm_alert),
         row(GET,    "/v1/recordings", Person(SearchRecordings), "Find recordings", recordings::search),
         row(GET,    "/v1/recordings/{id}", Person(SearchRecordings), "What is known of one", recordings::look),
-        row(GET,    "/v1/recordings/{id}/audio", Person(PlayRecording), "Listen", recordings::audio),
+        row(GET,    "/v1/recordings/{id}/audio", Person(PlayRecording), "Listen", audio::audio),
+        row(GET,    "/v1/recordings/{id}/transcript", Person(PlayRecording), "Its words", recordings::transcript),
+        row(GET,    "/v1/recordings/{id}/timeline", Person(SearchRecordings), "Every event and verdict on it", recordings::timeline),
         row(GET,    "/v1/recordings/{id}/waveform", Person(PlayRecording), "Its drawing", waveform::waveform),
         row(GET,    "/v1/recordings/{id}/evidence", Person(ExportRecording), "Evidence of one", recordings::evidence),
+        row(GET,    "/v1/scorecards", Person(SearchRecordings), "Points that packs gave, by agent", scores::scorecards),
         row(GET,    "/v1/cases/{case}/evidence", Person(ExportRecording), "Evidence of a matter", recordings::evidence_of_case),
         row(POST,   "/v1/recordings/{id}/redactions", AnyOf(&[RedactRecording, ShredRecording]), "Mask a stretch, or ask to shred it", redactions::redact),
         row(GET,    "/v1/recordings/{id}/masks", Person(SearchRecordings), "What is masked", redactions::masks),
@@ -145,6 +173,10 @@ pub(crate) fn table() -> Vec<Row> {
         row(GET,    "/v1/packs", Either(ReadPacks, ReadApi), "Packs in force, and before", packs::list),
         row(GET,    "/v1/packs/monitor", Either(ReadPacks, ReadApi), "What monitored packs would have done", packs::monitored),
         row(POST,   "/v1/packs/swap", Either(ChangePacks, Admin), "Put a pack in force, or take one out", packs::swap),
+        row(POST,   "/v1/packs/settings", Either(ChangePacks, Admin), "Other settings for a pack in force", packs::configure),
+        row(POST,   "/v1/packs/impact", Either(ChangePacks, Admin), "What a pack would have changed: begin", impact::begin),
+        row(GET,    "/v1/packs/impact/{id}", Either(ReadPacks, Admin), "The same: how it stands", impact::look),
+        row(GET,    "/v1/packs/impact/{id}/progress", Either(ReadPacks, Admin), "The same, as it goes on", impact::progress),
         row(POST,   "/v1/packs/rollback", Either(ChangePacks, Admin), "Back to an earlier set", packs::roll_back),
         row(GET,    "/v1/keys", Person(ReadKeys), "How the client's key stands", keys::status),
         row(POST,   "/v1/keys/rotate", Person(RotateKeys), "A new version of it", keys::rotate),
@@ -152,6 +184,7 @@ pub(crate) fn table() -> Vec<Row> {
         row(POST,   "/v1/keys/destroy/{id}/confirm", OneOfTwo(DestroyKeys), "Agree, as the second person", keys::agree_to_destroy),
         row(GET,    "/v1/ledger/checkpoint", Either(ReadLedger, ReadApi), "The latest signed checkpoint", ledger::checkpoint),
         row(GET,    "/v1/ledger/key", Either(ReadLedger, ReadApi), "The public key of the log", ledger::key),
+        row(POST,   "/v1/ledger/verify", Either(ReadLedger, ReadApi), "Check the log from end to end", ledger::verify),
     ]
 }
 
@@ -162,15 +195,32 @@ async fn healthz() -> &'static str {
 /// Every route of the API, each behind what the table says that it needs.
 pub fn routes(rooms: Rooms) -> Router {
     let body_bytes_max = rooms.limits.body_bytes_max;
+    let rates = Rates::new(&rooms.limits);
     let mut router = Router::new();
     for Row { path, needs, to, .. } in table() {
-        router = router.route(path, to.route_layer(from_fn_with_state((rooms.clone(), needs), gate)));
+        let to = to
+            .route_layer(from_fn_with_state(rooms.clone(), once))
+            .route_layer(from_fn_with_state((rooms.clone(), needs), gate));
+        router = router.route(path, to);
     }
     router
         .fallback(|| async { Problem::not_found("no such route; `/v1/openapi.json` lists them") })
         .method_not_allowed_fallback(|| async { Problem::wrong_method() })
         .layer(DefaultBodyLimit::max(body_bytes_max))
+        .layer(Extension(Jobs::default()))
+        .layer(from_fn_with_state(rates, limit))
+        .layer(map_response(guarded))
         .with_state(rooms)
+}
+
+/// Whatever a browser makes of an answer, it is not more than what it says it is.
+async fn guarded(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(nothing);
+    response
 }
 
 /// A route of the table, for whoever wants to try them all.

@@ -35,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) keys: Keys,
     pub(crate) timestamps: Option<Timestamps>,
     pub(crate) limits: Limits,
+    /// How the console is served.
+    pub(crate) console: caveat_api::Console,
     /// How a remote store is reached.
     pub(crate) store: Settings,
     pub(crate) media: caveat_capture::Media,
@@ -192,6 +194,8 @@ struct Raw {
     #[serde(default)]
     limits: Limits,
     #[serde(default)]
+    console: caveat_api::Console,
+    #[serde(default)]
     store: Settings,
     audiosocket: Option<RawAudioSocket>,
     #[serde(default)]
@@ -293,6 +297,7 @@ impl Config {
             );
         }
         raw.limits.store.check().map_err(anyhow::Error::msg)?;
+        raw.console.check().map_err(anyhow::Error::msg)?;
         let clients: Vec<Client> =
             raw.client.into_iter().map(|c| c.checked(base)).collect::<anyhow::Result<_>>()?;
         let data = base.join(&raw.host.data_dir);
@@ -328,6 +333,7 @@ impl Config {
             keys,
             timestamps,
             limits: raw.limits,
+            console: raw.console,
             store: raw.store,
             media: raw.media,
             siprec,

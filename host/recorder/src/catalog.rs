@@ -126,24 +126,51 @@ impl Catalog {
         Ok(rows.into_iter().filter_map(running).collect())
     }
 
-    /// The newest first, beginning before `before`.
-    pub(crate) async fn list(
+    /// Recordings that began within a range, newest first, from after the last one of a page before; with their sealed facts.
+    pub(crate) async fn page(
         &self,
         client: &ClientId,
-        before: Moment,
+        (from, until): (Moment, Moment),
+        state: Option<&str>,
+        after: Option<(Moment, RecordingId)>,
         limit: u32,
-    ) -> Result<Vec<Listed>, RecorderError> {
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT id, began_ms, duration_ms, state FROM recording
-             WHERE client = $1 AND began_ms < $2 ORDER BY began_ms DESC, id DESC LIMIT $3",
+    ) -> Result<Vec<(Listed, Vec<u8>)>, RecorderError> {
+        let (last_ms, last_id) = match after {
+            Some((began, id)) => (began.as_millis() as i64, id.to_string()),
+            None => (i64::MAX, String::new()),
+        };
+        let rows: Vec<(String, i64, i64, String, Vec<u8>)> = sqlx::query_as(
+            "SELECT id, began_ms, duration_ms, state, facts FROM recording
+             WHERE client = $1 AND began_ms >= $2 AND began_ms < $3 AND ($4 = '' OR state = $4)
+               AND (began_ms < $5 OR (began_ms = $5 AND id < $6))
+             ORDER BY began_ms DESC, id DESC LIMIT $7",
         )
         .bind(client.as_str())
-        .bind(before.as_millis() as i64)
+        .bind(from.as_millis() as i64)
+        .bind(until.as_millis() as i64)
+        .bind(state.unwrap_or_default())
+        .bind(last_ms)
+        .bind(last_id)
         .bind(i64::from(limit))
         .fetch_all(self.db.pool())
         .await
         .map_err(sql("list recordings"))?;
-        Ok(rows.into_iter().filter_map(listed).collect())
+        let row = |(id, began, duration, state, facts)| Some((listed((id, began, duration, state))?, facts));
+        Ok(rows.into_iter().filter_map(row).collect())
+    }
+
+    /// Facts as they lie in the list; none where they are gone.
+    pub(crate) async fn opened(
+        &self,
+        client: &ClientId,
+        id: RecordingId,
+        sealed: &[u8],
+    ) -> Result<Option<Facts>, RecorderError> {
+        if sealed.is_empty() {
+            return Ok(None);
+        }
+        let plain = self.vault.open_detail(client, &context(id), sealed).await?;
+        serde_json::from_slice(&plain).map(Some).map_err(|source| RecorderError::Facts { id, source })
     }
 
     /// How a recording is listed.
@@ -175,12 +202,10 @@ impl Catalog {
         let missing = || RecorderError::NoSuchRecording { id };
         let (text, began, duration, state, sealed) = row.ok_or_else(missing)?;
         let entry = listed((text, began, duration, state)).ok_or_else(missing)?;
-        if sealed.is_empty() {
-            return Err(RecorderError::NotKept { id, state: entry.state });
+        match self.opened(client, id, &sealed).await? {
+            Some(facts) => Ok((entry, facts)),
+            None => Err(RecorderError::NotKept { id, state: entry.state }),
         }
-        let plain = self.vault.open_detail(client, &context(id), &sealed).await?;
-        let facts = serde_json::from_slice(&plain).map_err(|source| RecorderError::Facts { id, source })?;
-        Ok((entry, facts))
     }
 }
 

@@ -34,6 +34,7 @@ pub(crate) struct House {
     pub(crate) alerts: Alerts,
     pub(crate) late: Late,
     pub(crate) bounds: Bounds,
+    pub(crate) answers: crate::answers::Answers,
     pub(crate) key_requests: KeyRequests,
     pub(crate) requests: Requests,
     pub(crate) clients: Clients,

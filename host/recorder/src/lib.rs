@@ -6,6 +6,7 @@
 
 mod alerts;
 mod announced;
+mod answers;
 mod assurance;
 mod bounds;
 mod call;
@@ -19,6 +20,7 @@ mod disposal;
 mod duties;
 mod error;
 mod evidence;
+mod health;
 mod history;
 mod house;
 mod impact;
@@ -36,9 +38,13 @@ mod recovery;
 mod redaction;
 mod replay;
 mod requests;
+mod scores;
+mod search;
 mod session;
 mod storage;
 mod tape;
+mod timeline;
+mod transcript;
 mod waveform;
 mod why;
 
@@ -60,6 +66,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use alerts::Alert;
 pub use announced::{Announced, AnnouncedStream};
+pub use answers::Before;
 pub use assurance::{Assurance, AssuranceLimits, AssuranceReport, BadExpected, ExpectedCall, Finding, Flaw};
 pub use call::{
     Answer, Frame, Happening, NewCall, NewNotice, NewParty, RecordingState, Running as RunningCall,
@@ -74,8 +81,11 @@ pub use error::RecorderError;
 pub use evidence::{
     EvidenceProblem, EvidenceReport, EvidenceTime, RecordingEvidence, Ruled, verify_evidence,
 };
+pub use health::{Health, WaitingObjects};
 pub use history::{Decision, Gone, History, Recorded, Window};
-pub use impact::{Changed, Direction, Effect, Example, Group, Impact, ImpactReport, Past, Swap, Transition};
+pub use impact::{
+    Candidate, Changed, Direction, Effect, Example, Group, Impact, ImpactReport, Past, Swap, Transition,
+};
 pub use keys::KeyRequest;
 pub use limits::Limits;
 pub use listen::{Asked, Decided};
@@ -87,7 +97,11 @@ pub use playback::Playback;
 pub use redaction::{AfterCall, MaskInForce, NewRedaction, Redacted, RedactionMode};
 pub use replay::{Mismatch, ReplayReport, replay};
 pub use requests::{Done, Request, Wanted};
+pub use scores::{RuleScore, Scorecard};
+pub use search::{After, Found, FoundPage, SearchFor};
 pub use storage::Storage;
+pub use timeline::{Timeline, TimelineDuty, TimelineEvent, TimelinePack, TimelineReason};
+pub use transcript::{Said, Transcript};
 pub use waveform::{LegPeaks, Waveform, WaveformGap};
 
 use call_clock::CallClock;
@@ -147,6 +161,7 @@ impl Recorder {
         let late = late::Late::open(db.clone()).await?;
         let bounds = bounds::Bounds::open(db.clone()).await?;
         let key_requests = keys::KeyRequests::open(db.clone()).await?;
+        let answers = answers::Answers::open(db.clone(), vault.clone()).await?;
         let requests = requests::Requests::open(db, vault.clone()).await?;
         let house = House {
             engine,
@@ -159,6 +174,7 @@ impl Recorder {
             assurance,
             late,
             bounds,
+            answers,
             key_requests,
             requests,
             clients: clients.clone(),

@@ -3,8 +3,8 @@
 use caveat_access::SignedIn;
 use caveat_ledger::EntryKind;
 use caveat_model::{
-    AccessRequest, Act, ClientId, Duty, Event, Facts, Form, Label, LabelKind, Moment, Outcome, Person,
-    Purpose, Reason, RecordingId, Span, SpanSet, Verdict,
+    AccessRequest, Act, ClientId, Duty, Event, Facts, Form, Label, LabelKind, Outcome, Person, Purpose,
+    Reason, RecordingId, Span, SpanSet, Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -76,28 +76,6 @@ pub(crate) struct Granted {
 }
 
 impl Recorder {
-    /// The recordings of a client, newest first, beginning before `before`. A search is an event like any other.
-    ///
-    /// # Errors
-    /// As [`Recorder::play`]; the verdict is in the `Err` of the result.
-    pub async fn search(
-        &self,
-        who: &SignedIn,
-        purpose: Purpose,
-        before: Moment,
-        limit: u32,
-    ) -> Result<Result<Vec<Listed>, Decided>, RecorderError> {
-        let asked = Asked { act: Act::Search, form: Form::FactsOnly, ..Asked::to_play(purpose) };
-        match self.decide(who, None, Facts::default(), &asked).await? {
-            Err(decided) => Ok(Err(decided)),
-            Ok(granted) => {
-                let found = self.house.catalog.list(&who.client, before, limit).await?;
-                self.result(&who.client, granted.intent, true, 0).await?;
-                Ok(Ok(found))
-            }
-        }
-    }
-
     /// What is known of a recording, without its content.
     pub async fn look(
         &self,

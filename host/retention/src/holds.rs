@@ -199,6 +199,20 @@ impl Retention {
         Ok(held)
     }
 
+    /// The recordings that are entered under what a scope names, held or not.
+    pub async fn marked(&self, client: &ClientId, scope: &Scope) -> Result<Vec<RecordingId>, RetentionError> {
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT recording FROM retention_mark WHERE client = $1 AND kind = $2 AND mark = $3",
+        )
+        .bind(client.as_str())
+        .bind(scope.kind())
+        .bind(self.mark_of(client, scope).await?)
+        .fetch_all(self.db.pool())
+        .await
+        .map_err(sql("look for recordings by a mark"))?;
+        Ok(rows.iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
     /// A hold's name in the ledger.
     pub async fn hold_name(&self, client: &ClientId, id: u64) -> Result<String, RetentionError> {
         Ok(self.vault.commitment(client, "hold", &id.to_be_bytes()).await?.to_string())

@@ -37,6 +37,7 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
         access: house.access.clone(),
         ledger: house.ledger.clone(),
         limits: Arc::new(config.limits.requests.clone()),
+        console: Arc::new(config.console.clone()),
     });
     if let Some(timestamps) = &config.timestamps {
         timestamps.start(&recorder, &house.ledger)?;

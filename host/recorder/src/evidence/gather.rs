@@ -219,7 +219,12 @@ impl House {
     }
 
     /// An index before which no entry is as young as `began`, for all that clocks may have been set back.
-    async fn first_at(&self, client: &ClientId, began: Moment, size: u64) -> Result<u64, RecorderError> {
+    pub(crate) async fn first_at(
+        &self,
+        client: &ClientId,
+        began: Moment,
+        size: u64,
+    ) -> Result<u64, RecorderError> {
         let (mut low, mut high) = (0, size);
         while low < high {
             let middle = low + (high - low) / 2;

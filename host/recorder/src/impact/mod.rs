@@ -5,6 +5,7 @@
 
 mod change;
 mod report;
+mod running;
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -15,6 +16,7 @@ use rayon::prelude::*;
 
 pub use change::{Changed, Direction, Effect};
 pub use report::{Example, Group, ImpactReport, Transition};
+pub use running::Candidate;
 
 use crate::{Gone, History, RecorderError};
 use report::Tally;

@@ -21,7 +21,7 @@ use std::{
 use caveat_engine::Engine;
 use caveat_ledger::{EntryKind, Ledger};
 use caveat_model::{ClientId, Clock, Mode};
-use caveat_packs::{ActiveSet, ActiveSets, Archive, Trust};
+use caveat_packs::{ActiveSet, ActiveSets, Archive, PackFile, Trust};
 use caveat_state::Db;
 use serde::Serialize;
 use serde_json::Value;
@@ -77,6 +77,9 @@ pub struct PackInForce {
     pub title: String,
     /// Its settings, defaults filled in; `settings` is their digest.
     pub configured: Value,
+    /// What its settings may be, as JSON Schema; none: it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Value>,
 }
 
 impl PackKeeper {
@@ -198,8 +201,23 @@ impl PackKeeper {
             member: Member { pack: p.loaded.reference.clone(), mode: p.mode },
             title: p.loaded.manifest.pack.title.clone(),
             configured: p.loaded.settings.clone(),
+            schema: p.loaded.file.schema().cloned(),
         };
         Ok(self.set(client)?.packs.iter().map(shown).collect())
+    }
+
+    /// The file of a pack in force, an obeyed one before a monitored one.
+    ///
+    /// # Errors
+    /// [`RecorderError::NoPacks`], [`RecorderError::NoSuchPack`].
+    pub fn file_in_force(&self, client: &ClientId, name: &str) -> Result<PackFile, RecorderError> {
+        let set = self.set(client)?;
+        let named = || set.packs.iter().filter(|p| p.loaded.reference.name == name);
+        let found = named().find(|p| p.mode == Mode::Active).or_else(|| named().next());
+        found.map(|p| p.loaded.file.clone()).ok_or_else(|| {
+            let names: Vec<&str> = set.packs.iter().map(|p| p.loaded.reference.name.as_str()).collect();
+            RecorderError::NoSuchPack { name: name.chars().take(80).collect(), there_are: names.join(", ") }
+        })
     }
 
     /// The newest sets, newest first.
