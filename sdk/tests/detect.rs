@@ -1,5 +1,6 @@
 //! How well the detectors do on the labelled conversations of `detect_labelled.tsv`, and that they survive any input.
-//! `cargo test -p caveat-sdk --test detect -- --nocapture` shows the figures.
+//! `cargo test -p caveat-sdk --test detect -- --nocapture` shows the figures; with `SHOW=dev,es-dev` what is missed and
+//! what is wrong there.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
@@ -120,49 +121,52 @@ fn score(set: &str, show: bool) -> BTreeMap<Kind, Score> {
     scores
 }
 
-/// Recall and precision that both sets have to reach, in percent: close below what `held` reaches. Some kinds are few there
-/// (three PINs, three bank accounts): one that is missed is much, and none that is missed proves little.
-const FLOORS: [(Kind, u8, u8); 10] = [
-    (Kind::CardNumber, 95, 95),
-    (Kind::CardCode, 92, 95),
-    (Kind::CardPin, 66, 95),
-    (Kind::CardExpiry, 90, 95),
-    (Kind::Ssn, 95, 95),
-    (Kind::BirthDate, 88, 95),
-    (Kind::StreetAddress, 90, 90),
-    (Kind::PhoneNumber, 95, 95),
-    (Kind::EmailAddress, 95, 95),
-    (Kind::BankAccount, 95, 95),
+/// The sets: rules are tuned on the first and third.
+const SETS: [&str; 4] = ["dev", "held", "es-dev", "es-held"];
+
+/// Recall and precision that every set has to reach, in percent, English and Spanish: close below what the held sets reach.
+/// Some kinds are few: one that is missed is much there, and none that is missed proves little.
+const FLOORS: [(Kind, [u8; 2], [u8; 2]); 10] = [
+    (Kind::CardNumber, [98, 98], [94, 94]),
+    (Kind::CardCode, [95, 95], [87, 87]),
+    (Kind::CardPin, [83, 95], [66, 95]),
+    (Kind::CardExpiry, [92, 95], [75, 75]),
+    (Kind::Ssn, [95, 95], [80, 95]),
+    (Kind::BirthDate, [93, 95], [83, 95]),
+    (Kind::StreetAddress, [92, 92], [95, 95]),
+    (Kind::PhoneNumber, [95, 95], [80, 95]),
+    (Kind::EmailAddress, [95, 95], [95, 95]),
+    (Kind::BankAccount, [95, 95], [66, 95]),
 ];
 
 #[test]
 fn recall_and_precision_on_labelled_conversations() {
-    assert!(conversations().len() >= 250);
-    let show = std::env::var_os("SHOW").is_some();
-    let (dev, held) = (score("dev", show), score("held", show && std::env::var_os("SHOW_HELD").is_some()));
-    println!(
-        "{:<14} {:>5} {:>7} {:>9}   {:>5} {:>7} {:>9}",
-        "", "dev", "recall", "precision", "held", "recall", "precision"
-    );
+    assert!(conversations().len() >= 600);
+    let shown: Vec<String> =
+        std::env::var("SHOW").iter().flat_map(|s| s.split(',')).map(str::to_owned).collect();
+    let scores = SETS.map(|set| score(set, shown.iter().any(|s| s == set)));
+    println!("{:<14}{}", "", SETS.map(|set| format!(" {set:>7} recall precision")).concat());
     for (kind, ..) in FLOORS {
-        let row = |s: Score| format!("{:>5} {:>7.3} {:>9.3}", s.found + s.missed, s.recall(), s.precision());
-        println!("{:<14} {}   {}", format!("{kind:?}"), row(dev[&kind]), row(held[&kind]));
+        let row = |s: Score| format!(" {:>7} {:>6.3} {:>9.3}", s.found + s.missed, s.recall(), s.precision());
+        println!("{:<14}{}", format!("{kind:?}"), scores.each_ref().map(|s| row(of(s, kind))).concat());
     }
-    for (kind, recall, precision) in FLOORS {
-        for (set, scores) in [("dev", &dev), ("held", &held)] {
-            let s = scores[&kind];
+    for (kind, english, spanish) in FLOORS {
+        for (set, scores) in SETS.iter().zip(&scores) {
+            let [recall, precision] = if set.starts_with("es") { spanish } else { english };
+            let s = of(scores, kind);
+            let reaches = |reached: f64, floor: u8| reached * 100.0 >= f64::from(floor);
+            assert!(reaches(s.recall(), recall), "{kind:?}: recall on {set} is {:.3}", s.recall());
             assert!(
-                s.recall() * 100.0 >= f64::from(recall),
-                "{kind:?}: recall on {set} is {:.3}",
-                s.recall()
-            );
-            assert!(
-                s.precision() * 100.0 >= f64::from(precision),
+                reaches(s.precision(), precision),
                 "{kind:?}: precision on {set} is {:.3}",
                 s.precision()
             );
         }
     }
+}
+
+fn of(scores: &BTreeMap<Kind, Score>, kind: Kind) -> Score {
+    scores.get(&kind).copied().unwrap_or_default()
 }
 
 /// As a recording does it: words come a few at a time, and what is found late reaches back to its first word.
@@ -217,6 +221,10 @@ fn card_data_is_seen_coming() {
         "A: please enter your PIN",
         "A: go ahead with your card details",
         "A: may I have the CVV",
+        "A: me da el número de su tarjeta",
+        "A: dígame el código de seguridad",
+        "A: cuál es la fecha de vencimiento de la tarjeta",
+        "A: marque su pin",
     ] {
         assert!(card_expected(&said(ask)), "{ask}");
     }
@@ -230,6 +238,9 @@ fn card_data_is_seen_coming() {
         "A: what's your phone number",
         "C: that's a wild card",
         "C: can you send me a new card",
+        "A: los últimos cuatro de su tarjeta por favor",
+        "A: cuál es su número de pedido",
+        "A: nunca diga el número de su tarjeta",
     ] {
         assert!(!card_expected(&said(other)), "{other}");
     }
@@ -244,6 +255,7 @@ fn the_end_of_card_talk_is_heard() {
         "A: it was authorized",
         "A: your payment has been processed",
         "A: the transaction was successful",
+        "A: su pago fue aprobado",
     ] {
         assert!(card_talk_over(&said(over)), "{over}");
     }
@@ -254,6 +266,7 @@ fn the_end_of_card_talk_is_heard() {
         "A: it hasn't gone through yet",
         "A: when the payment is complete you get a receipt",
         "C: is it approved",
+        "A: no fue aprobado",
     ] {
         assert!(!card_talk_over(&said(open)), "{open}");
     }

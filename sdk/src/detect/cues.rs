@@ -62,8 +62,12 @@ const MODIFIER: usize = 5;
 /// How far back card talk counts, in pieces and milliseconds.
 const CARD_TALK: (usize, u32) = (150, 240_000);
 
+/// A code by itself is a card's only in card talk.
+const CODE: [&str; 3] = ["code", "código", "codigo"];
+
 /// What a card is called when it is not a library's or an insurer's.
-pub(super) const CARD_NAMES: [&str; 6] = ["card", "visa", "mastercard", "amex", "express", "discover"];
+pub(super) const CARD_NAMES: [&str; 7] =
+    ["card", "visa", "mastercard", "amex", "express", "discover", "tarjeta"];
 
 /// The pieces with what was found in them.
 pub(super) struct Talk<'a> {
@@ -108,7 +112,7 @@ impl<'a> Talk<'a> {
             self.settle(at);
         }
         if let Some(first) =
-            self.cues.first_mut().filter(|c| self.pieces[c.last].is("code") && c.first == c.last)
+            self.cues.first_mut().filter(|c| self.pieces[c.last].is_any(&CODE) && c.first == c.last)
         {
             first.topic = Topic::Nothing;
         }
@@ -116,15 +120,17 @@ impl<'a> Talk<'a> {
 
     /// What a cue means after the cues before it.
     fn settle(&mut self, at: usize) {
-        let (here, prev) = (self.cues[at], self.cues[at - 1]);
-        if here.first == here.last && self.pieces[here.first].is("code") && !self.card_talk(here.first) {
+        let here = self.cues[at];
+        let meant = self.cues[..at].iter().rev().find(|c| c.topic != Topic::Nothing);
+        let prev = *meant.unwrap_or(&self.cues[at - 1]);
+        if here.first == here.last && self.pieces[here.first].is_any(&CODE) && !self.card_talk(here.first) {
             self.cues[at].topic = Topic::Nothing;
         }
         // "The security code on the card" asks for the code.
         let one_breath = self.before(here.first).take(MODIFIER).any(|i| i == prev.last);
         if here.topic == Topic::Card && one_breath && prev.topic.is_card() {
             let said = &self.pieces[prev.last + 1..here.first];
-            if said.iter().any(|p| p.is_any(&["for", "on", "of", "from"])) {
+            if said.iter().any(|p| p.is_any(&["for", "on", "of", "from", "de", "for the"])) {
                 self.cues[at].topic = prev.topic;
             }
         }
@@ -147,7 +153,7 @@ impl<'a> Talk<'a> {
     pub(super) fn topic_after(&self, piece: usize) -> Option<Topic> {
         let after: Vec<usize> = self.after(piece).take(6).collect();
         let (&link, rest) = after.split_first()?;
-        if !self.pieces[link].is_any(&["is", "that's", "thats", "was", "as", "for", "are", "as"]) {
+        if !self.pieces[link].is_any(&["is", "that's", "thats", "was", "as", "for", "are", "es"]) {
             return None;
         }
         self.cues.iter().find(|c| c.topic != Topic::Nothing && rest.contains(&c.first)).map(|c| c.topic)
@@ -233,7 +239,8 @@ fn phrase_at(pieces: &[Piece<'_>], stream: &[usize]) -> Option<(usize, Topic)> {
     let count = &pieces[stream[0]];
     if let [_, next, ..] = stream
         && (count.lex.is_number() || count.is("few"))
-        && pieces[*next].is_any(&["digit", "digits", "numbers", "number"])
+        && pieces[*next]
+            .is_any(&["digit", "digits", "numbers", "number", "dígitos", "digitos", "números", "numeros"])
     {
         // "Sixteen digits" asks for a card number; "the three digits" may be anything, and the words after will tell.
         let sixteen = matches!(count.value(), Some(15 | 16));

@@ -62,7 +62,7 @@ fn date_at(talk: &Talk<'_>, here: &[usize]) -> Option<(Form, usize)> {
             Some((if month_only { Form::Month } else { Form::Day }, 1))
         }
         Lex::Month(_) => {
-            let n = skip(1, &["the", "of"]);
+            let n = skip(1, &["the", "of", "de", "del", "el"]);
             // "April twenty nine" is a day, and also April of 2029: what was asked for decides.
             if talk.topic_before(here[0]).is_some_and(Topic::is_card)
                 && let Some(year) = year_at(talk, &here[n.min(here.len())..])
@@ -72,26 +72,27 @@ fn date_at(talk: &Talk<'_>, here: &[usize]) -> Option<(Form, usize)> {
             match day_at(talk, &here[n.min(here.len())..]) {
                 Some(len) => {
                     let end = n + len;
-                    let year = skip(end, &["of", "in"]);
+                    let year = skip(end, &["of", "in", "de", "del"]);
                     let len = year_at(talk, &here[year.min(here.len())..]);
                     Some((Form::Day, len.map_or(end, |len| year + len)))
                 }
                 None => {
-                    let n = skip(n, &["of"]);
+                    let n = skip(n, &["of", "de", "del"]);
                     year_at(talk, &here[n.min(here.len())..]).map(|y| (Form::Month, n + y))
                 }
             }
         }
-        // "the third of march nineteen eighty two", "twenty first of june"
+        // "the third of march nineteen eighty two", "twenty first of june", "tres de marzo de 1982"
         _ => {
             let day = day_at(talk, here)?;
-            let n = skip(day, &["of"]);
+            let n = skip(day, &["of", "de"]);
             let ordinal = matches!(lex(day - 1), Lex::Ordinal(_));
             if !matches!(lex(n), Lex::Month(_)) || !(ordinal || n > day || lex(0).is_number()) {
                 return None;
             }
-            let year = year_at(talk, &here[(n + 1).min(here.len())..]);
-            Some((Form::Day, n + 1 + year.unwrap_or(0)))
+            let after = skip(n + 1, &["de", "del"]);
+            let year = year_at(talk, &here[after.min(here.len())..]);
+            Some((Form::Day, year.map_or(n + 1, |len| after + len)))
         }
     }
 }
@@ -125,6 +126,8 @@ fn year_at(talk: &Talk<'_>, here: &[usize]) -> Option<usize> {
         }
         (Lex::Teen(18 | 19) | Lex::Tens(20), _) if two_digits(1) > 0 => Some(1 + two_digits(1)),
         (Lex::Teen(19), Lex::Hundred) => Some(2 + two_digits(2)),
+        // "mil novecientos ochenta y dos"
+        (Lex::Thousand, Lex::Digit(8 | 9)) if lex(2) == Lex::Hundred => Some(3 + two_digits(3)),
         (Lex::Figures, _) if talk.pieces[here[0]].value().is_some_and(|v| (1880..=2060).contains(&v)) => {
             Some(1)
         }

@@ -281,6 +281,10 @@ mod tests {
         check("four two um no sorry five", "425");
         check("four thousand", "4000");
         check("twenty thirty one", "2031");
+        check("cuarenta y siete cero doble seis", "47066");
+        check("veintitrés treinta y cuatro", "2334");
+        check("ciento veintitrés", "123");
+        check("once cero once", "11011");
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(super) enum Lex {
     /// "zeros": as many as the digit before says.
     Plural(u8),
     Hundred,
+    /// "novecientos": a digit and "hundred" in one word.
+    Hundreds(u8),
     Thousand,
     /// "third", "3rd".
     Ordinal(u8),
@@ -96,11 +98,51 @@ pub(super) fn pieces<'a>(words: impl Iterator<Item = &'a Heard<'a>>) -> Vec<Piec
             let bare = token.trim_matches(|c: char| !c.is_alphanumeric() && !"$€£@%".contains(c));
             match whole(bare) {
                 Some(lex) => push(bare, lex),
-                None => bare.split(parts).filter(|t| !t.is_empty()).for_each(|t| push(t, lex(t))),
+                None => bare.split(parts).filter(|t| !t.is_empty()).for_each(|t| match lex(t) {
+                    Lex::Hundreds(n) => {
+                        push(t, Lex::Digit(n));
+                        push(t, Lex::Hundred);
+                    }
+                    lex => push(t, lex),
+                }),
             }
         }
     }
+    in_spanish(&mut all);
     all
+}
+
+/// "Cuarenta y siete" is one number, and "once" is eleven where a number is beside it, or "de".
+fn in_spanish(pieces: &mut Vec<Piece<'_>>) {
+    let number = |p: &Piece<'_>| p.lex.is_number() && is_spanish(p.text);
+    for i in 0..pieces.len() {
+        if !pieces[i].is("once") {
+            continue;
+        }
+        let beside = |p: &Piece<'_>| p.leg == pieces[i].leg && (number(p) || p.is_any(&["de", "el", "y"]));
+        let before = i.checked_sub(1).and_then(|n| pieces.get(n));
+        if before.is_some_and(beside) || pieces.get(i + 1).is_some_and(beside) {
+            pieces[i].lex = Lex::Teen(11);
+        }
+    }
+    let joins = |w: &[Piece<'_>]| {
+        matches!((w[0].lex, w[2].lex), (Lex::Tens(_), Lex::Digit(1..=9)))
+            && w[1].is("y")
+            && w.iter().all(|p| p.leg == w[0].leg)
+    };
+    let joined: Vec<usize> =
+        pieces.windows(3).enumerate().filter(|(_, w)| joins(w)).map(|(i, _)| i + 1).collect();
+    let mut at = 0;
+    pieces.retain(|_| {
+        at += 1;
+        joined.binary_search(&(at - 1)).is_err()
+    });
+}
+
+/// A number word that is none in English.
+fn is_spanish(word: &str) -> bool {
+    let mut rows = WORDS_BY_LETTER.like(word).iter();
+    rows.any(|&row| usize::from(row) >= SPANISH_FROM && WORDS[usize::from(row)].0.eq_ignore_ascii_case(word))
 }
 
 fn parts(c: char) -> bool {
@@ -165,15 +207,19 @@ fn lex(text: &str) -> Lex {
 }
 
 use Lex::{
-    Digit as D, Filler as F, Hundred, Month as M, Ordinal as O, Plural as P, Repeat as R, Separator as Sep,
-    SoundAlike as S, Teen as T, Tens, Thousand, Unit as U,
+    Digit as D, Filler as F, Hundred, Hundreds as H, Month as M, Ordinal as O, Plural as P, Repeat as R,
+    Separator as Sep, SoundAlike as S, Teen as T, Tens, Thousand, Unit as U,
 };
 
 static WORDS_BY_LETTER: ByLetter<{ WORDS.len() }> = ByLetter::new(&WORDS);
 
-/// English number words, months, and what people say among digits.
+/// Where the Spanish rows begin.
+const SPANISH_FROM: usize = 185;
+
+/// Number words, months, and what people say among digits, in English and Spanish. What is a word of both is here once, with
+/// its English meaning, but for `once` (see [`pieces`]).
 #[rustfmt::skip] // One word a line would be pages.
-static WORDS: [(&str, Lex); 185] = [
+static WORDS: [(&str, Lex); 280] = [
     ("zero", D(0)), ("one", D(1)), ("two", D(2)), ("three", D(3)), ("four", D(4)), ("five", D(5)), ("six", D(6)),
     ("seven", D(7)), ("eight", D(8)), ("nine", D(9)), ("niner", D(9)), ("fife", D(5)), ("nought", D(0)),
     ("naught", D(0)), ("aught", D(0)), ("nil", D(0)),
@@ -210,6 +256,24 @@ static WORDS: [(&str, Lex); 185] = [
     ("sorry", F), ("no", F), ("wait", F), ("like", F), ("well", F), ("actually", F), ("again", F),
     ("followed", F), ("by", F), ("let's", F), ("see", F), ("mean", F), ("i", F), ("a", F), ("scratch", F),
     ("correction", F), ("another", F),
+    ("cero", D(0)), ("uno", D(1)), ("dos", D(2)), ("tres", D(3)), ("cuatro", D(4)), ("cinco", D(5)),
+    ("seis", D(6)), ("siete", D(7)), ("ocho", D(8)), ("nueve", D(9)), ("diez", T(10)), ("doce", T(12)),
+    ("trece", T(13)), ("catorce", T(14)), ("quince", T(15)), ("dieciséis", T(16)), ("dieciseis", T(16)),
+    ("diecisiete", T(17)), ("dieciocho", T(18)), ("diecinueve", T(19)), ("veintiuno", T(21)),
+    ("veintidós", T(22)), ("veintidos", T(22)), ("veintitrés", T(23)), ("veintitres", T(23)),
+    ("veinticuatro", T(24)), ("veinticinco", T(25)), ("veintiséis", T(26)), ("veintiseis", T(26)),
+    ("veintisiete", T(27)), ("veintiocho", T(28)), ("veintinueve", T(29)), ("veinte", Tens(20)),
+    ("treinta", Tens(30)), ("cuarenta", Tens(40)), ("cincuenta", Tens(50)), ("sesenta", Tens(60)),
+    ("setenta", Tens(70)), ("ochenta", Tens(80)), ("noventa", Tens(90)), ("ciento", H(1)), ("doscientos", H(2)),
+    ("trescientos", H(3)), ("cuatrocientos", H(4)), ("quinientos", H(5)), ("seiscientos", H(6)),
+    ("setecientos", H(7)), ("ochocientos", H(8)), ("novecientos", H(9)), ("mil", Thousand), ("doble", R(2)),
+    ("ceros", P(0)), ("primero", O(1)), ("enero", M(1)), ("febrero", M(2)), ("marzo", M(3)), ("abril", M(4)),
+    ("mayo", M(5)), ("junio", M(6)), ("julio", M(7)), ("agosto", M(8)), ("septiembre", M(9)),
+    ("octubre", M(10)), ("noviembre", M(11)), ("diciembre", M(12)), ("setiembre", M(9)), ("dólares", U),
+    ("dolares", U), ("pesos", U), ("centavos", U), ("minutos", U), ("horas", U), ("días", U), ("dias", U),
+    ("semanas", U), ("meses", U), ("años", U), ("anos", U), ("veces", U), ("personas", U), ("docenas", U),
+    ("guion", Sep), ("guión", Sep), ("espacio", Sep), ("luego", Sep), ("coma", Sep), ("punto", Sep), ("es", F),
+    ("sí", F), ("si", F), ("este", F), ("eh", F), ("pues", F), ("bueno", F), ("ver", F),
 ];
 
 #[cfg(test)]

@@ -176,8 +176,8 @@ impl Judge<'_, '_> {
         let coded = self.talk.open(Topic::CardCode, first);
         let near = self.card_is_near(first);
         let expiry = expiry_len(d, code_len);
-        let amex = self.talk.card_is_named(first, &["amex", "express", "four"]);
-        let front = self.talk.card_is_named(first, &["front"]);
+        let amex = self.talk.card_is_named(first, &["amex", "express", "four", "cuatro"]);
+        let front = self.talk.card_is_named(first, &["front", "frente", "enfrente"]);
         let only_expiry = expiry == n && n > 0;
         let parts = match topic {
             _ if only_expiry && n != code_len && (topic == Some(Topic::CardExpiry) || dated || near) => {

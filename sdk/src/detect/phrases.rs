@@ -2,52 +2,73 @@
 
 use super::cues::Topic;
 
-/// Lower case, words parted by one space, as the lexer leaves them: no hyphens, apostrophes kept.
+/// English, then Spanish with and without its accents. Lower case, words parted by one space, as the lexer leaves them: no hyphens, apostrophes kept.
 #[rustfmt::skip] // One phrase a line would be pages.
 pub(super) static PHRASES: [(Topic, &[&str]); 14] = [
     (Topic::Card, &[
         "card", "card number", "credit card", "debit card", "visa", "mastercard", "master card", "amex",
         "american express", "discover card", "the discover", "long number", "front of the card",
         "on the front",
+        "tarjeta", "número de tarjeta", "numero de tarjeta", "número de la tarjeta", "numero de la tarjeta",
+        "número de su tarjeta", "numero de su tarjeta", "tarjeta de crédito", "tarjeta de credito",
+        "tarjeta de débito", "tarjeta de debito", "del frente", "de enfrente",
     ]),
     (Topic::CardCode, &[
         "security code", "security number", "cvv", "cvv2", "c v v", "cv v", "cvc", "c v c", "cvc2", "cvb",
         "csc", "c s c", "c i d", "card verification", "card verification code", "verification value",
         "card code", "code", "on the back", "on back", "back of the card", "back of your card", "back of it",
         "signature strip", "signature panel", "three digit code", "four digit code on",
+        "código", "codigo", "código de seguridad", "codigo de seguridad", "clave de seguridad",
+        "código de verificación de la tarjeta", "codigo de verificacion de la tarjeta", "de atrás", "de atras",
+        "al reverso", "del reverso", "parte de atrás", "parte de atras",
     ]),
     (Topic::CardExpiry, &[
         "expiration", "expiry", "expires", "expire", "expiring", "exp", "exp date", "good through",
         "good thru", "valid through", "valid thru", "valid until", "month and year",
+        "fecha de vencimiento", "vencimiento", "vence", "vence en", "expira", "caduca", "caducidad",
+        "fecha de caducidad", "válida hasta", "valida hasta", "mes y año",
     ]),
     (Topic::CardPin, &[
         "pin", "pin number", "p i n", "personal identification number", "pin code",
+        "nip", "número de pin", "clave de la tarjeta",
     ]),
     (Topic::LastDigits, &[
         "last four", "last 4", "ending in", "ends in", "ends with", "ending with", "ending", "last three",
         "last five", "first six", "first four",
+        "últimos cuatro", "ultimos cuatro", "últimos 4", "ultimos 4", "termina en", "terminada en",
+        "que termina en", "primeros seis", "primeros cuatro",
     ]),
     (Topic::Ssn, &[
         "social", "social security", "social security number", "ssn", "s s n", "taxpayer id", "tax id",
+        "seguro social", "número de seguro social", "numero de seguro social", "número de seguro", "itin",
     ]),
     (Topic::Birth, &[
         "date of birth", "birth date", "birthdate", "birthday", "born", "dob", "d o b",
+        "fecha de nacimiento", "nacimiento", "nací", "naci", "nació", "nacio", "nacido", "nacida", "cumpleaños",
+        "cumpleanos",
     ]),
     (Topic::Address, &[
         "address", "i live", "live at", "live on", "living at", "lives at", "mail it to", "ship it to",
         "shipping to", "ship to", "send it to", "deliver it to", "delivered to", "located at", "house at",
         "moved to", "residence", "home is",
+        "dirección", "direccion", "domicilio", "vivo en", "vive en", "vivimos en", "envíelo a", "mándelo a",
+        "mandelo a",
     ]),
     (Topic::Phone, &[
         "phone", "phone number", "telephone", "cell", "cell number", "mobile", "mobile number", "callback",
         "callback number", "call back number", "call me", "call me back", "call you back", "call us at",
         "call us back at", "reach me", "reach you", "contact number", "fax", "text me", "call him",
         "call her", "landline", "home number", "work number", "calling from", "dial", "best number",
+        "teléfono", "telefono", "número de teléfono", "numero de telefono", "celular", "móvil", "movil",
+        "localizarlo", "localizarla", "llámeme", "llameme", "me llama",
     ]),
     (Topic::Bank, &[
         "routing", "routing number", "checking", "savings", "checking account", "savings account",
         "checking account number", "savings account number", "bank account", "bank account number", "iban",
         "direct deposit", "account and routing",
+        "cuenta de banco", "cuenta bancaria", "número de ruta", "numero de ruta", "ruta del banco",
+        "cuenta de cheques", "cuenta corriente", "cuenta de ahorros", "número de cuenta de banco",
+        "numero de cuenta de banco",
     ]),
     (Topic::Other, &[
         "social media", "social worker", "social security office", "social security check",
@@ -68,18 +89,33 @@ pub(super) static PHRASES: [(Topic, &[&str]); 14] = [
         "student id", "group number", "npi", "weight", "blood pressure", "temperature", "batch", "lot number",
         "quantity", "extension number", "check in", "departure", "arrives", "since", "purchased",
         "date of service", "effective", "admitted",
+        "oficina del seguro social", "cheque del seguro social", "beneficios del seguro social",
+        "dirección de correo", "direccion de correo", "número de cuenta", "numero de cuenta", "pedido",
+        "número de pedido", "número de orden", "orden", "rastreo", "número de rastreo", "referencia",
+        "número de referencia", "confirmación", "confirmacion", "número de confirmación", "caso",
+        "número de caso", "póliza", "poliza", "número de póliza", "reclamo", "miembro", "número de miembro",
+        "factura", "número de factura", "código postal", "codigo postal", "código que", "el código que",
+        "codigo que", "mensaje de texto", "por mensaje", "código de verificación", "codigo de verificacion",
+        "cita", "fecha de la cita", "visita", "extensión", "cuarto", "habitación", "modelo", "número de serie",
+        "serie", "empleado", "número de empleado", "licencia", "turno", "vuelo", "compró", "compro", "entrega",
+        "tarjeta de biblioteca", "tarjeta de regalo", "tarjeta de seguro", "tarjeta del seguro",
+        "tarjeta médica", "tarjeta verde",
     ]),
     (Topic::Amount, &[
         "total", "balance", "amount", "price", "cost", "costs", "comes to", "comes out to", "paid", "about",
         "around", "limit", "score", "payment of", "charge of", "fee", "refund",
+        "saldo", "monto", "costo", "cuesta", "pagué", "pague", "son como",
     ]),
     (Topic::Over, &[
         "authorization number", "authorization code", "approval code", "approval number", "went through",
         "gone through", "approved", "payment is complete", "payment complete", "authorized", "processed",
+        "aprobado", "aprobada", "autorizado", "autorizada", "procesado", "número de autorización",
+        "código de autorización", "pago aceptado",
     ]),
     (Topic::Nothing, &[
         "one moment", "one second", "one sec", "one more", "one of", "one minute", "one time", "two of",
         "one thing", "one way", "no one", "to the", "to my", "to your", "for the", "for my", "for your",
         "for a", "for you", "for me",
+        "un momento", "una vez", "uno de", "una de",
     ]),
 ];

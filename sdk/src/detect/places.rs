@@ -169,7 +169,7 @@ const CITY_WORDS: usize = 3;
 fn tail_end(talk: &Talk<'_>, stream: &[usize], from: usize) -> usize {
     let mut end = from;
     let mut words = 0;
-    let ends_name = ["apartment", "apt", "suite", "unit", "floor"];
+    let ends_name = ["apartment", "apt", "suite", "unit", "floor", "apartamento", "departamento", "piso"];
     for n in from..stream.len().min(from + TAIL_WORDS * 2) {
         let piece = &talk.pieces[stream[n]];
         if is_house_number(piece) {
@@ -211,17 +211,30 @@ fn email_at(talk: &Talk<'_>, stream: &[usize], at: usize) -> Option<Stretch> {
     if here.lex == Lex::Email {
         return Some((Kind::EmailAddress, 99, at, at + 1));
     }
-    if !here.is("at") || at == 0 {
+    if !here.is_any(&["at", "arroba"]) || at == 0 {
         return None;
     }
     // Behind "at": one to three words, "dot", and the top-level domain.
-    let dot = (at + 2..at + 6).find(|&n| piece(n).is_some_and(|p| p.is("dot")))?;
+    let dot = (at + 2..at + 6).find(|&n| piece(n).is_some_and(|p| p.is_any(&["dot", "punto"])))?;
     let domain = piece(dot + 1)?;
-    let known = ["com", "net", "org", "edu", "gov", "io", "co", "us", "biz", "info", "me"];
+    let known = ["com", "net", "org", "edu", "gov", "io", "co", "us", "biz", "info", "me", "mx", "es"];
     if !domain.is_any(&known) {
         return None;
     }
-    let joins = |p: &Piece<'_>| p.is_any(&["dot", "underscore", "dash", "hyphen", "period", "plus"]);
+    let joins = |p: &Piece<'_>| {
+        p.is_any(&[
+            "dot",
+            "underscore",
+            "dash",
+            "hyphen",
+            "period",
+            "plus",
+            "punto",
+            "guion",
+            "guión",
+            "bajo",
+        ])
+    };
     let mut from = at - 1;
     while from > 0 {
         let (prev, here) = (piece(from - 1)?, piece(from)?);

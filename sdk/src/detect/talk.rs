@@ -7,7 +7,7 @@ use super::{
 };
 
 /// Words that ask for something, or announce it. Two-word phrases hold a space.
-const ASKS: [&str; 42] = [
+const ASKS: [&str; 62] = [
     "can i",
     "may i",
     "could i",
@@ -50,11 +50,45 @@ const ASKS: [&str; 42] = [
     "verify",
     "confirm",
     "grab",
+    "es",
+    "cuál es",
+    "cual es",
+    "dígame",
+    "digame",
+    "deme",
+    "dame",
+    "me da",
+    "me puede",
+    "puede darme",
+    "podría",
+    "por favor",
+    "necesito",
+    "aquí está",
+    "marque",
+    "ingrese",
+    "introduzca",
+    "léame",
+    "confirme",
+    "tiene",
 ];
 /// What undoes an asking: nobody is to say it.
-const REFUSALS: [&str; 12] = [
-    "don't", "dont", "never", "not", "declined", "without", "won't", "stolen", "lost", "wouldn't", "called",
+const REFUSALS: [&str; 16] = [
+    "don't",
+    "dont",
+    "never",
+    "not",
+    "declined",
+    "without",
+    "won't",
+    "stolen",
+    "lost",
+    "wouldn't",
+    "called",
     "call",
+    "nunca",
+    "perdí",
+    "robaron",
+    "rechazada",
 ];
 /// What is near an asking, in pieces.
 const NEAR: usize = 10;
@@ -66,7 +100,7 @@ pub fn card_expected(words: &[Heard<'_>]) -> bool {
         let asked_for = match cue.topic {
             Topic::Card => names_the_number(&talk, cue.first, cue.last),
             Topic::CardExpiry => {
-                talk.card_talk(cue.first) || talk.card_is_named(usize::MAX, &["card", "visa"])
+                talk.card_talk(cue.first) || talk.card_is_named(usize::MAX, &["card", "visa", "tarjeta"])
             }
             Topic::CardCode | Topic::CardPin => true,
             _ => false,
@@ -80,7 +114,7 @@ pub fn card_talk_over(words: &[Heard<'_>]) -> bool {
     let talk = Talk::new(lex::pieces(words.iter()));
     let open = [
         "not", "n't", "didn't", "hasn't", "wasn't", "isn't", "once", "when", "after", "if", "until", "be",
-        "whether", "declined", "can't", "couldn't", "did", "get", "before",
+        "whether", "declined", "can't", "couldn't", "did", "get", "before", "no", "si", "cuando", "hasta",
     ];
     talk.cues.iter().any(|cue| {
         let before: Vec<usize> = talk.before(cue.first).take(5).collect();
@@ -108,8 +142,25 @@ fn says_it_is_done(talk: &Talk<'_>) -> bool {
 
 /// The card's number, not merely a card: "card number", "number on the card", "sixteen digits", "card details".
 fn names_the_number(talk: &Talk<'_>, first: usize, last: usize) -> bool {
-    let of_a_card =
-        ["number", "numbers", "digit", "digits", "details", "information", "info", "front", "long"];
+    let of_a_card = [
+        "number",
+        "numbers",
+        "digit",
+        "digits",
+        "details",
+        "information",
+        "info",
+        "front",
+        "long",
+        "número",
+        "numero",
+        "números",
+        "numeros",
+        "dígitos",
+        "digitos",
+        "datos",
+        "frente",
+    ];
     let here = (first..=last).chain(talk.before(first).take(5)).chain(talk.after(last).take(4));
     let mut which = talk.before(first).take(1);
     here.into_iter().any(|i| talk.pieces[i].is_any(&of_a_card))
