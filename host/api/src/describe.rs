@@ -6,12 +6,12 @@ use axum::{
     extract::{ConnectInfo, Request, State},
     http::{HeaderMap, Uri},
 };
-use caveat_model::RecordingId;
+use caveat_model::{PersonId, RecordingId};
 use serde_json::{Value, json};
 
 use crate::{
     extract::{Body, Path, Query},
-    gate::{Caller, Client, Person},
+    gate::{Caller, Client, Person, Token},
 };
 
 /// A description in the making.
@@ -63,6 +63,7 @@ impl Taken for Uri {}
 impl Taken for Caller {}
 impl Taken for Client {}
 impl Taken for Person {}
+impl Taken for Token {}
 
 impl Taken for Bytes {
     fn describe(to: &mut Described) {
@@ -98,6 +99,12 @@ pub(crate) trait InPath {
 impl InPath for String {
     fn schema() -> Value {
         json!({"type": "string", "minLength": 1})
+    }
+}
+
+impl InPath for PersonId {
+    fn schema() -> Value {
+        json!({"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,39}$"})
     }
 }
 

@@ -3,11 +3,11 @@
 
 use axum::{
     extract::{FromRequestParts, Request, State},
-    http::request::Parts,
+    http::{HeaderMap, Method, request::Parts},
     middleware::Next,
     response::Response,
 };
-use caveat_access::{Action, Machine, Scope, SignedIn, permitted};
+use caveat_access::{Action, Machine, Scope, ShownCertificate, SignedIn, permitted};
 use caveat_model::ClientId;
 
 use crate::{Problem, Rooms, who};
@@ -82,6 +82,10 @@ impl Caller {
 /// The person who called.
 pub(crate) struct Person(pub(crate) SignedIn);
 
+/// The secret of the session that a person called with.
+#[derive(Clone)]
+pub(crate) struct Token(pub(crate) String);
+
 /// Whose person or machine called.
 pub(crate) struct Client(pub(crate) ClientId);
 
@@ -91,36 +95,75 @@ pub(crate) async fn gate(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    if let Some(caller) = rooms.admit(request.headers(), needs).await? {
+    let asks = Asks {
+        method: request.method(),
+        headers: request.headers(),
+        certificate: request.extensions().get(),
+    };
+    let token = match needs {
+        Needs::Open | Needs::Machine(_) => None,
+        _ => rooms.session_of(asks.method, asks.headers).ok().map(Token),
+    };
+    if let Some(caller) = rooms.admit(&asks, needs).await? {
         request.extensions_mut().insert(caller);
+    }
+    if let Some(token) = token {
+        request.extensions_mut().insert(token);
     }
     Ok(next.run(request).await)
 }
 
+/// What of a request tells who asks.
+struct Asks<'r> {
+    method: &'r Method,
+    headers: &'r HeaderMap,
+    /// Found good at the socket.
+    certificate: Option<&'r ShownCertificate>,
+}
+
+impl Asks<'_> {
+    /// Whether a machine asks: with a token, or with a certificate and nothing else.
+    fn by_machine(&self) -> bool {
+        who::is_machine(self.headers) || self.certificate.is_some() && !who::says_who(self.headers)
+    }
+}
+
 impl Rooms {
-    async fn admit(&self, headers: &axum::http::HeaderMap, needs: Needs) -> Result<Option<Caller>, Problem> {
-        let person =
-            async || -> Result<SignedIn, Problem> { Ok(self.access.session(who::session(headers)?).await?) };
-        let machine = async |scope| -> Result<Machine, Problem> {
-            Ok(self.access.machine(who::bearer(headers)?, scope).await?)
-        };
-        let may = async |action| -> Result<Caller, Problem> {
-            let who = person().await?;
-            who.permit(action, &who.client)?;
-            Ok(Caller::Person(who))
-        };
+    async fn person(&self, asks: &Asks<'_>) -> Result<SignedIn, Problem> {
+        let session = self.session_of(asks.method, asks.headers)?;
+        Ok(self.access.session(&session).await?)
+    }
+
+    async fn machine(&self, asks: &Asks<'_>, scope: Scope) -> Result<Machine, Problem> {
+        match asks.certificate {
+            Some(certificate) if !who::says_who(asks.headers) => {
+                Ok(self.access.sidecar(certificate, scope)?)
+            }
+            _ => Ok(self.access.machine(who::bearer(asks.headers)?, scope).await?),
+        }
+    }
+
+    async fn may(&self, asks: &Asks<'_>, action: Action) -> Result<Caller, Problem> {
+        let who = self.person(asks).await?;
+        who.permit(action, &who.client)?;
+        Ok(Caller::Person(who))
+    }
+
+    async fn admit(&self, asks: &Asks<'_>, needs: Needs) -> Result<Option<Caller>, Problem> {
         Ok(Some(match needs {
             Needs::Open => return Ok(None),
-            Needs::Session => Caller::Person(person().await?),
-            Needs::Person(action) => may(action).await?,
+            Needs::Session => Caller::Person(self.person(asks).await?),
+            Needs::Person(action) => self.may(asks, action).await?,
             Needs::OneOfTwo(action) => {
-                let who = person().await?;
+                let who = self.person(asks).await?;
                 who.may_ask(action, &who.client)?;
                 Caller::Person(who)
             }
-            Needs::EitherOf(_, scope) if who::is_machine(headers) => Caller::Machine(machine(scope).await?),
+            Needs::EitherOf(_, scope) if asks.by_machine() => {
+                Caller::Machine(self.machine(asks, scope).await?)
+            }
             Needs::AnyOf(actions) | Needs::EitherOf(actions, _) => {
-                let who = person().await?;
+                let who = self.person(asks).await?;
                 if let [first, ..] = actions
                     && !actions.iter().any(|action| permitted(who.role, *action))
                 {
@@ -128,9 +171,9 @@ impl Rooms {
                 }
                 Caller::Person(who)
             }
-            Needs::Machine(scope) => Caller::Machine(machine(scope).await?),
-            Needs::Either(_, scope) if who::is_machine(headers) => Caller::Machine(machine(scope).await?),
-            Needs::Either(action, _) => may(action).await?,
+            Needs::Machine(scope) => Caller::Machine(self.machine(asks, scope).await?),
+            Needs::Either(_, scope) if asks.by_machine() => Caller::Machine(self.machine(asks, scope).await?),
+            Needs::Either(action, _) => self.may(asks, action).await?,
         }))
     }
 }
@@ -167,5 +210,13 @@ impl FromRequestParts<Rooms> for Person {
             Caller::Person(person) => Ok(Self(person)),
             Caller::Machine(_) => Err(Problem::forbidden("this is for people: sign in")),
         }
+    }
+}
+
+impl FromRequestParts<Rooms> for Token {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &Rooms) -> Result<Self, Problem> {
+        let_in(parts)?;
+        parts.extensions.get().cloned().ok_or_else(|| Problem::forbidden("this is for people: sign in"))
     }
 }

@@ -9,6 +9,7 @@ mod audio;
 mod calls;
 mod console;
 mod describe;
+mod disclosures;
 mod extract;
 mod gate;
 mod health;
@@ -19,14 +20,15 @@ mod may;
 mod once;
 mod openapi;
 mod packs;
-mod people;
 mod problem;
 mod rates;
 mod recordings;
 mod redactions;
 mod retention;
+mod roster;
 mod routes;
 mod scores;
+mod sign_in;
 mod waveform;
 mod webhooks;
 mod who;
@@ -43,6 +45,7 @@ pub use gate::Needs;
 pub use problem::Problem;
 pub use routes::{Route, as_markdown, listed, routes};
 pub use webhooks::{HookEvents, Webhook, WebhookLimits, start_webhooks};
+pub use who::Web;
 
 /// Bounds on requests.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -102,6 +105,8 @@ pub struct Rooms {
     pub limits: Arc<Limits>,
     /// How the console is served.
     pub console: Arc<Console>,
+    /// How browsers reach the host.
+    pub web: Arc<Web>,
 }
 
 /// Where a request came from.

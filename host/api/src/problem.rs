@@ -151,13 +151,27 @@ impl From<AccessError> for Problem {
         use AccessError as E;
         let detail = error.to_string();
         match error {
-            E::SignInRefused | E::ProofRefused | E::NoSession | E::NoToken => Self::unauthorized(detail),
-            E::StepUpNeeded { .. } => Self::new(StatusCode::FORBIDDEN, "Step up", detail),
-            E::NotPermitted { .. } | E::SecondPersonNeeded { .. } | E::Scope { .. } => {
-                Self::forbidden(detail)
+            E::SignInRefused
+            | E::ProofRefused
+            | E::NoSession
+            | E::NoToken
+            | E::NoEnrolment
+            | E::NoCeremony => Self::unauthorized(detail),
+            E::NoSuchWay { .. } | E::NoPasskey | E::NoPerson { .. } => Self::not_found(detail),
+            E::LastAdmin { .. } => Self::new(StatusCode::CONFLICT, "Conflict", detail),
+            E::Provider { .. } => {
+                tracing::error!(%error, "a sign-in failed at an identity provider");
+                let detail = "the identity provider did not answer as it should; the host's log says why. Try again, or sign in another way";
+                Self::new(StatusCode::BAD_GATEWAY, "The identity provider failed", detail)
             }
+            E::StepUpNeeded { .. } => Self::new(StatusCode::FORBIDDEN, "Step up", detail),
+            E::NotPermitted { .. }
+            | E::SecondPersonNeeded { .. }
+            | E::OwnAccount
+            | E::NoSidecar
+            | E::Scope { .. } => Self::forbidden(detail),
             E::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, "Busy", detail),
-            E::Password { .. } | E::PersonExists { .. } | E::NoPerson { .. } | E::Unusable { .. } => {
+            E::Password { .. } | E::PersonExists { .. } | E::PasskeyRefused { .. } | E::Unusable { .. } => {
                 Self::bad_request(detail)
             }
             _ => {

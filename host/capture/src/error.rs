@@ -128,7 +128,9 @@ impl CaptureError {
         match self {
             Self::Recorder(error) => !error.is_the_senders(),
             Self::State(_) => true,
-            Self::Access(error) => !matches!(error, AccessError::NoToken | AccessError::Scope { .. }),
+            Self::Access(error) => {
+                !matches!(error, AccessError::NoToken | AccessError::NoSidecar | AccessError::Scope { .. })
+            }
             Self::Listen { .. } | Self::Certificate { .. } | Self::Sip(_) => true,
             Self::Media { .. } | Self::MediaPort { .. } => true,
             _ => false,

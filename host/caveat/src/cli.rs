@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::commands::{
     assurance::AssuranceCommand,
-    decide,
+    decide, disclosures,
     erase::{RecordingCommand, RequestCommand},
     evidence::{EvidenceCommand, Time},
     impact,
@@ -18,6 +18,7 @@ use crate::commands::{
     key::KeyCommand,
     pack::PackCommand,
     replay,
+    running::Running,
 };
 
 /// A call recorder that asks before it acts.
@@ -80,6 +81,8 @@ pub(crate) enum Command {
     /// Preserve recordings for a matter.
     #[command(subcommand)]
     Hold(HoldCommand),
+    /// Who was given what of a recorded person, and why: the accounting of disclosures.
+    Disclosures(disclosures::Args),
     /// What is destroyed when and why, what waits for a decision, what is gone.
     #[command(subcommand)]
     Retention(RetentionCommand),
@@ -118,6 +121,66 @@ pub(crate) enum PersonCommand {
         /// Print the enrolment as JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Invite a person: they choose a password and confirm a second factor themselves. This is how the first administrator
+    /// of a client begins. The invitation is printed once.
+    Invite {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Whose person.
+        #[arg(long)]
+        client: ClientId,
+        /// Unique within the client.
+        #[arg(long)]
+        id: PersonId,
+        /// As colleagues know them.
+        #[arg(long, default_value = "")]
+        name: String,
+        /// agent, supervisor, trainer, compliance, auditor, integrator, admin.
+        #[arg(long, value_parser = by_name::<Role>, required_unless_present = "again")]
+        role: Option<Role>,
+        /// Job or relation, in the client's words ("disputes", "billing").
+        #[arg(long, default_value = "")]
+        function: String,
+        /// Somebody who is there already: takes from them all that they sign in with, for who has lost it.
+        #[arg(long, conflicts_with_all = ["name", "role", "function"])]
+        again: bool,
+        /// Print the invitation as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Answer an invitation at a running host. Reads the invitation from standard input, shows the secret for the
+    /// authenticator, then reads the new password and a code of it, a line each; prints the recovery codes.
+    Enroll {
+        /// The running host.
+        #[arg(long, env = "CAVEAT_URL", default_value = "http://127.0.0.1:8480")]
+        url: String,
+    },
+    /// Change a person at a running host, as an administrator who has just stepped up.
+    Change {
+        #[command(flatten)]
+        at: Running,
+        /// Who.
+        id: PersonId,
+        /// As colleagues know them.
+        #[arg(long)]
+        name: Option<String>,
+        /// agent, supervisor, trainer, compliance, auditor, integrator, admin.
+        #[arg(long)]
+        role: Option<String>,
+        /// Job or relation, in the client's words.
+        #[arg(long)]
+        function: Option<String>,
+        /// active, suspended, terminated: anything but active ends their sessions.
+        #[arg(long)]
+        standing: Option<String>,
+    },
+    /// Take from a person all that they sign in with, and invite them anew, at a running host. Check first who they are.
+    Reset {
+        #[command(flatten)]
+        at: Running,
+        /// Who.
+        id: PersonId,
     },
     /// Sign in at a running host. Password and code are read from standard input, a line each; the session is printed, for
     /// `CAVEAT_TOKEN`.
@@ -163,6 +226,27 @@ pub(crate) enum TokenCommand {
         /// How long it is good for.
         #[arg(long, default_value_t = 90)]
         valid_days: u32,
+    },
+    /// List the tokens of a client.
+    List {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Whose.
+        #[arg(long)]
+        client: ClientId,
+        /// Print them as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a token good for nothing, for good.
+    Revoke {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Whose.
+        #[arg(long)]
+        client: ClientId,
+        /// Which, as `list` has it.
+        id: String,
     },
 }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use caveat_access::WaysIn;
 use caveat_api::{HookEvents, Webhook, WebhookLimits};
 use caveat_model::{
     Attribute, AttributeValue, Cipher, ClientId, KeyState, Mode, Placement, PlacementTraits, Purpose, Region,
@@ -20,6 +21,8 @@ use caveat_stores::{Address, Settings};
 use caveat_vault::Suite;
 use serde::Deserialize;
 
+use crate::http::Http;
+use crate::identity::RawProvider;
 use crate::ingest::{Ingest, OfClient, RawAudioHook, RawAudioSocket, RawFolder, RawTwilio};
 use crate::keys::{Keys, Secret};
 use crate::timestamps::Timestamps;
@@ -32,6 +35,7 @@ const SECRET_BYTES_MIN: usize = 16;
 pub(crate) struct Config {
     pub(crate) host: Host,
     pub(crate) paths: Paths,
+    pub(crate) http: Http,
     pub(crate) keys: Keys,
     pub(crate) timestamps: Option<Timestamps>,
     pub(crate) limits: Limits,
@@ -127,6 +131,7 @@ pub(crate) struct Limits {
     pub(crate) people: caveat_access::Limits,
     pub(crate) vault: caveat_vault::Limits,
     pub(crate) requests: caveat_api::Limits,
+    pub(crate) http: crate::http::Limits,
     pub(crate) media: caveat_capture::Limits,
     pub(crate) webhooks: WebhookLimits,
     pub(crate) assurance: caveat_recorder::AssuranceLimits,
@@ -146,6 +151,8 @@ pub(crate) struct Client {
     pub(crate) packs: Vec<PackChoice>,
     /// Where its systems are told what happens on its calls.
     pub(crate) webhooks: Vec<HookChoice>,
+    /// Identity providers of its people.
+    oidc: Vec<RawProvider>,
     /// Whose packs it takes; none: anybody's.
     trusted_pack_keys: Option<Vec<VerifierKey>>,
 }
@@ -188,6 +195,8 @@ struct AnnouncementChoice {
 struct Raw {
     #[serde(default)]
     host: Host,
+    #[serde(default)]
+    http: Http,
     #[serde(default)]
     keys: Keys,
     timestamps: Option<Timestamps>,
@@ -236,6 +245,8 @@ struct RawClient {
     #[serde(default)]
     webhook: Vec<HookChoice>,
     #[serde(default)]
+    oidc: Vec<RawProvider>,
+    #[serde(default)]
     announcement: Vec<AnnouncementChoice>,
     twilio: Option<RawTwilio>,
     #[serde(default)]
@@ -268,6 +279,15 @@ impl Config {
             .fold(Trust::new(Some(self.paths.lock.clone())), |trust, client| client.trust(trust))
     }
 
+    /// Ways in for people beside password and code, with their secrets, which are read now.
+    pub(crate) fn ways(&self) -> anyhow::Result<WaysIn> {
+        let providers = self
+            .clients
+            .iter()
+            .flat_map(|client| client.oidc.iter().map(|provider| provider.open(&client.profile.id)));
+        self.http.ways(self.host.listen, providers)
+    }
+
     fn from_raw(raw: Raw, base: &Path, lock: PathBuf) -> anyhow::Result<Self> {
         let mut seen = HashSet::new();
         for client in &raw.client {
@@ -298,6 +318,8 @@ impl Config {
         }
         raw.limits.store.check().map_err(anyhow::Error::msg)?;
         raw.console.check().map_err(anyhow::Error::msg)?;
+        raw.limits.http.check()?;
+        raw.http.check(&raw.client.iter().map(|client| client.id.as_str()).collect::<Vec<_>>())?;
         let clients: Vec<Client> =
             raw.client.into_iter().map(|c| c.checked(base)).collect::<anyhow::Result<_>>()?;
         let data = base.join(&raw.host.data_dir);
@@ -330,6 +352,7 @@ impl Config {
         Ok(Self {
             host,
             paths,
+            http: raw.http.located(base),
             keys,
             timestamps,
             limits: raw.limits,
@@ -469,6 +492,7 @@ impl RawClient {
             cipher: self.cipher,
             packs,
             webhooks,
+            oidc: self.oidc.into_iter().map(|provider| provider.located(base)).collect(),
             trusted_pack_keys: self.trusted_pack_keys,
         })
     }
@@ -543,6 +567,12 @@ mod tests {
         check("[limits.siprec]\nlines_max = 9\n", &["`legs_max`"]);
         check("[host]\nstore = \"ftp://x\"\n", &["ftp://x", "s3://BUCKET"]);
         check("[store]\nregion = \"x\"\n", &["is a folder"]);
+        check(
+            "[[http.machine]]\nname = \"m\"\ncertificate = \"m.example\"\nclient = \"b\"\nscopes = [\"capture\"]\n",
+            &["`m`", "no client `b`"],
+        );
+        check("[http.tls]\ncertificate = \"c\"\n", &["line 1", "`key`"]);
+        check("[limits.http]\nhandshakes_max = 0\n", &["`handshakes_max`"]);
         check("[store]\nsecret = \"x\"\n", &["line 2", "`secret-env`"]);
         check("[limits.store]\nretry_ms = 0\n", &["`retry_ms`"]);
         let locked = |placement: &str| {

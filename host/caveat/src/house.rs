@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fs, sync::Arc};
 
 use anyhow::Context;
-use caveat_access::{Access, SecretBox};
+use caveat_access::{Access, SecretBox, WaysIn};
 use caveat_engine::Engine;
 use caveat_ledger::{EntryKind, Ledger, LogSigner};
 use caveat_model::{ClientId, Clock, SystemClock};
@@ -33,7 +33,7 @@ pub(crate) struct House {
 
 impl House {
     /// Opens what lies on disk; runs nothing. One process at a time: the vault's log is its own.
-    pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) async fn open(config: &Config, ways: WaysIn) -> anyhow::Result<Self> {
         let paths = &config.paths;
         let Log { ledger, db, store, spool, clock } = Log::open(config, Brings::Yes).await?;
         let keys = keys::open(config)?;
@@ -43,8 +43,9 @@ impl House {
         for client in &config.clients {
             vault.prefer(&client.profile.id, client.cipher);
         }
-        let secrets: Arc<dyn SecretBox> = Arc::new(Sealed(vault.clone()));
-        let access = Access::open(db.clone(), clock.clone(), secrets, config.limits.people.clone()).await?;
+        let secrets: Arc<dyn SecretBox> = Arc::new(Sealed(vault.opener().clone()));
+        let limits = config.limits.people.clone();
+        let access = Access::open_with(db.clone(), clock.clone(), secrets, limits, ways).await?;
         Ok(Self { db, vault, ledger, access, archive, clock, spool })
     }
 
@@ -160,6 +161,13 @@ impl Looking {
         Ok(Self { log, opener, archive })
     }
 
+    /// People and tokens, which may be seen to while a host runs.
+    pub(crate) async fn access(&self, config: &Config) -> anyhow::Result<Access> {
+        let (db, clock) = (self.log.db.clone(), self.log.clock.clone());
+        let secrets: Arc<dyn SecretBox> = Arc::new(Sealed(self.opener.clone()));
+        Ok(Access::open(db, clock, secrets, config.limits.people.clone()).await?)
+    }
+
     /// Expected and captured calls.
     pub(crate) async fn assurance(&self, config: &Config) -> anyhow::Result<Assurance> {
         let (db, clock) = (self.log.db.clone(), self.log.clock.clone());
@@ -203,7 +211,7 @@ fn started() -> EntryKind {
 }
 
 /// Second factors are sealed by the vault.
-struct Sealed(Vault);
+struct Sealed(Opener);
 
 impl SecretBox for Sealed {
     fn seal(&self, client: &ClientId, context: &str, plain: &[u8]) -> Result<Vec<u8>, String> {

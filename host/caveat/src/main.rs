@@ -4,6 +4,8 @@ mod cli;
 mod commands;
 mod config;
 mod house;
+mod http;
+mod identity;
 mod ingest;
 mod keys;
 mod metrics;

@@ -1,13 +1,14 @@
 //! The protocol itself: discovery, where a browser is sent, the exchange of its code, the check of the token.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
 use caveat_model::{ClientId, Moment};
 use openidconnect::{
-    AccessTokenHash, AdditionalClaims, AuthType, AuthenticationContextClass, AuthorizationCode, ClientSecret,
-    CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest,
-    HttpResponse, IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier,
-    RedirectUrl, Scope, StandardErrorResponse, StandardTokenResponse, TokenResponse, UserInfoClaims,
+    AccessTokenHash, AdditionalClaims, AsyncHttpClient, AuthType, AuthenticationContextClass,
+    AuthorizationCode, ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet,
+    EndpointSet, HttpRequest, HttpResponse, IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, StandardErrorResponse, StandardTokenResponse,
+    TokenResponse, UserInfoClaims,
     core::{
         CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreErrorResponseType, CoreGenderClaim,
         CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreProviderMetadata,
@@ -185,12 +186,12 @@ impl Known {
     ) -> Result<Said, AccessError> {
         // With the keys that it signs with now.
         let client = self.client(self.discover(limits).await?, callback)?;
-        let ask = |request| self.ask(limits, request);
+        let wire = self.wire(limits);
         let answer = client
             .exchange_code(AuthorizationCode::new(code.to_owned()))
             .map_err(|e| self.failed(e))?
             .set_pkce_verifier(PkceCodeVerifier::new(pkce_verifier))
-            .request_async(&ask)
+            .request_async(&wire)
             .await
             .map_err(|e| self.refused(e))?;
         let token = answer.id_token().ok_or_else(|| self.failed("it gave no ID token"))?;
@@ -211,7 +212,7 @@ impl Known {
             let token = answer.access_token().clone();
             let info = client.user_info(token, Some(claims.subject().clone())).map_err(|e| self.failed(e))?;
             let info: UserInfoClaims<Others, CoreGenderClaim> =
-                info.request_async(&ask).await.map_err(|e| self.refused(e))?;
+                info.request_async(&wire).await.map_err(|e| self.refused(e))?;
             let info = serde_json::to_value(&info).map_err(|e| self.failed(e))?;
             if let (Some(all), Some(claim)) = (all.as_object_mut(), info.get(&self.provider.person_claim)) {
                 all.insert(self.provider.person_claim.clone(), claim.clone());
@@ -242,8 +243,8 @@ impl Known {
     }
 
     async fn discover(&self, limits: &Limits) -> Result<CoreProviderMetadata, AccessError> {
-        let ask = |request| self.ask(limits, request);
-        CoreProviderMetadata::discover_async(self.issuer.clone(), &ask).await.map_err(|e| self.failed(e))
+        let wire = self.wire(limits);
+        CoreProviderMetadata::discover_async(self.issuer.clone(), &wire).await.map_err(|e| self.failed(e))
     }
 
     fn client(&self, metadata: CoreProviderMetadata, callback: &str) -> Result<Client, AccessError> {
@@ -256,31 +257,13 @@ impl Known {
             .set_auth_type(kind))
     }
 
-    async fn ask(&self, limits: &Limits, request: HttpRequest) -> Result<HttpResponse, AccessError> {
-        let request = reqwest::Request::try_from(request).map_err(|e| self.failed(e))?;
-        let within = Duration::from_millis(limits.provider_answer_ms_max);
-        let answered = tokio::time::timeout(within, async {
-            let mut answer = self.http.execute(request).await?;
-            let (status, headers) = (answer.status(), answer.headers().clone());
-            let mut body = Vec::new();
-            while let Some(part) = answer.chunk().await? {
-                body.extend_from_slice(&part);
-                if body.len() > limits.provider_answer_bytes_max {
-                    break;
-                }
-            }
-            Ok::<_, reqwest::Error>((status, headers, body))
-        });
-        let (status, headers, body) = match answered.await {
-            Ok(answer) => answer.map_err(|e| self.failed(e.without_url()))?,
-            Err(_) => return Err(self.failed("it took longer than `provider_answer_ms_max`")),
-        };
-        if body.len() > limits.provider_answer_bytes_max {
-            return Err(self.failed("its answer is longer than `provider_answer_bytes_max`"));
+    /// The way to the provider, for the library.
+    fn wire(&self, limits: &Limits) -> Wire {
+        Wire {
+            http: self.http.clone(),
+            within: Duration::from_millis(limits.provider_answer_ms_max),
+            bytes_max: limits.provider_answer_bytes_max,
         }
-        let mut response = HttpResponse::new(body);
-        (*response.status_mut(), *response.headers_mut()) = (status, headers);
-        Ok(response)
     }
 
     fn failed(&self, why: impl ToString) -> AccessError {
@@ -296,5 +279,49 @@ impl Known {
         let (client, provider) = (&self.provider.client, &self.provider.name);
         tracing::warn!(%client, provider, why = why.to_string(), "a sign-in at an identity provider was refused");
         AccessError::SignInRefused
+    }
+}
+
+/// Carries requests to a provider, and bounded answers back.
+struct Wire {
+    http: reqwest::Client,
+    within: Duration,
+    bytes_max: usize,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum NoAnswer {
+    #[error("it cannot be reached: {0}")]
+    Unreachable(#[source] reqwest::Error),
+    #[error("it took longer than `provider_answer_ms_max`")]
+    TooLate,
+    #[error("its answer is longer than `provider_answer_bytes_max`")]
+    TooLong,
+}
+
+impl<'c> AsyncHttpClient<'c> for Wire {
+    type Error = NoAnswer;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, NoAnswer>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        let answered = async move {
+            let unreachable = |e: reqwest::Error| NoAnswer::Unreachable(e.without_url());
+            let request = reqwest::Request::try_from(request).map_err(unreachable)?;
+            let mut answer = self.http.execute(request).await.map_err(unreachable)?;
+            let mut body = Vec::new();
+            while let Some(part) = answer.chunk().await.map_err(unreachable)? {
+                body.extend_from_slice(&part);
+                if body.len() > self.bytes_max {
+                    return Err(NoAnswer::TooLong);
+                }
+            }
+            let mut response = HttpResponse::new(body);
+            (*response.status_mut(), *response.headers_mut()) = (answer.status(), answer.headers().clone());
+            Ok(response)
+        };
+        Box::pin(async move {
+            tokio::time::timeout(self.within, answered).await.unwrap_or(Err(NoAnswer::TooLate))
+        })
     }
 }

@@ -18,7 +18,7 @@ pub(crate) mod wav;
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::{
         DefaultBodyLimit, Multipart, State,
         multipart::{Field, MultipartError, MultipartRejection},
@@ -26,7 +26,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header::AUTHORIZATION},
     routing::post,
 };
-use caveat_access::Scope;
+use caveat_access::{Scope, ShownCertificate};
 use caveat_model::{Moment, Offset};
 use caveat_recorder::{Answer, Happening, NewCall};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -85,10 +85,16 @@ pub(crate) fn routes(rooms: Rooms) -> Router {
 async fn upload(
     State(Desk { rooms, seats }): State<Desk>,
     headers: HeaderMap,
+    certificate: Option<Extension<ShownCertificate>>,
     body: Result<Multipart, MultipartRejection>,
 ) -> Result<(StatusCode, Json<Taken>), CaptureError> {
     // Who asks comes before what they send is read.
-    let machine = rooms.access.machine(bearer(&headers)?, Scope::Capture).await?;
+    let machine = match certificate {
+        Some(Extension(certificate)) if !headers.contains_key(AUTHORIZATION) => {
+            rooms.access.sidecar(&certificate, Scope::Capture)?
+        }
+        _ => rooms.access.machine(bearer(&headers)?, Scope::Capture).await?,
+    };
     let limits = &rooms.limits;
     let seat = seats
         .try_acquire_owned()

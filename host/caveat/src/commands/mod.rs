@@ -2,6 +2,7 @@
 
 pub(crate) mod assurance;
 pub(crate) mod decide;
+pub(crate) mod disclosures;
 pub(crate) mod erase;
 pub(crate) mod evidence;
 pub(crate) mod impact;
@@ -39,6 +40,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Recording(command) => erase::recording(command).await,
         Command::Request(command) => erase::request(command).await,
         Command::Hold(command) => keeping::hold(command).await,
+        Command::Disclosures(args) => disclosures::run(&args).await,
         Command::Retention(command) => keeping::retention(command).await,
         Command::Replay(args) => replay::run(&args).await,
         Command::Impact(args) => impact::run(&args).await,

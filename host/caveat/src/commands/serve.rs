@@ -1,19 +1,17 @@
 //! `caveat serve` and `caveat check`.
 
-use std::{net::SocketAddr, path::Path, process::ExitCode, sync::Arc};
+use std::{path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use caveat_capture::{SiprecServer, listen_siprec};
 use caveat_engine::Engine;
 use caveat_recorder::Recorder;
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     config::Config,
     house::{House, load_set},
+    http::{Peer, with_peer},
     metrics,
 };
 
@@ -21,7 +19,7 @@ use crate::{
 pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     let metrics = metrics::install()?;
     let sources = Arc::new(config.ingest.sources()?);
-    let house = House::open(config).await?;
+    let house = House::open(config, config.ways()?).await?;
     let (recorder, packs) = house.start_recorder(config).await?;
     let mut hooks = Vec::new();
     for client in &config.clients {
@@ -38,6 +36,7 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
         ledger: house.ledger.clone(),
         limits: Arc::new(config.limits.requests.clone()),
         console: Arc::new(config.console.clone()),
+        web: Arc::new(caveat_api::Web::at(config.http.public_url(config.host.listen).as_deref())),
     });
     if let Some(timestamps) = &config.timestamps {
         timestamps.start(&recorder, &house.ledger)?;
@@ -51,13 +50,12 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
         limits: Arc::new(config.limits.media.clone()),
     };
     let siprec = start_siprec(config, &recorder).await?;
-    let listener = TcpListener::bind(config.host.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", config.host.listen))?;
+    let listener = config.http.listen(config.host.listen, &config.limits.http).await?;
     let intake = caveat_capture::serve(capture.clone()).await?;
     let media = caveat_capture::routes(capture);
-    tracing::info!(listen = %listener.local_addr()?, clients = config.clients.len(), "ready");
-    let service = media.merge(api).merge(metrics).into_make_service_with_connect_info::<SocketAddr>();
+    tracing::info!(listen = %listener.address(), clients = config.clients.len(), "ready");
+    let routes = with_peer(media.merge(api).merge(metrics));
+    let service = routes.into_make_service_with_connect_info::<Peer>();
     let stop = stop_asked()?;
     tokio::select! {
         served = async { axum::serve(listener, service).await } => served.context("serving")?,
@@ -90,6 +88,7 @@ async fn start_siprec(config: &Config, recorder: &Recorder) -> anyhow::Result<Op
 pub(crate) fn check(path: &Path) -> anyhow::Result<ExitCode> {
     let config = Config::read(path)?;
     config.ingest.sources()?;
+    config.ways()?;
     let engine = Engine::new(config.limits.packs.clone(), None)?;
     let trust = config.trust();
     for client in &config.clients {
