@@ -95,7 +95,8 @@ impl Host {
     pub fn start(&mut self) -> anyhow::Result<()> {
         self.spawn()?;
         let deadline = Instant::now() + Duration::from_secs(60);
-        let address = self.url.trim_start_matches("http://").parse()?;
+        let (_, address) = self.url.split_once("://").context("an address of the host")?;
+        let address = address.parse()?;
         while std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_err() {
             if let Some(status) = self.child.as_mut().context("a child")?.try_wait()? {
                 bail!("the host ended at once ({status}):\n{}", self.log());

@@ -1,0 +1,271 @@
+//! Every route of the table, asked for over HTTP by everybody: roles and scopes x factor levels x own and foreign client.
+//! What the table does not list for them is refused, and nothing of another client is served to anybody.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use caveat_access::{Action, Scope, needs_step_up, permitted, roles::ROLES};
+use caveat_api::{Needs, Route, listed};
+use caveat_model::Role;
+use caveat_tests::{
+    host::Host,
+    people::{PASSWORD, Person, code},
+    twilio::{CUSTOMER, Script},
+    watch::until,
+};
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::house::CLIENTS;
+
+const SCOPES: [Scope; 4] = [Scope::Capture, Scope::CallEvents, Scope::ReadApi, Scope::Admin];
+
+/// Whether the second factor was shown just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Freshly,
+    LongAgo,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+enum Asker {
+    Nobody,
+    Person(Role, Shown),
+    Machine(Scope),
+}
+
+/// What the table has the door do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Unauthorized,
+    Forbidden,
+    /// The door lets them through, to whatever the request is worth.
+    Through,
+}
+
+fn word(value: impl serde::Serialize) -> String {
+    serde_json::to_value(value).unwrap().as_str().unwrap().to_owned()
+}
+
+fn person(role: Role, shown: Shown, action: Action) -> Wanted {
+    let freshly = shown == Shown::Freshly || !needs_step_up(action);
+    if permitted(role, action) && freshly { Wanted::Through } else { Wanted::Forbidden }
+}
+
+/// By the two tables alone: routes, and roles.
+fn wanted(needs: Needs, asker: Asker) -> Wanted {
+    use Wanted::*;
+    let machine = |wants: Scope, has: Scope| if wants == has { Through } else { Forbidden };
+    match (needs, asker) {
+        (Needs::Open, _) => Through,
+        (_, Asker::Nobody) => Unauthorized,
+        (Needs::Session, Asker::Person(..)) => Through,
+        (Needs::Person(action) | Needs::OneOfTwo(action), Asker::Person(role, shown)) => {
+            person(role, shown, action)
+        }
+        // Which of them it is stands in the request; who may none of them does not get so far.
+        (Needs::AnyOf(actions), Asker::Person(role, _)) => {
+            if actions.iter().any(|action| permitted(role, *action)) { Through } else { Forbidden }
+        }
+        (Needs::Either(action, _), Asker::Person(role, shown)) => person(role, shown, action),
+        (Needs::Machine(scope) | Needs::Either(_, scope), Asker::Machine(has)) => machine(scope, has),
+        // A person's token is no machine's, and the other way around.
+        (Needs::Machine(_), Asker::Person(..)) | (_, Asker::Machine(_)) => Unauthorized,
+    }
+}
+
+/// A client's people and machines, and what they sign in with.
+struct Cast {
+    people: BTreeMap<(&'static str, Role), String>,
+    machines: BTreeMap<(&'static str, Scope), String>,
+}
+
+fn cast(host: &Host) -> (Cast, BTreeMap<(&'static str, Role), String>) {
+    let mut secrets = BTreeMap::new();
+    let mut machines = BTreeMap::new();
+    for client in ["acme", "rival"] {
+        for role in ROLES {
+            let secret = host.enroll(client, &word(role), &word(role), "").unwrap();
+            secrets.insert((client, role), secret);
+        }
+        for scope in SCOPES {
+            let (name, scopes) = (word(scope), word(scope));
+            let args = ["token", "create", "--client", client, "--name", &name, "--scopes", &scopes];
+            machines.insert((client, scope), host.command(&args, "").unwrap().trim().to_owned());
+        }
+    }
+    (Cast { people: BTreeMap::new(), machines }, secrets)
+}
+
+impl Cast {
+    async fn sign_in(&mut self, url: &str, client: &'static str, role: Role, code: &str) {
+        let body = json!({"client": client, "person": word(role), "password": PASSWORD, "code": code});
+        let answer = Client::new().post(format!("{url}/v1/session")).json(&body).send().await.unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        self.people.insert((client, role), answer["token"].as_str().unwrap().to_owned());
+    }
+
+    fn token(&self, client: &'static str, asker: Asker) -> Option<&str> {
+        match asker {
+            Asker::Nobody => None,
+            Asker::Person(role, _) => self.people.get(&(client, role)).map(String::as_str),
+            Asker::Machine(scope) => self.machines.get(&(client, scope)).map(String::as_str),
+        }
+    }
+}
+
+/// A recording of `acme`, which nobody of `rival` may ever see.
+async fn recording(host: &Host, token: &str, supervisor: &str) -> String {
+    let facts = [("agent-region", "TX"), ("customer-region", "GA"), ("direction", "inbound")];
+    let mut script = Script::new("CA1", &facts);
+    script.sound(CUSTOMER, &[3_000, -2_000, 4_000, -1_000].repeat(4_000));
+    script.play(&host.url, token).await.unwrap();
+    let person = Person::with_session(&host.url, supervisor);
+    until("a sealed recording", async || {
+        let listed = person.recordings("quality").await?;
+        Ok(listed.into_iter().find(|(_, state)| state == "sealed").map(|(id, _)| id))
+    })
+    .await
+    .unwrap()
+}
+
+/// Ends the session that asks: comes last.
+fn signs_out(route: &Route) -> bool {
+    route.method == Method::DELETE && route.path == "/v1/session"
+}
+
+struct Counts {
+    asked: usize,
+    through: usize,
+    foreign: usize,
+}
+
+/// Asks for every route as `asker` of `client`, and compares with the table.
+async fn all_routes(
+    host: &Host,
+    cast: &Cast,
+    (client, asker): (&'static str, Asker),
+    recording: &str,
+    counts: &mut Counts,
+) {
+    let http = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let mut routes = listed();
+    routes.sort_by_key(signs_out);
+    for route in routes {
+        let path: Vec<&str> = route
+            .path
+            .split('/')
+            .map(|part| match part {
+                "{call}" => "CA1",
+                "{case}" => "none",
+                part if part.starts_with('{') => recording,
+                part => part,
+            })
+            .collect();
+        let url = format!("{}{}?purpose=quality", host.url, path.join("/"));
+        let mut request = http.request(route.method.clone(), url);
+        if let Some(token) = cast.token(client, asker) {
+            request = request.bearer_auth(token);
+        }
+        if route.method != Method::GET {
+            request = request.json(&json!({}));
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status();
+        let is_stream = answer.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream");
+        let body = if is_stream { String::new() } else { answer.text().await.unwrap_or_default() };
+        // What packs refuse, and what a handler refuses of a request, the door let through.
+        let title = serde_json::from_str::<Value>(&body).unwrap_or_default()["title"].clone();
+        let got = match status {
+            StatusCode::UNAUTHORIZED if title == "Not signed in" => Wanted::Unauthorized,
+            StatusCode::FORBIDDEN if title == "Not permitted" => Wanted::Forbidden,
+            _ => Wanted::Through,
+        };
+        let about = || format!("{} {} by {asker:?} of {client}: {status} {body}", route.method, route.path);
+        match wanted(route.needs, asker) {
+            // An open route may ask for a proof of its own, and one of several actions for that action.
+            Wanted::Through if matches!(route.needs, Needs::Open | Needs::AnyOf(_)) => {}
+            wanted => assert_eq!(got, wanted, "{}", about()),
+        }
+        counts.asked += 1;
+        counts.through += usize::from(got == Wanted::Through);
+        if client != "acme" {
+            counts.foreign += 1;
+            assert!(!body.contains(recording) || !status.is_success(), "{}", about());
+            let names_one = route.path.contains('{') && !matches!(route.needs, Needs::Open);
+            assert!(!(names_one && status.is_success()), "{}", about());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_unlisted_is_allowed() {
+    let short =
+        CLIENTS.replace("[limits.calls]", "[limits.people]\nsessions_per_person = 8\n\n[limits.calls]");
+    let mut host = Host::prepare(&short).unwrap();
+    let (mut cast, secrets) = cast(&host);
+    host.start().unwrap();
+    let url = host.url.clone();
+    for ((client, role), secret) in &secrets {
+        cast.sign_in(&url, client, *role, &code(secret, 0).unwrap()).await;
+    }
+    let supervisor = cast.people[&("acme", Role::Supervisor)].clone();
+    let recording = recording(&host, &cast.machines[&("acme", Scope::Capture)], &supervisor).await;
+
+    let mut counts = Counts { asked: 0, through: 0, foreign: 0 };
+    for client in ["acme", "rival"] {
+        all_routes(&host, &cast, (client, Asker::Nobody), &recording, &mut counts).await;
+        for scope in SCOPES {
+            all_routes(&host, &cast, (client, Asker::Machine(scope)), &recording, &mut counts).await;
+        }
+        for role in ROLES {
+            let asker = Asker::Person(role, Shown::Freshly);
+            all_routes(&host, &cast, (client, asker), &recording, &mut counts).await;
+        }
+    }
+    // The same people on a host where what they showed is too old at once.
+    for ((client, role), secret) in &secrets {
+        cast.sign_in(&url, client, *role, &code(secret, 1).unwrap()).await;
+    }
+    host.stop().unwrap();
+    let file = host.dir().join("caveat.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("sessions_per_person = 8", "step_up_valid_s = 0")).unwrap();
+    host.start().unwrap();
+    for client in ["acme", "rival"] {
+        for role in ROLES {
+            let asker = Asker::Person(role, Shown::LongAgo);
+            all_routes(&host, &cast, (client, asker), &recording, &mut counts).await;
+        }
+    }
+    host.stop().unwrap();
+    let routes = listed().len();
+    let askers = 2 * (1 + SCOPES.len() + 2 * ROLES.len());
+    assert_eq!(counts.asked, routes * askers);
+    println!(
+        "{routes} routes x {askers} askers: {} requests, {} let through, {} refused; {} of them at another client's",
+        counts.asked,
+        counts.through,
+        counts.asked - counts.through,
+        counts.foreign,
+    );
+}
+
+#[test]
+fn every_action_and_scope_guards_a_route() {
+    let mut guarded = BTreeSet::new();
+    for route in listed() {
+        match route.needs {
+            Needs::Person(action) | Needs::OneOfTwo(action) | Needs::Either(action, _) => {
+                guarded.insert(word(action));
+            }
+            Needs::AnyOf(actions) => guarded.extend(actions.iter().map(word)),
+            Needs::Open | Needs::Session | Needs::Machine(_) => {}
+        }
+    }
+    // What has no route yet is permitted to somebody and reachable by nobody.
+    let unused: Vec<String> =
+        caveat_access::roles::ACTIONS.iter().map(word).filter(|a| !guarded.contains(a)).collect();
+    println!("actions without a route: {unused:?}");
+    assert!(guarded.contains("manage-people") && guarded.contains("play-recording"));
+}
