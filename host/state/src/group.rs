@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     StateError, sql,
-    write::{Statement, Written, run},
+    write::{Statement, Written, run, run_all},
 };
 
 /// Writes that wait; whoever brings more waits outside.
@@ -79,16 +79,14 @@ async fn commit(pool: &AnyPool, jobs: Vec<Job>) {
 
 async fn together(pool: &AnyPool, jobs: &[Job]) -> Result<Vec<Written>, Undone> {
     let mut tx = begin(pool).await.map_err(Undone::AsAWhole)?;
-    let mut all = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        match run(&mut tx, &job.statements).await {
-            Ok(written @ Written::Done { .. }) => all.push(written),
-            Ok(Written::Nothing { .. }) | Err(_) => {
-                tx.rollback().await.map_err(Undone::AsAWhole)?;
-                return Err(Undone::ByOne);
-            }
+    let writes: Vec<&[Statement]> = jobs.iter().map(|job| job.statements.as_slice()).collect();
+    let all = match run_all(&mut tx, &writes).await {
+        Ok(all) if all.iter().all(|written| matches!(written, Written::Done { .. })) => all,
+        Ok(_) | Err(_) => {
+            tx.rollback().await.map_err(Undone::AsAWhole)?;
+            return Err(Undone::ByOne);
         }
-    }
+    };
     tx.commit().await.map_err(Undone::AsAWhole)?;
     Ok(all)
 }
