@@ -64,11 +64,14 @@ fn wanted(needs: Needs, asker: Asker) -> Wanted {
             person(role, shown, action)
         }
         // Which of them it is stands in the request; who may none of them does not get so far.
-        (Needs::AnyOf(actions), Asker::Person(role, _)) => {
+        (Needs::AnyOf(actions) | Needs::EitherOf(actions, _), Asker::Person(role, _)) => {
             if actions.iter().any(|action| permitted(role, *action)) { Through } else { Forbidden }
         }
         (Needs::Either(action, _), Asker::Person(role, shown)) => person(role, shown, action),
-        (Needs::Machine(scope) | Needs::Either(_, scope), Asker::Machine(has)) => machine(scope, has),
+        (
+            Needs::Machine(scope) | Needs::Either(_, scope) | Needs::EitherOf(_, scope),
+            Asker::Machine(has),
+        ) => machine(scope, has),
         // A person's token is no machine's, and the other way around.
         (Needs::Machine(_), Asker::Person(..)) | (_, Asker::Machine(_)) => Unauthorized,
     }
@@ -158,6 +161,7 @@ async fn all_routes(
             .map(|part| match part {
                 "{call}" => "CA1",
                 "{case}" => "none",
+                "{*name}" => "none.js",
                 part if part.starts_with('{') => recording,
                 part => part,
             })
@@ -178,13 +182,15 @@ async fn all_routes(
         let title = serde_json::from_str::<Value>(&body).unwrap_or_default()["title"].clone();
         let got = match status {
             StatusCode::UNAUTHORIZED if title == "Not signed in" => Wanted::Unauthorized,
-            StatusCode::FORBIDDEN if title == "Not permitted" => Wanted::Forbidden,
+            StatusCode::FORBIDDEN if title == "Not permitted" || title == "Step up" => Wanted::Forbidden,
+            StatusCode::TOO_MANY_REQUESTS => panic!("asked too often to tell"),
             _ => Wanted::Through,
         };
         let about = || format!("{} {} by {asker:?} of {client}: {status} {body}", route.method, route.path);
         match wanted(route.needs, asker) {
             // An open route may ask for a proof of its own, and one of several actions for that action.
-            Wanted::Through if matches!(route.needs, Needs::Open | Needs::AnyOf(_)) => {}
+            Wanted::Through if matches!(route.needs, Needs::Open | Needs::AnyOf(_) | Needs::EitherOf(..)) => {
+            }
             wanted => assert_eq!(got, wanted, "{}", about()),
         }
         counts.asked += 1;
@@ -259,7 +265,7 @@ fn every_action_and_scope_guards_a_route() {
             Needs::Person(action) | Needs::OneOfTwo(action) | Needs::Either(action, _) => {
                 guarded.insert(word(action));
             }
-            Needs::AnyOf(actions) => guarded.extend(actions.iter().map(word)),
+            Needs::AnyOf(actions) | Needs::EitherOf(actions, _) => guarded.extend(actions.iter().map(word)),
             Needs::Open | Needs::Session | Needs::Machine(_) => {}
         }
     }
