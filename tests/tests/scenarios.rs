@@ -68,6 +68,11 @@ fn health_information() {
 }
 
 #[test]
+fn industries() {
+    agree("industries.toml", 30);
+}
+
+#[test]
 fn several_packs_together() {
     agree("together.toml", 7);
     agree("together-conflicts.toml", 12);
