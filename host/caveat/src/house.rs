@@ -11,9 +11,12 @@ use caveat_packs::{Active, ActiveSet, ActiveSets, Archive, PackFile, Trust, load
 use caveat_recorder::{Assurance, Clients, PackKeeper, Recorder, Rooms, Storage};
 use caveat_retention::Retention;
 use caveat_state::Db;
-use caveat_stores::{Address, Disk, Spool};
+use caveat_stores::{Address, Disk, Opened, Spool, StoreError};
 use caveat_vault::{Opener, Vault, VaultConfig};
-use object_store::ObjectStore;
+use object_store::{
+    ObjectStore,
+    path::{Path, PathPart},
+};
 
 use crate::{
     config::{Client, Config},
@@ -90,7 +93,15 @@ impl House {
         let lock_days: HashMap<_, _> =
             config.clients.iter().filter_map(|c| Some((c.profile.id.clone(), c.lock_days?))).collect();
         if let (false, Some(spool)) = (lock_days.is_empty(), &self.spool) {
-            spool.check_lock().await.context("`lock-days` cannot be kept")?;
+            match spool.check_lock().await {
+                Err(refused @ StoreError::Settings { .. }) => {
+                    Err(refused).context("`lock-days` cannot be kept")?
+                }
+                Err(away) => {
+                    tracing::warn!(error = %away, "whether the store locks objects is not known yet: none leaves the spool unlocked")
+                }
+                Ok(()) => {}
+            }
         }
         let paths = &config.paths;
         let mut folders = vec![paths.write_ahead.clone()];
@@ -182,6 +193,7 @@ async fn open_store(
 ) -> anyhow::Result<(Arc<dyn ObjectStore>, Option<Spool>)> {
     let (paths, limits) = (&config.paths, &config.limits.store);
     let opened = config.store.open(&paths.store, &paths.base, limits)?;
+    let opened = Opened { at_hand: wanted_by_a_start, ..opened };
     if !paths.store.is_remote() {
         return Ok((opened.store, None));
     }
@@ -191,6 +203,18 @@ async fn open_store(
         Brings::No => Spool::look(dir, opened, limits.clone()).await?,
     };
     Ok((Arc::new(spool.clone()), Some(spool)))
+}
+
+/// The partial tiles in which a log ends, and the packs that ruled: with these a host starts while the store is away. A tile
+/// that becomes complete is the end of its partial ones.
+fn wanted_by_a_start(object: &Path) -> bool {
+    let mut parts = object.parts();
+    let is_partial = |part: PathPart<'_>| part.as_ref().ends_with(".p");
+    match parts.next().as_ref().map(PathPart::as_ref) {
+        Some("ledger") => parts.any(is_partial),
+        Some("packs" | "settings" | "signatures") => true,
+        _ => false,
+    }
 }
 
 /// Admits, loads and configures the packs of one client.

@@ -109,6 +109,16 @@ pub struct Opened {
     pub store: Arc<dyn ObjectStore>,
     /// How its objects are locked; none: it cannot be asked to.
     pub lock: Option<Arc<ObjectLock>>,
+    /// Which objects a spool keeps for reading when the store is away, beside having brought them there.
+    pub at_hand: AtHand,
+}
+
+/// Tells by an object's path whether its copy in the spool stays.
+pub type AtHand = fn(&Path) -> bool;
+
+/// Nothing stays.
+pub fn nothing_at_hand(_: &Path) -> bool {
+    false
 }
 
 /// Who asks, if somebody was named.
@@ -184,7 +194,7 @@ impl Settings {
         self.check_endpoint(builder.get_config_value(&AmazonS3ConfigKey::Endpoint))?;
         let store = Arc::new(builder.build().map_err(opening)?);
         let lock = ObjectLock::new(store.clone(), prefix.clone(), limits)?;
-        Ok(Opened { store: below(store, prefix), lock: Some(Arc::new(lock)) })
+        Ok(Opened { store: below(store, prefix), lock: Some(Arc::new(lock)), at_hand: nothing_at_hand })
     }
 
     fn open_google(
@@ -202,7 +212,7 @@ impl Settings {
             builder = builder.with_service_account_path(base.join(file).display().to_string());
         }
         let store = Arc::new(builder.build().map_err(opening)?);
-        Ok(Opened { store: below(store, prefix), lock: None })
+        Ok(Opened { store: below(store, prefix), lock: None, at_hand: nothing_at_hand })
     }
 
     fn open_azure(
@@ -228,7 +238,7 @@ impl Settings {
         }
         self.check_endpoint(builder.get_config_value(&AzureConfigKey::Endpoint))?;
         let store = Arc::new(builder.build().map_err(opening)?);
-        Ok(Opened { store: below(store, prefix), lock: None })
+        Ok(Opened { store: below(store, prefix), lock: None, at_hand: nothing_at_hand })
     }
 
     /// The environment may name an endpoint too.
@@ -246,7 +256,7 @@ fn open_folder(folder: &FilePath) -> Result<Opened, StoreError> {
     fs::create_dir_all(folder).map_err(io_error("create", folder))?;
     let store = LocalFileSystem::new_with_prefix(folder).map_err(opening)?;
     // What the ledger and the vault take for durable has to be on the disk.
-    Ok(Opened { store: Arc::new(store.with_fsync(true)), lock: None })
+    Ok(Opened { store: Arc::new(store.with_fsync(true)), lock: None, at_hand: nothing_at_hand })
 }
 
 fn retries(limits: &Limits) -> RetryConfig {

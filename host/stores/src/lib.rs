@@ -16,7 +16,7 @@ mod marks;
 mod spool;
 mod worker;
 
-pub use address::{Address, Opened, Settings};
+pub use address::{Address, AtHand, Opened, Settings, nothing_at_hand};
 pub use disk::{Disk, Room};
 pub use lock::ObjectLock;
 pub use spool::{Backlog, Spool};

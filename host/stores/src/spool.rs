@@ -2,7 +2,7 @@
 //!
 //! | in the spool's folder | what |
 //! |---|---|
-//! | `once/PATH` | an object that is never rewritten: until it was brought, read back, and the grace period has passed |
+//! | `once/PATH` | an object that is never rewritten: until it was brought, read back, and the grace period has passed; some stay at hand |
 //! | `latest/PATH` | the newest of an object that is rewritten; it stays |
 //! | `marks/` | deletions and locks that the store does not know yet |
 //!
@@ -36,7 +36,7 @@ use tokio::{
 };
 
 use crate::{
-    Limits, ObjectLock, Opened, StoreError, io_error,
+    AtHand, Limits, ObjectLock, Opened, StoreError, io_error,
     marks::{Mark, Marks},
     worker,
 };
@@ -75,6 +75,7 @@ pub struct Backlog {
 pub(crate) struct Desk {
     pub(crate) remote: Arc<dyn ObjectStore>,
     pub(crate) lock: Option<Arc<ObjectLock>>,
+    pub(crate) at_hand: AtHand,
     pub(crate) limits: Limits,
     pub(crate) once: LocalFileSystem,
     pub(crate) latest: LocalFileSystem,
@@ -220,7 +221,7 @@ impl Spool {
 impl Desk {
     async fn open(
         dir: PathBuf,
-        Opened { store, lock }: Opened,
+        Opened { store, lock, at_hand }: Opened,
         limits: Limits,
         writes: bool,
     ) -> std::result::Result<Arc<Self>, StoreError> {
@@ -237,8 +238,19 @@ impl Desk {
         let marks = Marks::open(at.clone()).map_err(io_error("open", &at))?;
         let (state, wake) = Default::default();
         let held = if writes { Some(hold(&dir).await?) } else { None };
-        let desk =
-            Self { remote: store, lock, limits, once, latest, marks, wake, state, writes, _lock: held };
+        let desk = Self {
+            remote: store,
+            lock,
+            at_hand,
+            limits,
+            once,
+            latest,
+            marks,
+            wake,
+            state,
+            writes,
+            _lock: held,
+        };
         if writes {
             desk.take_up().await?;
         }

@@ -148,6 +148,7 @@ impl Desk {
         match job.copy {
             Some(copy) if !job.brought => self.bring(job, copy).await,
             _ if job.lock.is_some() => self.lock(job).await.map(|()| Step::Locked),
+            Some(_) if (self.at_hand)(&job.path) => Ok(Step::Brought),
             Some(_) => Ok(Step::Free),
             None => Ok(Step::Nothing),
         }
@@ -233,7 +234,7 @@ impl Desk {
             self.marks.clear(&job.path, Mark::Locked(until));
         }
         match entry.copy {
-            Some(Copy::Once) if entry.brought => {
+            Some(Copy::Once) if entry.brought && !(self.at_hand)(&job.path) => {
                 state.plan(&job.path, now + Duration::from_millis(self.limits.spool_grace_ms));
             }
             Some(_) if !entry.brought => state.plan(&job.path, now),

@@ -6,7 +6,7 @@ mod faulty;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use caveat_stores::{Backlog, Limits, Opened, Spool, StoreError};
+use caveat_stores::{Backlog, Limits, Opened, Spool, StoreError, nothing_at_hand};
 use faulty::{Fault, Faulty};
 use futures::TryStreamExt;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, path::Path};
@@ -36,7 +36,7 @@ impl House {
     }
 
     fn opened(&self) -> Opened {
-        Opened { store: Arc::new(self.store.clone()), lock: None }
+        Opened { store: Arc::new(self.store.clone()), lock: None, at_hand: nothing_at_hand }
     }
 
     async fn open(&self) -> Spool {
@@ -94,6 +94,29 @@ async fn a_write_is_done_at_once_and_brought_later_and_freed_after_its_grace() {
     until("the copy is freed", || house.kept() == 0).await;
     assert_eq!(get(&spool, "a/1").await.unwrap(), "one");
     assert_eq!(spool.get_range(&"a/1".into(), 1..3).await.unwrap(), "ne");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wanted_at_hand_is_there_when_the_store_is_away() {
+    let house = House::new();
+    let opened = Opened { at_hand: |path| path.as_ref().starts_with("edge/"), ..house.opened() };
+    let open = async || Spool::open(house.dir.path().to_owned(), opened.clone(), house.limits.clone()).await;
+    for _ in 0..2 {
+        let spool = open().await.unwrap();
+        let _ = put(&spool, "edge/1", b"one").await;
+        let _ = put(&spool, "other/1", b"two").await;
+        drained(&spool).await;
+        until("the other copy is freed", || house.kept() == 1).await;
+        assert_eq!(get(&*house.store.inner, "edge/1").await.unwrap(), "one", "it is brought all the same");
+    }
+    house.store.set(Fault::Unavailable);
+    let spool = open().await.unwrap();
+    assert_eq!(get(&spool, "edge/1").await.unwrap(), "one");
+    assert!(get(&spool, "other/1").await.is_err());
+    house.store.set(Fault::None);
+    spool.delete(&"edge/1".into()).await.unwrap();
+    drained(&spool).await;
+    assert_eq!(house.kept(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

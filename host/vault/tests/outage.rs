@@ -13,7 +13,7 @@ use std::{
 };
 
 use caveat_model::RecordingId;
-use caveat_stores::{Backlog, Limits, Opened, Spool};
+use caveat_stores::{Backlog, Limits, Opened, Spool, nothing_at_hand};
 use caveat_vault::{Kind, SealReason, Vault, VaultError, Writer};
 use faulty::{Fault, Faulty};
 use futures::TryStreamExt;
@@ -31,7 +31,7 @@ async fn spool(dir: PathBuf, store: &Faulty) -> Spool {
         spool_grace_ms: 10,
         ..Limits::default()
     };
-    let opened = Opened { store: Arc::new(store.clone()), lock: None };
+    let opened = Opened { store: Arc::new(store.clone()), lock: None, at_hand: nothing_at_hand };
     Spool::open(dir, opened, limits).await.unwrap()
 }
 
