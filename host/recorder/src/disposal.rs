@@ -91,7 +91,7 @@ impl House {
         let event = Event::Storage(StorageEvent::Dispose(disposal));
         let verdict = self.ask(client, &event, &facts)?;
         let logged = self.log(client, Some(id), &event, &facts, verdict, who).await?;
-        self.retention.note(client, id, &logged.verdict).await?;
+        self.note_dates(client, id, &logged.verdict).await?;
         let about = About { recording: Some(id), who, ..About::default() };
         self.tell(client, &event, &logged, about).await?;
         Ok(logged)

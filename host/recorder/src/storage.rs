@@ -3,8 +3,9 @@
 
 use std::{collections::HashMap, sync::Weak, time::Duration};
 
-use caveat_model::{ClientId, Moment, Reason, RecordingId};
+use caveat_model::{ClientId, Moment, Reason, RecordingId, Verdict};
 use caveat_stores::{Disk, Room, Spool};
+use caveat_vault::Vault;
 
 use crate::{
     Clients, RecorderError,
@@ -58,6 +59,21 @@ impl House {
         let asked = self.retention.schedule(client, id).await?.retain_until;
         let until = asked.map_or(days, |asked: Moment| asked.max(days));
         Ok(spool.lock(object, until).await?)
+    }
+
+    /// Takes in what a verdict says of keeping a sealed recording. A store that has locked it is told of a later date, first:
+    /// it never takes one for shorter.
+    pub(crate) async fn note_dates(
+        &self,
+        client: &ClientId,
+        id: RecordingId,
+        verdict: &Verdict,
+    ) -> Result<(), RecorderError> {
+        let spool = self.storage.spool.as_ref().filter(|_| self.storage.lock_days.contains_key(client));
+        if let (Some(spool), Some(until)) = (spool, verdict.terms.retain_until) {
+            spool.lock(&Vault::object_name(client, id), until).await?;
+        }
+        Ok(self.retention.note(client, id, verdict).await?)
     }
 }
 

@@ -140,6 +140,11 @@ impl Vault {
         }
     }
 
+    /// Where a recording's object lies in the store.
+    pub fn object_name(client: &ClientId, recording: RecordingId) -> String {
+        object_path(&(client.clone(), recording)).to_string()
+    }
+
     /// Seals a small text of a client, bound to `context`: it opens under the same context only.
     pub async fn seal_detail(
         &self,
