@@ -3,26 +3,55 @@
 //! holds, also where the object store lets nothing be deleted.
 
 use bytes::Bytes;
-use caveat_model::{ClientId, Digest};
+use caveat_model::{ClientId, Digest, Stage};
 use caveat_state::{Db, StateError, Statement, sql};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Ledger, LedgerError};
+use crate::{EntryKind, Ledger, LedgerError};
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE ledger_detail (
         client TEXT NOT NULL,
         digest BYTEA NOT NULL,
         sealed BYTEA NOT NULL,
         PRIMARY KEY (client, digest)
     )
-"];
+",
+    "
+    ALTER TABLE ledger_detail ADD COLUMN recording TEXT NOT NULL DEFAULT '';
+    ALTER TABLE ledger_detail ADD COLUMN of_access BIGINT NOT NULL DEFAULT 0;
+    CREATE INDEX ledger_detail_recording ON ledger_detail (client, recording)
+",
+];
 
 /// Details that one statement enters: so many, then four, then one, so that few statements are ever prepared.
 const AT_ONCE: [usize; 3] = [32, 4, 1];
 
-/// A sealed blob and its digest.
-pub(crate) type Sealed = (Digest, Bytes);
+/// A sealed blob that is yet to be kept.
+pub(crate) struct NewDetail {
+    digest: Digest,
+    sealed: Bytes,
+    /// The pseudonym of the recording that it is about; empty: of none.
+    recording: String,
+    /// It tells of somebody's access.
+    of_access: bool,
+}
+
+impl NewDetail {
+    fn of_nothing(sealed: Bytes) -> Self {
+        Self { digest: digest(&sealed), sealed, recording: String::new(), of_access: false }
+    }
+
+    /// With the entry that speaks of it, made from its digest.
+    pub(crate) fn of(sealed: Bytes, event: impl FnOnce(Digest) -> EntryKind) -> (Self, EntryKind) {
+        let detail = Self::of_nothing(sealed);
+        let event = event(detail.digest);
+        let recording = event.recording().unwrap_or_default().to_owned();
+        let of_access = matches!(event, EntryKind::Verdict { stage: Stage::Access, .. });
+        (Self { recording, of_access, ..detail }, event)
+    }
+}
 
 /// The table `ledger_detail`.
 #[derive(Debug, Clone)]
@@ -38,22 +67,27 @@ impl Details {
 }
 
 /// Enters details; one that is there stays.
-pub(crate) fn insert<'a>(client: &ClientId, details: impl IntoIterator<Item = &'a Sealed>) -> Vec<Statement> {
+pub(crate) fn insert<'a>(
+    client: &ClientId,
+    details: impl IntoIterator<Item = &'a NewDetail>,
+) -> Vec<Statement> {
     let details: Vec<_> = details.into_iter().collect();
     let (mut rest, mut statements) = (details.as_slice(), vec![]);
     for size in AT_ONCE {
         while let Some((some, more)) = rest.split_at_checked(size) {
-            let rows: Vec<String> =
-                (0..size).map(|n| format!("($1, ${}, ${})", 2 * n + 2, 2 * n + 3)).collect();
+            let row = |n| format!("($1, ${}, ${}, ${}, ${})", 4 * n + 2, 4 * n + 3, 4 * n + 4, 4 * n + 5);
+            let rows: Vec<String> = (0..size).map(row).collect();
             let text = format!(
-                "INSERT INTO ledger_detail (client, digest, sealed) VALUES {} ON CONFLICT (client, digest) DO NOTHING",
+                "INSERT INTO ledger_detail (client, digest, sealed, recording, of_access) VALUES {}
+                 ON CONFLICT (client, digest) DO NOTHING",
                 rows.join(", ")
             );
             let insert = Statement::new(text).bind(client.as_str());
-            statements.push(
-                some.iter()
-                    .fold(insert, |insert, (digest, sealed)| insert.bind(&digest.0[..]).bind(&sealed[..])),
-            );
+            let with = |insert: Statement, NewDetail { digest, sealed, recording, of_access }: &NewDetail| {
+                let insert = insert.bind(&digest.0[..]).bind(&sealed[..]).bind(recording.as_str());
+                insert.bind(i64::from(*of_access))
+            };
+            statements.push(some.iter().fold(insert, |insert, detail| with(insert, detail)));
             rest = more;
         }
     }
@@ -72,8 +106,8 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::State`].
     pub async fn put_detail(&self, client: &ClientId, sealed: Bytes) -> Result<Digest, LedgerError> {
-        let digest = digest(&sealed);
-        let statements = insert(client, [&(digest, sealed)]);
+        let detail = NewDetail::of_nothing(sealed);
+        let (digest, statements) = (detail.digest, insert(client, [&detail]));
         self.shared.details.db.write("keep a detail", statements).await?;
         Ok(digest)
     }
@@ -110,6 +144,18 @@ impl Ledger {
         let erase = Statement::new("DELETE FROM ledger_detail WHERE client = $1 AND digest = $2");
         let erase = erase.bind(client.as_str()).bind(&digest.0[..]);
         self.shared.details.db.run("erase a detail", erase).await?;
+        Ok(())
+    }
+
+    /// Erases for good what lies beside the decisions on a recording, but for those on access to it: who asked for it, and
+    /// why, is owed to others for longer. Entries and proofs stay as they are.
+    ///
+    /// # Errors
+    /// [`LedgerError::State`].
+    pub async fn erase_details_of(&self, client: &ClientId, recording: &str) -> Result<(), LedgerError> {
+        let erase = "DELETE FROM ledger_detail WHERE client = $1 AND recording = $2 AND of_access = 0";
+        let erase = Statement::new(erase).bind(client.as_str()).bind(recording);
+        self.shared.details.db.run("erase the details of a recording", erase).await?;
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     Consistency, ENTRY_BYTES_MAX, Entry, EntryKind, Inclusion, LedgerError, LogSigner, Position, checkpoint,
-    details::{self, Details, Sealed},
+    details::{Details, NewDetail},
     head::{Head, Heads},
     objects::{HEIGHT, Objects, WIDTH, path, split_bundle, tile_name},
     tree::Root,
@@ -118,15 +118,15 @@ impl Ledger {
         sealed: Bytes,
         event: impl FnOnce(Digest) -> EntryKind,
     ) -> Result<Position, LedgerError> {
-        let digest = details::digest(&sealed);
-        self.send(client, event(digest), Some((digest, sealed))).await
+        let (detail, event) = NewDetail::of(sealed, event);
+        self.send(client, event, Some(detail)).await
     }
 
     async fn send(
         &self,
         client: &ClientId,
         event: EntryKind,
-        detail: Option<Sealed>,
+        detail: Option<NewDetail>,
     ) -> Result<Position, LedgerError> {
         let widest = writer::encode(self.shared.clock.now(), &self.shared.host, u64::MAX, &event)?;
         if widest.len() > ENTRY_BYTES_MAX {

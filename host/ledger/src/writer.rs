@@ -24,7 +24,7 @@ use tokio::{
 
 use crate::{
     Entry, EntryKind, LedgerError, Limits, LogSigner, Position, VERSION, checkpoint,
-    details::{self, Details, Sealed},
+    details::{self, Details, NewDetail},
     head::{Head, Heads, Move},
     objects::{Objects, WIDTH, path, push_entry, split_bundle, tile_name},
     tree::{Fetched, Root, Tree, Written},
@@ -48,7 +48,7 @@ pub(crate) struct Shared {
 pub(crate) struct Job {
     pub(crate) event: EntryKind,
     /// What the entry speaks of, where it becomes durable with it.
-    pub(crate) detail: Option<Sealed>,
+    pub(crate) detail: Option<NewDetail>,
     pub(crate) reply: oneshot::Sender<Result<Position, Arc<LedgerError>>>,
 }
 

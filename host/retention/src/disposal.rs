@@ -23,7 +23,8 @@ pub struct Destroyed<'a> {
 }
 
 impl Retention {
-    /// Destroys a recording: intent in the ledger, then the act, then its result. Refused under a hold and before
+    /// Destroys a recording: intent in the ledger, then the act, then its result; what was known of its call beside the
+    /// decisions on it goes, too. Refused under a hold and before
     /// `retain-until`, whatever the verdict says. A store that keeps the object is asked again by
     /// [`Retention::delete_leftovers`]: without its keys it is noise.
     ///
@@ -47,7 +48,8 @@ impl Retention {
         let Destroyed { disposal, rule, verdict, agreed, .. } = on;
         let Disposal { what, basis } = disposal;
         let pseudonym = self.pseudonym(client, recording).await?;
-        let intent = EntryKind::DisposalIntent { recording: pseudonym, what, basis, verdict, agreed };
+        let name = pseudonym.clone();
+        let intent = EntryKind::DisposalIntent { recording: name, what, basis, verdict, agreed };
         let intent = self.ledger.append(client, intent).await?.index;
         // Anything put under a hold since is kept: the intent has no effect then.
         if let Some(hold) = self.holds(client, recording).await?.into_iter().next() {
@@ -65,6 +67,7 @@ impl Retention {
         if !ok {
             done?;
         }
+        self.ledger.erase_details_of(client, &pseudonym).await?;
         self.set_state(client, recording, if object_gone { "gone" } else { "object-remains" }).await?;
         let told = Told { disposal, rule: rule.to_owned(), verdict, intent, result };
         self.enter_receipt(client, recording, &told, object_gone).await

@@ -162,6 +162,29 @@ async fn a_detail_is_durable_before_its_entry_and_can_be_erased_after() {
     ledger.erase_detail(&acme, digest).await.unwrap();
     ledger.erase_detail(&acme, digest).await.unwrap();
     assert_eq!(ledger.get_detail(&acme, digest).await.unwrap(), None);
+
+    // With a recording goes what lies beside decisions on it, but for those on access to it.
+    let about = |recording: &str, stage| {
+        let recording = Some(recording.to_owned());
+        move |detail| match verdict(detail) {
+            EntryKind::Verdict { event, outcome, packs, conflicts, obligations, detail, .. } => {
+                EntryKind::Verdict { recording, stage, event, outcome, packs, conflicts, obligations, detail }
+            }
+            other => other,
+        }
+    };
+    let others = [("r1", Stage::Access), ("r2", Stage::Capture)].map(|(r, stage)| (r, about(r, stage)));
+    let mut kept = vec![];
+    for (recording, entry) in others {
+        let at = ledger.append_with_detail(&acme, Bytes::copy_from_slice(recording.as_bytes()), entry).await;
+        let index = at.unwrap().index;
+        kept.push(ledger.entries(&acme, index..index + 1).await.unwrap()[0].1.event.detail().unwrap());
+    }
+    ledger.erase_details_of(&acme, "r1").await.unwrap();
+    assert_eq!(ledger.get_detail(&acme, entry.detail().unwrap()).await.unwrap(), None);
+    for digest in kept {
+        assert!(ledger.get_detail(&acme, digest).await.unwrap().is_some());
+    }
     let (_, _, bytes) = &ledger.entries(&acme, 0..1).await.unwrap()[0];
     ledger.prove(&acme, at.index).await.unwrap().check(&ledger.vkey(&acme), bytes).unwrap();
     assert!(house.verify(&ledger, &acme).await.problems.is_empty());
