@@ -119,6 +119,61 @@ async fn a_checkpoint_of_another_log_or_key_is_refused() {
     assert!(verify_bundle(&house.dir.path().join("nowhere"), &vkey).is_err());
 }
 
+/// Two logs of the same length, and every way to put parts of one in the place of another part, of either.
+#[tokio::test]
+async fn every_swapped_or_spliced_part_is_found() {
+    let house = House::new().await;
+    let ledger = house.ledger("h1").await;
+    let [acme, bolt] = ["acme", "bolt"].map(client);
+    for to in [&acme, &bolt] {
+        join_all((0..600).map(|n| ledger.append(to, note(format!("{n:3} of {to}"))))).await;
+    }
+    let (ours, theirs) = (house.export(&ledger, &acme).await, house.export(&ledger, &bolt).await);
+    let vkey = ledger.vkey(&acme);
+    assert!(verify_bundle(&ours, &vkey).unwrap().problems.is_empty());
+    let all: Vec<PathBuf> = files(&ours).iter().map(|p| p.strip_prefix(&ours).unwrap().to_owned()).collect();
+    assert_eq!(all, files(&theirs).iter().map(|p| p.strip_prefix(&theirs).unwrap()).collect::<Vec<_>>());
+    let parts: Vec<&PathBuf> = all.iter().filter(|p| p.starts_with("tile")).collect();
+    assert_eq!(parts.len(), 7);
+    let (read_ours, read_theirs) =
+        (|p: &Path| fs::read(ours.join(p)).unwrap(), |p: &Path| fs::read(theirs.join(p)).unwrap());
+    let check = |what: &str, replaced: &[(&Path, Vec<u8>)]| {
+        let good: Vec<_> = replaced.iter().map(|(path, _)| read_ours(path)).collect();
+        for (path, bytes) in replaced {
+            fs::write(ours.join(path), bytes).unwrap();
+        }
+        let report = verify_bundle(&ours, &vkey).unwrap();
+        assert!(!report.is_good(), "{what} went unnoticed");
+        for ((path, _), bytes) in replaced.iter().zip(good) {
+            fs::write(ours.join(path), bytes).unwrap();
+        }
+    };
+    // Any part in any other place, from this log and from that one.
+    for (i, to) in parts.iter().enumerate() {
+        for (j, from) in parts.iter().enumerate() {
+            let (to_name, from_name) = (to.display(), from.display());
+            check(&format!("their {from_name} as {to_name}"), &[(to, read_theirs(from))]);
+            if i < j {
+                let swapped = [(to.as_path(), read_ours(from)), (from.as_path(), read_ours(to))];
+                check(&format!("{from_name} and {to_name} swapped"), &swapped);
+            }
+        }
+    }
+    // Hashes and the entries that they are of, together; all of another log but what is signed; entries in another order.
+    for n in ["000", "001", "002.p/88"] {
+        let pair = [format!("tile/0/{n}"), format!("tile/entries/{n}")].map(PathBuf::from);
+        check(n, &pair.each_ref().map(|path| (path.as_path(), read_theirs(path))));
+    }
+    let whole: Vec<_> = parts.iter().map(|path| (path.as_path(), read_theirs(path))).collect();
+    check("another log under this checkpoint", &whole);
+    let (first, second) = (Path::new("tile/entries/000"), Path::new("tile/entries/001"));
+    let (a, b) = (read_ours(first), read_ours(second));
+    let mut spliced = a[..a.len() / 2].to_vec();
+    spliced.extend_from_slice(&b[b.len() / 2..]);
+    check("half of each", &[(first, spliced)]);
+    assert!(verify_bundle(&ours, &vkey).unwrap().problems.is_empty());
+}
+
 #[tokio::test]
 async fn an_older_checkpoint_does_not_cover_newer_entries() {
     let house = House::new().await;
