@@ -190,13 +190,16 @@ def entries_of(lines, size, root):
     return entries, events
 
 
+SHOWN = {1: (b"caveat-vault/1 audio", samples_of), 3: (b"caveat-vault/1 transcript", json.loads)}
+
+
 def frames_of(client, recording, header, data):
     suite, length = header[0], header[1]
     need(suite in SUITES and header[2:2 + length] == client, "the header is another client's")
     need(header[2 + length:18 + length] == recording, "the header is another recording's")
     legs = header[27 + length:]
     bound = context(sha256(header), client, recording)
-    leaves, seconds, at = [], {}, 0
+    leaves, seconds, words, at = [], {}, {}, 0
     while at < len(data):
         mark, at = data[at], at + 1
         if mark == 0:
@@ -207,12 +210,13 @@ def frames_of(client, recording, header, data):
         need(mark == 1, "a record is of an unknown kind")
         leg, index, kind, sealed = struct.unpack(">BIBI", data[at:at + 10])
         frame, key = data[at:at + 10 + sealed], data[at + 10 + sealed:at + 42 + sealed]
-        need(kind == 1 and len(key) == 32 and (leg, index) not in seconds, "what is shown is not audio, once")
-        plain = open_once(suite, key, b"caveat-vault/1 audio", bound + frame[:6], frame[10:])
-        seconds[leg, index] = samples_of(plain)
+        need(kind in SHOWN and len(key) == 32, "something is shown that is neither sound nor words")
+        purpose, found, read = SHOWN[kind][0], (seconds, words)[kind == 3], SHOWN[kind][1]
+        need((leg, index) not in found, "a second is shown twice")
+        found[leg, index] = read(open_once(suite, key, purpose, bound + frame[:6], frame[10:]))
         leaves.append(sha256(b"\x00" + frame))
         at += 42 + sealed
-    return [legs[i] for i in range(0, len(legs), 6)], leaves, seconds
+    return [legs[i] for i in range(0, len(legs), 6)], leaves, seconds, words
 
 
 def check_sound(data, legs, seconds, first, last):
@@ -252,7 +256,7 @@ def check_recording(manifest, part, members, size, root):
         rulings[index] = plain
     need(rulings[intent["verdict"]]["recording"] == part["id"], "what was decided about this export is missing")
 
-    legs, leaves, seconds = frames_of(client, recording, member("header.bin"), member("frames.bin"))
+    legs, leaves, seconds, words = frames_of(client, recording, member("header.bin"), member("frames.bin"))
     logged = [e for e in events.values() if e["kind"] in ("interim-root", "sealed")]
     roots = roots_of(leaves, {e["frames"] for e in logged})
     for event in logged:
@@ -262,14 +266,21 @@ def check_recording(manifest, part, members, size, root):
     about = json.loads(member("recording.json"))
     first, last = about["from-second"], about["to-second"]
     need(about["id"] == part["id"] and first <= last <= -(-sealed["duration-ms"] // 1000), "another recording's facts")
-    for leg, second in seconds:
+    for leg, second in [*seconds, *words]:
         need(first <= second < last, "a second is shown that was not asked for")
+        stretches = [(1000 * second, 1000 * second + 1000)]
+        for word in words.get((leg, second), []):
+            need((word["leg"], word["start"] // 1000) == (leg, second), "a word is shown in another second")
+            stretches.append((word["start"], word["end"]))
         for span in part["decided"]["silenced"]:
-            near = span["start"] - MARGIN_MS < 1000 * second + 1000 and 1000 * second < span["end"] + MARGIN_MS
+            near = any(span["start"] - MARGIN_MS < end and start < span["end"] + MARGIN_MS for start, end in stretches)
             need(not (near and span.get("leg", leg) == leg), "it shows what the verdict on this export hides")
     check_sound(member("audio.wav"), legs, seconds, first, last)
+    said = [word for _, those in sorted(words.items()) for word in those]
+    need(json.loads(member("transcript.json")) == said, "the words are not what the frames hold")
 
-    print(f"{part['id']}: {len(leaves)} frames, {len(seconds)} shown; {len(entries)} entries of the log")
+    shown = len(seconds) + len(words)
+    print(f"{part['id']}: {len(leaves)} frames, {shown} shown; {len(entries)} entries of the log")
     for index, plain in sorted(rulings.items()):
         event = events[index]
         print(f"  {entries[index]['at']} entry {index}, {event['event']}: {event['outcome']}")

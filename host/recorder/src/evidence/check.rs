@@ -14,14 +14,15 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use caveat_ledger::{
     Authorities, Consistency, Entry, EntryKind, LedgerError, Signed, check_timestamp, vouched,
 };
-use caveat_model::{Act, ClientId, Digest, Moment, Outcome, RecordingId};
+use caveat_model::{Act, ClientId, Digest, Moment, Outcome, RecordingId, Word};
 use caveat_vault::{Disclosed, Disclosure, open_disclosed_detail};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 
 use super::{
     ABOUT, About, CHECKPOINT, DETAILS, ENTRIES, FORMAT, FRAMES, HEADER, MANIFEST, Manifest, Member, Opened,
-    Part, Proven, SIGNATURE, SOUND, TOKEN, TOKEN_GROWN, TOKEN_OVER, container, is_shown, member_of, sound,
+    Part, Proven, SIGNATURE, SOUND, TOKEN, TOKEN_GROWN, TOKEN_OVER, TRANSCRIPT, container, is_shown,
+    member_of, sound,
 };
 use crate::history::{DETAIL, Recorded};
 
@@ -390,7 +391,8 @@ impl Check<'_> {
     /// The frames give every root that was logged, nothing is shown that the verdict hides, and the sound is theirs.
     fn frames(&mut self, manifest: &Manifest, part: &Part, entries: &Entries) -> Option<Disclosed> {
         let id = part.id;
-        let [header, frames, wav, about] = [HEADER, FRAMES, SOUND, ABOUT].map(|m| member_of(id, m));
+        let [header, frames, wav, said, about] =
+            [HEADER, FRAMES, SOUND, TRANSCRIPT, ABOUT].map(|m| member_of(id, m));
         let roots: Vec<(u64, Digest)> = entries.values().filter_map(|e| root_in(&e.event)).collect();
         let counts: Vec<u64> = roots.iter().map(|(count, _)| *count).collect();
         let disclosure = Disclosure { header: self.member(&header)?, frames: self.member(&frames)? };
@@ -420,14 +422,19 @@ impl Check<'_> {
         }
         let seconds = seconds.map_err(|why| self.bad(&frames, why)).ok()?;
         let hidden = part.decided.as_ref().map_or(&[][..], |d| &d.silenced);
-        let audio = |leg, index| caveat_vault::Segment { leg, index, kind: caveat_vault::Kind::Audio };
-        if seconds.keys().any(|&(leg, i)| !sound::is_shown(audio(leg, i), first, last, hidden)) {
+        if !seconds.may_be_shown(first, last, hidden) {
             self.bad(&frames, "it shows what the verdict on this export hides");
         }
         match sound::wav(&disclosed.header, &seconds, first, last) {
             Ok(sound) if self.member(&wav).is_some_and(|there| there == sound) => {}
             Ok(_) => self.bad(&wav, "it is not the sound that the frames hold"),
             Err(why) => self.bad(&wav, why),
+        }
+        let transcript = self.member(&said)?;
+        let words: Vec<Word> =
+            serde_json::from_slice(&transcript).map_err(|e| self.bad(&said, e.to_string())).ok()?;
+        if words.iter().ne(seconds.words()) {
+            self.bad(&said, "it is not what the frames hold");
         }
         Some(disclosed)
     }

@@ -1,19 +1,23 @@
 //! Putting evidence together: the packs rule on an export of each recording, the intent is logged, then it is gathered.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::Range,
+};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use caveat_access::SignedIn;
 use caveat_ledger::{EntryKind, Inclusion, Signed};
-use caveat_model::{Act, ClientId, Digest, Facts, Moment, RecordingId};
+use caveat_model::{Act, ClientId, Digest, Facts, Moment, RecordingId, Span, Word};
+use caveat_vault::{Kind, Reader, Segment};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{
     ABOUT, About, CHECKPOINT, DETAILS, ENTRIES, FORMAT, FRAMES, HEADER, MANIFEST, Manifest, Member, Opened,
-    Part, Proven, SIGNATURE, SOUND, TOKEN, TOKEN_GROWN, TOKEN_OVER, container::Writer, is_shown, member_of,
-    sound,
+    Part, Proven, SIGNATURE, SOUND, TOKEN, TOKEN_GROWN, TOKEN_OVER, TRANSCRIPT, container::Writer, is_shown,
+    member_of, sound,
 };
 use crate::{
     Asked, Decided, Recorder, RecorderError, catalog::Listed, history::DETAIL, house::House, listen::Granted,
@@ -250,11 +254,11 @@ impl House {
         file.expect(reader.seal().bytes.saturating_mul(SOUND_PER_OBJECT))?;
         let hidden = one.granted.silenced.as_slice();
         let (from_second, to_second) = sound::seconds_of(asked.span, reader.seal().duration_ms);
-        let segments = reader.frames().map(|frame| frame.segment);
-        let shown = segments.filter(|s| sound::is_shown(*s, from_second, to_second, hidden)).collect();
+        let shown = shown(&reader, from_second..to_second, hidden).await?;
         let disclosure = reader.disclose(&shown).await?;
         let (disclosed, seconds) = sound::open(client, id, &disclosure, &[])?;
-        let wav = seconds.and_then(|s| sound::wav(&disclosed.header, &s, from_second, to_second));
+        let seconds = seconds.map_err(RecorderError::Audio)?;
+        let wav = sound::wav(&disclosed.header, &seconds, from_second, to_second);
         let wav = wav.map_err(RecorderError::Audio)?;
         let facts: Facts = one.granted.facts.clone();
         let about = About { listed: one.listed.clone(), from_second, to_second, facts };
@@ -263,6 +267,7 @@ impl House {
         file.add(member_of(id, HEADER), &disclosure.header)?;
         file.add(member_of(id, FRAMES), &disclosure.frames)?;
         file.add(member_of(id, SOUND), &wav)?;
+        file.add(member_of(id, TRANSCRIPT), &json(&seconds.words())?)?;
         let proven = one.entries.iter().zip(proofs).map(|((index, (_, entry)), proof)| Proven {
             index: *index,
             entry: BASE64_STANDARD.encode(entry),
@@ -294,6 +299,29 @@ impl House {
         }
         Ok(opened)
     }
+}
+
+/// Sound and words that may be handed over, of what was asked for.
+async fn shown(
+    reader: &Reader,
+    seconds: Range<u32>,
+    hidden: &[Span],
+) -> Result<HashSet<Segment>, RecorderError> {
+    let is_shown = |leg, second| sound::is_shown((leg, second), seconds.start, seconds.end, hidden);
+    let segments = reader.frames().map(|frame| frame.segment);
+    let sound = segments.filter(|s| s.kind == Kind::Audio && is_shown(s.leg, s.index));
+    let mut shown: HashSet<Segment> = sound.collect();
+    for leg in reader.header().legs.iter().map(|l| l.leg) {
+        for (index, plain) in reader.read_all(leg, seconds.clone(), Kind::Transcript).await? {
+            let words = plain.and_then(|plain| serde_json::from_slice::<Vec<Word>>(&plain).ok());
+            if shown.contains(&Segment { leg, index, kind: Kind::Audio })
+                && words.is_some_and(|words| sound::is_sayable(leg, &words, hidden))
+            {
+                shown.insert(Segment { leg, index, kind: Kind::Transcript });
+            }
+        }
+    }
+    Ok(shown)
 }
 
 /// The file, with what is in it so far.

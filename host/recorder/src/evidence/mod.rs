@@ -2,7 +2,7 @@
 //! it by which rule, and that neither was changed since. `EVIDENCE.md` describes the file; `examples/evidence/verify.py`
 //! checks it with nothing of ours.
 //!
-//! `gather` asks the packs and writes the file, `check` reads it; both derive the sound from the sealed frames in one way
+//! `gather` asks the packs and writes the file, `check` reads it; both derive sound and words from the sealed frames in one way
 //! (`sound`).
 
 mod check;
@@ -31,6 +31,7 @@ const ABOUT: &str = "recording.json";
 const HEADER: &str = "header.bin";
 const FRAMES: &str = "frames.bin";
 const SOUND: &str = "audio.wav";
+const TRANSCRIPT: &str = "transcript.json";
 const ENTRIES: &str = "entries.jsonl";
 const DETAILS: &str = "details.jsonl";
 
