@@ -1,27 +1,17 @@
 //! A client's own key: how it stands, a new version, the end of old ones.
 
-use axum::{Json, extract::State};
-use caveat_recorder::KeyRequest;
+use axum::{Json, extract::State, response::Response};
+use caveat_recorder::Wanted;
 use caveat_vault::KeyStatus;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Problem, Rooms,
-    extract::{Path, Query},
-    gate::Person,
-};
+use crate::{Problem, Rooms, extract::Query, gate::Person, redactions::ask};
 
-#[derive(Serialize)]
-pub(crate) struct Status {
-    #[serde(flatten)]
-    status: KeyStatus,
-    /// Requests that wait for a second person.
-    requests: Vec<KeyRequest>,
-}
-
-pub(crate) async fn status(State(rooms): State<Rooms>, Person(who): Person) -> Result<Json<Status>, Problem> {
-    let (status, requests) = rooms.recorder.key_status(&who).await?;
-    Ok(Json(Status { status, requests }))
+pub(crate) async fn status(
+    State(rooms): State<Rooms>,
+    Person(who): Person,
+) -> Result<Json<KeyStatus>, Problem> {
+    Ok(Json(rooms.recorder.key_status(&who.client).await?))
 }
 
 #[derive(Serialize)]
@@ -42,20 +32,19 @@ pub(crate) async fn rotate(
 pub(crate) struct Which {
     /// Versions before this one; left out: all but the newest.
     before: Option<u32>,
+    #[serde(default)]
+    reason: String,
 }
 
-pub(crate) async fn ask_to_destroy(
+/// To have old versions destroyed.
+pub(crate) async fn destroy(
     State(rooms): State<Rooms>,
     Person(who): Person,
-    Query(which): Query<Which>,
-) -> Result<Json<KeyRequest>, Problem> {
-    Ok(Json(rooms.recorder.ask_to_destroy_keys(&who, which.before).await?))
-}
-
-pub(crate) async fn agree_to_destroy(
-    State(rooms): State<Rooms>,
-    Path(id): Path<i64>,
-    Person(who): Person,
-) -> Result<Json<KeyRequest>, Problem> {
-    Ok(Json(rooms.recorder.agree_to_destroy_keys(&who, id).await?))
+    Query(Which { before, reason }): Query<Which>,
+) -> Result<Response, Problem> {
+    let before = match before {
+        Some(version) => version,
+        None => rooms.recorder.key_status(&who.client).await?.newest().unwrap_or_default(),
+    };
+    ask(&rooms, &who, Wanted::DestroyKeys { before }, reason).await
 }

@@ -120,7 +120,6 @@ impl From<RecorderError> for Problem {
             E::NoSuchCall { .. }
             | E::NoSuchRecording { .. }
             | E::NoSuchCase { .. }
-            | E::NoSuchKeyRequest { .. }
             | E::NoSuchClient { .. } => Self::not_found(detail),
             E::NoSuchPack { .. } | E::NoEarlierPacks { .. } => Self::not_found(detail),
             E::NoSuchRequest { .. } | E::NoSuchMask { .. } => Self::not_found(detail),
@@ -132,7 +131,6 @@ impl From<RecorderError> for Problem {
             }
             E::Access(error) => error.into(),
             E::Pack(PackError::NotAdmitted(_)) => Self::forbidden(detail),
-            E::SamePerson => Self::forbidden(detail),
             E::Vault(VaultError::KeyInUse { .. }) => Self::new(StatusCode::CONFLICT, "Conflict", detail),
             E::NotKept { .. } => Self::new(StatusCode::GONE, "Not kept", detail),
             E::NoSuchDuty { .. } | E::CallOver | E::CallExists { .. } => {

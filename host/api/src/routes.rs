@@ -87,7 +87,6 @@
 //! | GET    | `/v1/keys`                          | read-keys                                                             |             | How the client's key stands                          |
 //! | POST   | `/v1/keys/rotate`                   | rotate-keys                                                           |             | A new version of it                                  |
 //! | POST   | `/v1/keys/destroy`                  | destroy-keys, one of two                                              |             | Ask to destroy old versions                          |
-//! | POST   | `/v1/keys/destroy/{id}/confirm`     | destroy-keys, one of two                                              |             | Agree, as the second person                          |
 //! | GET    | `/v1/ledger/checkpoint`             | read-ledger                                                           | read-api    | The latest signed checkpoint                         |
 //! | GET    | `/v1/ledger/key`                    | read-ledger                                                           | read-api    | The public key of the log                            |
 //! | POST   | `/v1/ledger/verify`                 | read-ledger                                                           | read-api    | Check the log from end to end                        |
@@ -153,7 +152,7 @@ pub(crate) fn table() -> Vec<Row> {
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
     const DELETE: Method = Method::DELETE;
-    const TWO: &[Action] = &[ShredRecording, UnmaskRecording, DisposeRecording, LiftHold];
+    const TWO: &[Action] = &[ShredRecording, UnmaskRecording, DisposeRecording, LiftHold, DestroyKeys];
     vec![
         row(GET,    "/", Open, "The console", console::index),
         row(GET,    "/agent", Open, "One call, for an agent's desktop", console::agent),
@@ -235,8 +234,7 @@ pub(crate) fn table() -> Vec<Row> {
         row(POST,   "/v1/packs/rollback", Either(ChangePacks, Admin), "Back to an earlier set", packs::roll_back),
         row(GET,    "/v1/keys", Person(ReadKeys), "How the client's key stands", keys::status),
         row(POST,   "/v1/keys/rotate", Person(RotateKeys), "A new version of it", keys::rotate),
-        row(POST,   "/v1/keys/destroy", OneOfTwo(DestroyKeys), "Ask to destroy old versions", keys::ask_to_destroy),
-        row(POST,   "/v1/keys/destroy/{id}/confirm", OneOfTwo(DestroyKeys), "Agree, as the second person", keys::agree_to_destroy),
+        row(POST,   "/v1/keys/destroy", OneOfTwo(DestroyKeys), "Ask to destroy old versions", keys::destroy),
         row(GET,    "/v1/ledger/checkpoint", Either(ReadLedger, ReadApi), "The latest signed checkpoint", ledger::checkpoint),
         row(GET,    "/v1/ledger/key", Either(ReadLedger, ReadApi), "The public key of the log", ledger::key),
         row(POST,   "/v1/ledger/verify", Either(ReadLedger, ReadApi), "Check the log from end to end", ledger::verify),

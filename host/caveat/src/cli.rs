@@ -195,6 +195,11 @@ pub(crate) enum PersonCommand {
         #[arg(long)]
         id: PersonId,
     },
+    /// End the session at a running host.
+    SignOut {
+        #[command(flatten)]
+        host: Running,
+    },
     /// List the people of a client.
     List {
         #[command(flatten)]

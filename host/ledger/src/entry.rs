@@ -175,7 +175,7 @@ pub enum EntryKind {
     Agreed {
         /// What, as the table of roles calls it ("shred-recording").
         act: String,
-        /// About which recording or hold.
+        /// About which recording or hold; of keys, [`keys_before`].
         subject: Option<String>,
         /// Who asked.
         asked: String,
@@ -238,6 +238,9 @@ pub enum EntryKind {
         version: u32,
         /// Who; none for what the host does by itself.
         person: Option<String>,
+        /// Index of the entry by which two people agreed, to destroy.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agreed: Option<u64>,
     },
     /// Somebody's account is about to be changed. Logged before the act.
     AccountChanged {
@@ -273,12 +276,15 @@ pub enum KeyAct {
     Rotate,
     /// Everything is wrapped under the newest version.
     Rewrapped,
-    /// Somebody asks for older versions to be destroyed.
-    DestroyAsked,
-    /// Somebody else agrees, and they are about to be destroyed.
+    /// Older versions are about to be destroyed.
     Destroy,
     /// They are destroyed.
     Destroyed,
+}
+
+/// What two people agree about who destroy every version of a key before this one.
+pub fn keys_before(version: u32) -> String {
+    format!("keys-before-{version}")
 }
 
 /// One pack's part in a verdict.

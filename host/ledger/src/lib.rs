@@ -26,7 +26,7 @@ mod verify;
 mod vouch;
 mod writer;
 
-pub use entry::{Asked, Entry, EntryKind, KeyAct, PackEntry, Position, VERSION};
+pub use entry::{Asked, Entry, EntryKind, KeyAct, PackEntry, Position, VERSION, keys_before};
 pub use error::LedgerError;
 pub use key::LogSigner;
 pub use ledger::{Ledger, Limits};

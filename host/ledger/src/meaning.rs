@@ -7,9 +7,10 @@ use caveat_model::{Act, Basis, Element, Moment, Outcome, Stage};
 use crate::{
     Entry, EntryKind, KeyAct, Problem,
     ProblemKind::{
-        self, AccessWithoutGrant, Clock, DisposalUnderHold, DisposalWithoutVerdict, Hold, Keys,
-        MaskWithoutIntent, Recording, Sequence, TwoPeople,
+        self, AccessWithoutGrant, Clock, DisposalUnderHold, DisposalWithoutVerdict, Hold, MaskWithoutIntent,
+        Recording, Sequence, TwoPeople,
     },
+    keys_before,
 };
 
 /// What was read so far, as far as later entries depend on it.
@@ -26,8 +27,6 @@ pub(crate) struct Meaning {
     decided: HashSet<String>,
     holds: BTreeMap<String, BTreeSet<String>>,
     recordings: HashMap<String, RecordingState>,
-    /// Who asked for the versions of the key before this one to be destroyed.
-    keys_asked: HashMap<u32, BTreeSet<String>>,
 }
 
 struct HostState {
@@ -67,6 +66,7 @@ const SHRED: &str = "shred-recording";
 const DISPOSE: &str = "dispose-recording";
 const UNMASK: &str = "unmask-recording";
 const LIFT_HOLD: &str = "lift-hold";
+const DESTROY_KEYS: &str = "destroy-keys";
 
 #[derive(Default)]
 struct RecordingState {
@@ -89,7 +89,6 @@ impl Meaning {
             decided: HashSet::new(),
             holds: BTreeMap::new(),
             recordings: HashMap::new(),
-            keys_asked: HashMap::new(),
         }
     }
 
@@ -187,38 +186,18 @@ impl Meaning {
                 self.still_open(recording, &mut tell);
                 self.closed(index, recording);
             }
-            EntryKind::Keys { act, version, person } => {
-                self.keys(*act, *version, person.as_deref(), &mut tell);
+            EntryKind::Keys { act: KeyAct::Destroy, version, agreed, .. } => {
+                self.agreed(*agreed, DESTROY_KEYS, &keys_before(*version), &mut tell);
             }
             EntryKind::AccessResult { ok: false, .. }
             | EntryKind::DisposalResult { ok: false, .. }
             | EntryKind::Duty { .. }
+            | EntryKind::Keys { .. }
             | EntryKind::Timestamped { .. }
             | EntryKind::PacksChanged { .. }
             | EntryKind::HostStarted { .. }
             | EntryKind::AccountChanged { .. }
             | EntryKind::Note { .. } => {}
-        }
-    }
-
-    /// Two people destroy a key: one asks, another agrees.
-    fn keys(
-        &mut self,
-        act: KeyAct,
-        version: u32,
-        person: Option<&str>,
-        tell: &mut impl FnMut(ProblemKind, String),
-    ) {
-        let asked = self.keys_asked.entry(version).or_default();
-        match act {
-            KeyAct::DestroyAsked => asked.extend(person.map(str::to_owned)),
-            KeyAct::Destroy if !person.is_some_and(|p| asked.iter().any(|other| other != p)) => {
-                tell(
-                    Keys,
-                    format!("versions of the key before {version} are destroyed, and nobody else asked"),
-                );
-            }
-            KeyAct::Destroy | KeyAct::Destroyed | KeyAct::Rotate | KeyAct::Rewrapped => {}
         }
     }
 

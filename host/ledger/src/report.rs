@@ -50,8 +50,6 @@ pub enum ProblemKind {
     Hold,
     /// A timestamp is missing, over something else, or not by an authority that was given.
     Timestamp,
-    /// A key was destroyed by one person alone, or unasked.
-    Keys,
     /// Something was hidden or brought back without an intent and a verdict that allowed it.
     MaskWithoutIntent,
     /// What takes two people was done without the agreement of two.
@@ -91,7 +89,6 @@ impl ProblemKind {
             Self::TwoPeople => "one person alone did what takes two",
             Self::Hold => "it cannot be told from the log what was under hold",
             Self::Timestamp => "the time of these entries is the host's word alone",
-            Self::Keys => "one person alone destroyed what two have to agree on",
             Self::Recording => "the log does not tell what became of this recording",
         }
     }

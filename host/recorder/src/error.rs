@@ -124,17 +124,6 @@ pub enum RecorderError {
         /// As given, shortened.
         case: String,
     },
-    /// Nobody asked for it, or too long ago, or it is done.
-    #[error(
-        "there is no open request {id} to destroy keys: somebody has to ask first, and no longer ago than `key_confirm_within_ms`"
-    )]
-    NoSuchKeyRequest {
-        /// As given.
-        id: i64,
-    },
-    /// One person is not enough.
-    #[error("who asked for it cannot agree to it as well: another person has to")]
-    SamePerson,
     /// Evidence could not be written.
     #[error("evidence could not be put together: {0}")]
     Evidence(#[source] std::io::Error),

@@ -17,7 +17,6 @@ use crate::{
     bounds::Bounds,
     catalog::Catalog,
     history::{DETAIL, Detail, PSEUDONYM, without_words},
-    keys::KeyRequests,
     late::Late,
     monitor::Monitor,
     requests::Requests,
@@ -35,7 +34,6 @@ pub(crate) struct House {
     pub(crate) late: Late,
     pub(crate) bounds: Bounds,
     pub(crate) answers: crate::answers::Answers,
-    pub(crate) key_requests: KeyRequests,
     pub(crate) requests: Requests,
     pub(crate) clients: Clients,
     /// Held while the schedule is looked at.

@@ -86,7 +86,6 @@ pub use history::{Decision, Gone, History, Recorded, Window};
 pub use impact::{
     Candidate, Changed, Direction, Effect, Example, Group, Impact, ImpactReport, Past, Swap, Transition,
 };
-pub use keys::KeyRequest;
 pub use limits::Limits;
 pub use listen::{Asked, Decided};
 pub use live::{DutyNews, Live, News, Numbered, Watch};
@@ -160,7 +159,6 @@ impl Recorder {
         let alerts = alerts::Alerts::open(db.clone(), watch.clone()).await?;
         let late = late::Late::open(db.clone()).await?;
         let bounds = bounds::Bounds::open(db.clone()).await?;
-        let key_requests = keys::KeyRequests::open(db.clone()).await?;
         let answers = answers::Answers::open(db.clone(), vault.clone()).await?;
         let requests = requests::Requests::open(db, vault.clone()).await?;
         let house = House {
@@ -175,7 +173,6 @@ impl Recorder {
             late,
             bounds,
             answers,
-            key_requests,
             requests,
             clients: clients.clone(),
             sweeping: Default::default(),

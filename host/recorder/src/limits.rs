@@ -22,6 +22,10 @@ pub struct Limits {
     pub end_call_within_ms: u32,
     /// What is removed or hidden after a call takes so much more at each end: recognizers are not exact.
     pub redaction_margin_ms: u32,
+    /// Something that was found with less confidence than this, of 100, is not taken to begin and end where it was found.
+    pub sure_confidence_min: u8,
+    /// Of that, so much more at each end is removed or hidden after a call, and silenced when it is served.
+    pub unsure_margin_ms: u32,
     /// What a second person has to confirm can be confirmed for this long.
     pub request_valid_ms: u64,
     /// Running calls of all clients; further ones are not recorded.
@@ -46,8 +50,6 @@ pub struct Limits {
     pub text_bytes_max: usize,
     /// Bytes of one file of evidence, which is put together in memory; a longer recording is exported by spans.
     pub evidence_bytes_max: u64,
-    /// Somebody else has to agree to the destruction of a key this soon.
-    pub key_confirm_within_ms: u64,
     /// Keys that are wrapped anew at once after a rotation; calls that begin wait no longer than for one such batch.
     pub key_rewrap_batch: usize,
 }
@@ -62,6 +64,8 @@ impl Default for Limits {
             announce_within_ms: 30_000,
             end_call_within_ms: 15_000,
             redaction_margin_ms: 250,
+            sure_confidence_min: 80,
+            unsure_margin_ms: 1_000,
             request_valid_ms: 72 * 3_600_000,
             calls_max: 1_000,
             parties_max: 32,
@@ -74,7 +78,6 @@ impl Default for Limits {
             facts_max: 1_000,
             text_bytes_max: 1_024,
             evidence_bytes_max: 1 << 30,
-            key_confirm_within_ms: 24 * 3_600_000,
             key_rewrap_batch: 64,
         }
     }

@@ -1,7 +1,7 @@
 //! What one person may not do alone: somebody asks, another confirms, and only then is it done.
 
 use caveat_access::{Action, SignedIn};
-use caveat_ledger::EntryKind;
+use caveat_ledger::{EntryKind, keys_before};
 use caveat_model::{Basis, ClientId, Moment, PersonId, Purpose, RecordingId, Span};
 use caveat_retention::Receipt;
 use caveat_state::{Db, StateError, sql};
@@ -50,6 +50,11 @@ pub enum Wanted {
         /// Its number.
         hold: u64,
     },
+    /// Old versions of the client's key destroyed.
+    DestroyKeys {
+        /// Every version before this one.
+        before: u32,
+    },
 }
 
 impl Wanted {
@@ -60,6 +65,7 @@ impl Wanted {
             Self::Unmask { .. } => Action::UnmaskRecording,
             Self::Dispose { .. } => Action::DisposeRecording,
             Self::LiftHold { .. } => Action::LiftHold,
+            Self::DestroyKeys { .. } => Action::DestroyKeys,
         }
     }
 }
@@ -93,9 +99,12 @@ pub enum Done {
     Destroyed(Receipt),
     /// A hold was lifted from so many recordings.
     Lifted(u64),
+    /// Every version of the client's key before this one is destroyed.
+    KeysDestroyed(u32),
 }
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE request (
     client TEXT NOT NULL,
     id BIGINT NOT NULL,
@@ -106,7 +115,10 @@ CREATE TABLE request (
     closed TEXT NOT NULL,
     closed_by TEXT NOT NULL,
     PRIMARY KEY (client, id)
-)"];
+)",
+    // Keys had requests of their own, which waited for a day.
+    "DROP TABLE IF EXISTS key_request",
+];
 
 /// What a request is sealed for.
 const DETAIL: &str = "request";
@@ -219,7 +231,7 @@ impl Recorder {
     /// Asks for what a second person has to confirm; `Ok(Err(..))`: the packs refuse it already.
     ///
     /// # Errors
-    /// The table of roles; no such recording, mask or hold.
+    /// The table of roles; no such recording, mask or hold; [`caveat_vault::VaultError::KeyInUse`].
     pub async fn request(
         &self,
         who: &SignedIn,
@@ -295,6 +307,10 @@ impl Recorder {
                 self.dispose(who, recording, (basis, purpose, reason), agreed).await?.map(Done::Destroyed)
             }
             Wanted::LiftHold { hold } => Ok(Done::Lifted(self.lift_hold(&who.client, hold, agreed).await?)),
+            Wanted::DestroyKeys { before } => {
+                self.destroy_keys(who, before, agreed).await?;
+                Ok(Done::KeysDestroyed(before))
+            }
         })
     }
 
@@ -306,6 +322,7 @@ impl Recorder {
             | Wanted::Unmask { recording, .. }
             | Wanted::Dispose { recording, .. } => self.house.pseudonym(client, recording).await?,
             Wanted::LiftHold { hold } => self.house.retention.hold_name(client, hold).await?,
+            Wanted::DestroyKeys { before } => keys_before(before),
         };
         let person =
             async |id: &PersonId| self.house.vault.commitment(client, "person", id.as_str().as_bytes()).await;
@@ -346,6 +363,10 @@ impl Recorder {
             }
             Wanted::LiftHold { hold } => {
                 self.house.retention.order(client, hold).await?;
+                return Ok(Ok(()));
+            }
+            Wanted::DestroyKeys { before } => {
+                self.may_destroy_keys(client, before).await?;
                 return Ok(Ok(()));
             }
         };

@@ -142,8 +142,7 @@ pub(crate) async fn request(command: RequestCommand) -> anyhow::Result<ExitCode>
             host.print(&answer, done)
         }
         RequestCommand::Withdraw { host, id } => {
-            let url = host.at(&format!("/v1/requests/{id}"))?;
-            let answer = host.ask(reqwest::Client::new().delete(url)).await?;
+            let answer = host.delete(&format!("/v1/requests/{id}")).await?;
             host.print(&answer, |_| format!("request {id} is withdrawn\n"))
         }
     }
@@ -162,11 +161,14 @@ fn done(answer: &Value) -> String {
     if let Some(receipt) = answer.get("destroyed") {
         return format!("destroyed; receipt {}, ledger entry {}\n", receipt["id"], receipt["result"]);
     }
+    if let Some(before) = answer.get("keys-destroyed") {
+        return format!("versions of the key before {before} are destroyed\n");
+    }
     format!("lifted from {} recordings\n", answer["lifted"])
 }
 
 fn open(request: &Value) -> String {
-    let what = ["recording", "mask", "hold", "basis"].iter().filter_map(|key| {
+    let what = ["recording", "mask", "hold", "basis", "before"].iter().filter_map(|key| {
         let value = request.get(*key)?;
         Some(format!("{key} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
     });

@@ -13,9 +13,10 @@ use caveat_ledger::Authorities;
 use caveat_model::RecordingId;
 use caveat_recorder::verify_evidence;
 use clap::Subcommand;
-use reqwest::Method;
+use reqwest::Client;
+use serde_json::json;
 
-use super::{pack::print, session::Asker};
+use super::{pack::print, running::Running};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum EvidenceCommand {
@@ -25,7 +26,7 @@ pub(crate) enum EvidenceCommand {
         /// A recording's id, or the matter of a hold.
         what: String,
         #[command(flatten)]
-        asker: Asker,
+        host: Running,
         /// For what it is wanted ("dispute"); ruled on, and logged.
         #[arg(long)]
         purpose: String,
@@ -78,12 +79,12 @@ impl Time {
 
 pub(crate) async fn run(command: EvidenceCommand) -> anyhow::Result<ExitCode> {
     match command {
-        EvidenceCommand::Export { what, asker, purpose, out, form, from_ms, to_ms, reason } => {
-            let session = asker.sign_in().await?;
-            let path = match what.parse::<RecordingId>() {
-                Ok(_) => ["v1", "recordings", &what, "evidence"],
-                Err(_) => ["v1", "cases", &what, "evidence"],
-            };
+        EvidenceCommand::Export { what, host, purpose, out, form, from_ms, to_ms, reason } => {
+            let of = if what.parse::<RecordingId>().is_ok() { "/v1/recordings" } else { "/v1/cases" };
+            let mut url = host.at(of)?;
+            // The matter of a hold is any text: one part of the path all the same.
+            let path = url.path_segments_mut().map_err(|()| anyhow::anyhow!("--url has no path"));
+            path?.push(&what).push("evidence");
             let number = |n: Option<u32>| n.map(|n| n.to_string());
             let asked = [
                 ("purpose", Some(purpose)),
@@ -92,13 +93,12 @@ pub(crate) async fn run(command: EvidenceCommand) -> anyhow::Result<ExitCode> {
                 ("to-ms", number(to_ms)),
                 ("reason", Some(reason)),
             ];
-            let asked: Vec<_> = asked.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-            let request = session.request(Method::GET, &path, &asked)?;
-            let file = session.ask(request).await?.bytes().await.context("the host's answer")?;
-            session.end().await?;
+            url.query_pairs_mut()
+                .extend_pairs(asked.iter().filter_map(|(n, value)| Some((n, value.as_ref()?))));
+            let file = host.send(Client::new().get(url)).await?.bytes().await.context("the host's answer")?;
             write(&out, &file)?;
-            println!("{}", out.display());
-            Ok(ExitCode::SUCCESS)
+            let written = json!({"file": out, "bytes": file.len()});
+            host.print(&written, |_| format!("{}\n", out.display()))
         }
         EvidenceCommand::Verify { file, key, time, json } => {
             let key = key_of(&key)?;

@@ -14,7 +14,6 @@ mod people;
 pub(crate) mod replay;
 pub(crate) mod running;
 mod serve;
-mod session;
 
 use std::process::ExitCode;
 

@@ -79,6 +79,10 @@ pub(crate) async fn person(command: PersonCommand) -> anyhow::Result<ExitCode> {
             let answer = post(&url, "/v1/session", &body).await?;
             println!("{}", answer["token"].as_str().context("the host gave no session")?);
         }
+        PersonCommand::SignOut { host } => {
+            let answer = host.delete("/v1/session").await?;
+            return host.print(&answer, |_| "the session is over\n".to_owned());
+        }
         PersonCommand::List { config, client, json } => {
             let people = open(&config, &client).await?.0.list_people(&client).await?;
             if json {

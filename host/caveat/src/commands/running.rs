@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use reqwest::{Client, RequestBuilder, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -43,24 +43,38 @@ impl Running {
         self.ask(Client::new().post(self.at(path)?).json(body)).await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> anyhow::Result<Value> {
+        self.ask(Client::new().delete(self.at(path)?)).await
+    }
+
     /// Sends a request as whoever asks; the host's answer, or what it says is wrong.
     pub(crate) async fn ask(&self, request: RequestBuilder) -> anyhow::Result<Value> {
+        let answer = self.send(request).await?;
+        if answer.status() == StatusCode::NO_CONTENT {
+            return Ok(Value::Null);
+        }
+        answer.json().await.with_context(|| self.is_no_host())
+    }
+
+    /// Likewise, where the answer is not JSON.
+    pub(crate) async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
         let token = std::env::var(&self.token_env).with_context(|| {
             format!("{} is not set: put a session or a machine token of the client into it", self.token_env)
         })?;
         let request = request.bearer_auth(token.trim());
         let answer = request.send().await.with_context(|| format!("no host answers at {}", self.url))?;
         let status = answer.status();
-        if status == StatusCode::NO_CONTENT {
-            return Ok(Value::Null);
+        if status.is_success() {
+            return Ok(answer);
         }
-        let body: Value = answer.json().await.with_context(|| format!("{} is no Caveat host", self.url))?;
-        if !status.is_success() {
-            let detail = body["detail"].as_str().unwrap_or("the host did not say why");
-            let refused = body.get("decided").is_some();
-            bail!(Refused { detail: format!("{detail} ({status})"), by_rules: refused });
-        }
-        Ok(body)
+        let body: Value = answer.json().await.with_context(|| self.is_no_host())?;
+        let detail = body["detail"].as_str().unwrap_or("the host did not say why");
+        let refused = body.get("decided").is_some();
+        bail!(Refused { detail: format!("{detail} ({status})"), by_rules: refused })
+    }
+
+    fn is_no_host(&self) -> String {
+        format!("{} is no Caveat host", self.url)
     }
 
     /// Prints an answer: as JSON, or as `text` has it.

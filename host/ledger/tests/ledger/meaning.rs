@@ -1,6 +1,6 @@
 //! Logs that are whole and tell of something that must not happen.
 
-use caveat_ledger::{EntryKind, KeyAct, ProblemKind, ProblemKind::*, Report};
+use caveat_ledger::{EntryKind, KeyAct, ProblemKind, ProblemKind::*, Report, keys_before};
 use caveat_model::{Act, Basis, Digest, Element, Outcome, Purpose, Stage};
 
 use crate::house::{House, client, note};
@@ -261,19 +261,17 @@ async fn nothing_is_handed_over_whose_sealed_root_is_missing() {
 
 #[tokio::test]
 async fn two_people_destroy_a_key() {
-    let keys = |act, person: &str| {
-        let person = Some(person.to_owned()).filter(|p| !p.is_empty());
-        EntryKind::Keys { act, version: 2, person }
-    };
-    use KeyAct::{Destroy, DestroyAsked, Destroyed, Rotate};
-    let rotated = || keys(Rotate, "p1");
-    let done = || keys(Destroyed, "");
-    check(vec![rotated(), keys(DestroyAsked, "p1"), keys(Destroy, "p2"), done()], &[]).await;
-    check(vec![rotated(), keys(DestroyAsked, "p1"), keys(Destroy, "p1"), done()], &[(Keys, 2)]).await;
-    check(vec![rotated(), keys(Destroy, "p2"), done()], &[(Keys, 1)]).await;
-    check(vec![keys(DestroyAsked, "p1"), keys(Destroy, ""), done()], &[(Keys, 1)]).await;
-    let other = EntryKind::Keys { act: DestroyAsked, version: 3, person: Some("p1".into()) };
-    check(vec![other, keys(Destroy, "p2")], &[(Keys, 1)]).await;
+    let keys = |act, agreed| EntryKind::Keys { act, version: 2, person: Some("p2".into()), agreed };
+    use KeyAct::{Destroy, Destroyed, Rotate};
+    let agreed = |act: &str, version| agreed(act, &keys_before(version));
+    let (rotated, done) = (|| keys(Rotate, None), || keys(Destroyed, None));
+    let both = || agreed("destroy-keys", 2);
+    check(vec![rotated(), both(), keys(Destroy, Some(1)), done()], &[]).await;
+    check(vec![rotated(), both(), keys(Destroy, None), done()], &[(TwoPeople, 2)]).await;
+    check(vec![rotated(), keys(Destroy, Some(0)), done()], &[(TwoPeople, 1)]).await;
+    check(vec![both(), keys(Destroy, Some(0)), done(), keys(Destroy, Some(0))], &[(TwoPeople, 3)]).await;
+    check(vec![agreed("destroy-keys", 3), keys(Destroy, Some(0))], &[(TwoPeople, 1)]).await;
+    check(vec![agreed("lift-hold", 2), keys(Destroy, Some(0))], &[(TwoPeople, 1)]).await;
 }
 
 #[tokio::test]
