@@ -124,14 +124,15 @@ impl House {
         let holds = self.retention.holds(client, id).await?;
         let facts = Facts { now: self.clock.now(), holds, ..facts };
         let verdict = self.ask(client, &event, &facts)?;
-        self.late.note(client, id, verdict.terms.purge.as_slice(), RedactionMode::Shred).await?;
+        let purge = self.limits.wide_enough(verdict.terms.purge.as_slice(), &facts.labels);
+        self.late.note(client, id, &purge, RedactionMode::Shred).await?;
         let logged = self.log(client, Some(id), &event, &facts, verdict, Some(who)).await?;
         self.late.ruled(client, id, logged.index).await?;
-        self.retention.note(client, id, &logged.verdict).await?;
         if self.catalog.state_of(client, id).await? == "recording" {
-            // The end of the call sees to it.
-            return Ok(());
+            // The end of the call sees to the rest.
+            return Ok(self.retention.note(client, id, &logged.verdict).await?);
         }
+        self.note_dates(client, id, &logged.verdict).await?;
         self.remove_late(client, id).await
     }
 }

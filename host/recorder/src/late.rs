@@ -162,7 +162,7 @@ impl House {
             let spans: Vec<Span> = of_mode.iter().map(|d| d.span).collect();
             // What memory has dropped already had its margin.
             if self.has_any_of(client, recording, &spans).await? {
-                let spans = self.with_margin(&spans);
+                let spans = self.limits.with_margin(&spans);
                 let verdict = of_mode.iter().filter_map(|d| d.verdict).max();
                 self.remove(client, recording, &spans, (mode, verdict)).await?;
             }

@@ -9,7 +9,7 @@ use caveat_model::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Recorder, RecorderError, Who,
+    Limits, Recorder, RecorderError, Who,
     bounds::Bound,
     catalog::Listed,
     house::{About, Logged},
@@ -175,7 +175,7 @@ impl Recorder {
         let intent = self.house.enter(&who.client, intent).await?;
         let about = About { recording: id, ..About::default() };
         self.house.tell(&who.client, &event, &logged, about).await?;
-        let silenced = silenced(&logged.verdict, &facts.labels, asked.form);
+        let silenced = silenced(&logged.verdict, &facts.labels, asked.form, &self.house.limits);
         let mut decided = decided(&logged, &silenced, intent);
         if let Some((reason, remedy)) = refused {
             decided.outcome = Outcome::Refuse.word(logged.verdict.stage).to_owned();
@@ -261,13 +261,14 @@ impl Recorder {
 }
 
 /// Labelled spans of the kinds that the verdict hides; all labelled spans where a redacted form was asked for.
-fn silenced(verdict: &Verdict, labels: &[Label], form: Form) -> SpanSet {
+fn silenced(verdict: &Verdict, labels: &[Label], form: Form, limits: &Limits) -> SpanSet {
     const NEVER_HIDDEN: [LabelKind; 2] = [LabelKind::RequiredPhrase, LabelKind::ForbiddenPhrase];
     let hidden = |kind: LabelKind| {
         let asked = form != Form::Original && !NEVER_HIDDEN.contains(&kind);
         asked || verdict.terms.serve_redacted.as_ref().is_some_and(|kinds| kinds.contains(&kind))
     };
-    labels.iter().filter(|l| hidden(l.kind)).map(|l| l.span).collect()
+    let hidden = labels.iter().filter(|l| hidden(l.kind));
+    hidden.flat_map(|l| limits.wide_enough(&[l.span], std::slice::from_ref(l))).collect()
 }
 
 pub(crate) fn decided(logged: &Logged, silenced: &SpanSet, intent: u64) -> Decided {

@@ -1,7 +1,7 @@
 //! Right after a call the packs look at all that was found in it, before anybody can listen: what they want removed goes by
 //! key, and what they want hidden goes as the client has it set.
 
-use caveat_model::{ClientId, Element, Event, Facts, Outcome, RecordingId, StorageEvent};
+use caveat_model::{ClientId, Element, Event, Facts, Label, Outcome, RecordingId, StorageEvent};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,9 +14,9 @@ use crate::{
 #[serde(rename_all = "kebab-case")]
 pub enum AfterCall {
     /// They are sealed as they are, and silenced for whoever has no need of them.
-    #[default]
     Silence,
     /// Their keys go to escrow: whoever needs them has two people bring them back.
+    #[default]
     Mask,
 }
 
@@ -61,13 +61,16 @@ impl House {
         let verdict = self.ask(client, &event, &facts)?;
         let hidden = self.clients.get(client).and_then(|c| c.practice.after_call.mode());
         // Written down before it is logged, so that no crash forgets it.
-        self.late.note(client, id, verdict.terms.purge.as_slice(), RedactionMode::Shred).await?;
+        let labels: Vec<Label> = verdict.labels().chain(&facts.labels).copied().collect();
+        let purge = self.limits.wide_enough(verdict.terms.purge.as_slice(), &labels);
+        self.late.note(client, id, &purge, RedactionMode::Shred).await?;
         if let Some(mode) = hidden {
-            self.late.note(client, id, verdict.terms.redact.as_slice(), mode).await?;
+            let redact = self.limits.wide_enough(verdict.terms.redact.as_slice(), &labels);
+            self.late.note(client, id, &redact, mode).await?;
         }
         let logged = self.log(client, Some(id), &event, &facts, verdict, None).await?;
         self.late.ruled(client, id, logged.index).await?;
-        self.retention.note(client, id, &logged.verdict).await?;
+        self.note_dates(client, id, &logged.verdict).await?;
         self.remove_late(client, id).await?;
         match logged.verdict.outcome {
             Outcome::Allow => {}

@@ -5,11 +5,11 @@ mod by_person;
 mod by_rules;
 mod cuts;
 
-use caveat_model::{ClientId, RecordingId, Span};
+use caveat_model::{ClientId, Label, Offset, RecordingId, Span};
 use caveat_vault::{Taken, VaultError};
 use serde::{Deserialize, Serialize};
 
-use crate::{RecorderError, house::House};
+use crate::{Limits, RecorderError, house::House};
 
 pub(crate) use by_person::{Agreement, not_empty, to_redact};
 pub use by_person::{MaskInForce, NewRedaction, Redacted};
@@ -76,15 +76,49 @@ impl House {
         let reader = self.vault.reader(client, id).await?;
         Ok(!cuts::cuts(&reader, spans, "").await?.is_empty())
     }
+}
 
+impl Limits {
     /// Spans with the margin that is set for what recognizers get wrong.
     pub(crate) fn with_margin(&self, spans: &[Span]) -> Vec<Span> {
-        let margin = self.limits.redaction_margin_ms;
-        let wider = |s: &Span| Span {
-            leg: s.leg,
-            start: s.start.saturating_sub(margin),
-            end: s.end.saturating_add(margin),
+        spans.iter().map(|span| wider(*span, self.redaction_margin_ms)).collect()
+    }
+
+    /// Spans that packs want removed or hidden. One in which something was found that nobody is sure of is wider.
+    pub(crate) fn wide_enough(&self, spans: &[Span], labels: &[Label]) -> Vec<Span> {
+        let unsure = |span: &Span| {
+            labels
+                .iter()
+                .any(|label| label.confidence < self.sure_confidence_min && label.span.overlaps(span))
         };
-        spans.iter().map(wider).collect()
+        let enough = |span: &Span| if unsure(span) { wider(*span, self.unsure_margin_ms) } else { *span };
+        spans.iter().map(enough).collect()
+    }
+}
+
+fn wider(span: Span, margin: Offset) -> Span {
+    Span { leg: span.leg, start: span.start.saturating_sub(margin), end: span.end.saturating_add(margin) }
+}
+
+#[cfg(test)]
+mod tests {
+    use caveat_model::LabelKind;
+
+    use super::*;
+
+    #[test]
+    fn what_nobody_is_sure_of_is_wider() {
+        let limits = Limits { sure_confidence_min: 80, unsure_margin_ms: 1_000, ..Limits::default() };
+        let span = |leg, start, end| Span { leg, start, end };
+        let label = |span, confidence| Label { kind: LabelKind::CardNumber, span, confidence };
+        let check = |labels: &[Label], expected| {
+            assert_eq!(limits.wide_enough(&[span(Some(1), 500, 4_000)], labels), [expected], "{labels:?}");
+        };
+        let (exact, wide) = (span(Some(1), 500, 4_000), span(Some(1), 0, 5_000));
+        check(&[], exact);
+        check(&[label(span(Some(1), 500, 4_000), 80)], exact);
+        check(&[label(span(Some(1), 500, 4_000), 79)], wide);
+        check(&[label(span(Some(1), 500, 4_000), 95), label(span(None, 3_000, 3_100), 10)], wide);
+        check(&[label(span(Some(0), 500, 4_000), 10), label(span(Some(1), 4_000, 5_000), 10)], exact);
     }
 }

@@ -292,14 +292,14 @@ impl Session {
         who: &Who,
         too_late: &[Span],
     ) -> Result<Logged, RecorderError> {
-        let (client, id) = (&self.client.id, self.recording);
+        let (client, id, facts) = (&self.client.id, self.recording, self.known.facts());
+        let wide_enough = |spans| self.house.limits.wide_enough(spans, &facts.labels);
         let too_late = if self.writer.is_some() { too_late } else { &[] };
-        self.house.late.note(client, id, too_late, RedactionMode::Shred).await?;
+        self.house.late.note(client, id, &wide_enough(too_late), RedactionMode::Shred).await?;
         let hidden = self.client.practice.after_call.mode().filter(|_| self.writer.is_some());
         if let Some(mode) = hidden {
-            self.house.late.note(client, id, verdict.terms.redact.as_slice(), mode).await?;
+            self.house.late.note(client, id, &wide_enough(verdict.terms.redact.as_slice()), mode).await?;
         }
-        let facts = self.known.facts();
         let logged = self.house.log(client, Some(id), event, facts, verdict, Some(who)).await?;
         if hidden.is_some() || !too_late.is_empty() {
             self.house.late.ruled(client, id, logged.index).await?;
