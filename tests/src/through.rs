@@ -36,7 +36,6 @@ impl Terminal {
             .args(args)
             .env("CAVEAT_URL", &self.url)
             .env("CAVEAT_TOKEN", &self.session)
-            .env("CAVEAT_SESSION", &self.session)
             .stdin(Stdio::null())
             .output()?;
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).context("text");

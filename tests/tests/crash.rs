@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use caveat_tests::{
-    host::Host,
-    people::{Heard, Person, code, loudness},
+    house::{self, House, heard},
+    people::{Person, loudness},
     twilio::{AGENT, CUSTOMER, Outcome, Script},
     watch::{Live, until},
 };
@@ -37,26 +37,16 @@ const PAID_AT_MS: u32 = 1_500;
 /// When the noise begins in it.
 const NOISE_AT_MS: u32 = 2_000;
 
-struct House {
-    host: Host,
-    token: String,
-    kim: Person,
-}
-
 /// A running host, and a supervisor who is signed in.
-async fn house() -> House {
-    let mut host = Host::prepare(CONFIG).unwrap();
-    let token = host.token("acme").unwrap();
-    let secret = host.enroll("acme", "kim", "supervisor", "").unwrap();
-    host.start().unwrap();
-    let kim = Person::sign_in(&host.url, "acme", "kim", &code(&secret, 0).unwrap()).await.unwrap();
-    House { host, token, kim }
+async fn house() -> (House, Person) {
+    let house = House::start(CONFIG, &[("kim", "supervisor")]).unwrap();
+    let kim = house.person("kim").await.unwrap();
+    (house, kim)
 }
 
 /// A recorded call: a card number is heard and paid with in its first seconds, then there is noise to its end.
 fn call(id: &str, seconds: u32) -> Script {
-    let mut script =
-        Script::new(id, &[("agent-region", "TX"), ("customer-region", "GA"), ("direction", "inbound")]);
+    let mut script = house::call(id);
     let word = |leg, start, end, text| json!({"leg": leg, "start": start, "end": end, "text": text});
     script.silence(1_000);
     let number = [word(CUSTOMER, 100, 500, "card"), word(CUSTOMER, 500, 800, "4111111111111111")];
@@ -94,13 +84,6 @@ async fn roots(house: &House, count: u64) {
     until("roots", async || Ok((size().await? >= before + count).then_some(()))).await.unwrap();
 }
 
-async fn sound(kim: &Person, id: &str) -> Vec<Vec<i16>> {
-    match kim.play(id, "quality").await.unwrap() {
-        Heard::Sound(channels, _) => channels,
-        Heard::Refused(why) => panic!("a supervisor may hear it: {why}"),
-    }
-}
-
 /// The only recording, once it is in this state.
 async fn recording_is(kim: &Person, state: &str) -> String {
     until(state, async || {
@@ -118,7 +101,7 @@ fn count(entries: &str, kind: &str) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_power_cut_every_sealed_second_is_there() {
-    let mut house = house().await;
+    let (mut house, kim) = house().await;
     let mut live = Live::open(&house.host.url, &house.token).await.unwrap();
     let running = play(call("CA1", 60), &house);
     paid(&mut live).await;
@@ -129,15 +112,15 @@ async fn after_a_power_cut_every_sealed_second_is_there() {
     assert!(running.await.unwrap().is_err(), "the line breaks with the host");
 
     house.host.start().unwrap();
-    let id = recording_is(&house.kim, "interrupted").await;
-    let there = sound(&house.kim, &id).await;
+    let id = recording_is(&kim, "interrupted").await;
+    let there = heard(&kim, &id).await.unwrap();
     let sealed_ms = (heard_ms - SEALED_AFTER_MS) / 1_000 * 1_000;
     assert!(there[1].len() as u32 / 8 >= sealed_ms, "{} of {sealed_ms} ms", there[1].len() / 8);
     for from in (NOISE_AT_MS..sealed_ms - 100).step_by(100) {
         assert!(loudness(&there[1], from, from + 100) > 1_000, "{from} ms is not there");
     }
     // Peaks are sealed with the end of a call: of this one they are made of the sound.
-    let drawn = house.kim.get(&format!("/v1/recordings/{id}/waveform?purpose=quality")).await.unwrap();
+    let drawn = kim.get(&format!("/v1/recordings/{id}/waveform?purpose=quality")).await.unwrap();
     let drawn: Value = drawn.json().await.unwrap();
     let steps = NOISE_AT_MS as usize / 50..(sealed_ms as usize - 100) / 50;
     let peaks = &drawn["legs"][1]["peaks"].as_array().unwrap()[steps];
@@ -147,15 +130,15 @@ async fn after_a_power_cut_every_sealed_second_is_there() {
     assert_eq!((count(&entries, "recording-opened"), count(&entries, "sealed")), (1, 1));
 
     // What was found in it before the cut still counts: the number is hidden from whoever may not hear it.
-    let known = house.kim.get(&format!("/v1/recordings/{id}?purpose=quality")).await.unwrap();
+    let known = kim.get(&format!("/v1/recordings/{id}?purpose=quality")).await.unwrap();
     let known: Value = known.json().await.unwrap();
     let labels = known["facts"]["labels"].as_array().cloned().unwrap_or_default();
     assert!(labels.iter().any(|l| l["kind"] == "card-number"), "{known}");
 
     house.host.kill().unwrap();
     house.host.start().unwrap();
-    assert_eq!(recording_is(&house.kim, "interrupted").await, id);
-    assert!(sound(&house.kim, &id).await == there, "a second start changes the recording");
+    assert_eq!(recording_is(&kim, "interrupted").await, id);
+    assert!(heard(&kim, &id).await.unwrap() == there, "a second start changes the recording");
     let entries = house.host.audit("acme", "after-another").unwrap();
     assert_eq!((count(&entries, "recording-opened"), count(&entries, "sealed")), (1, 1));
     assert_eq!(house.host.stop().unwrap(), 0);
@@ -163,7 +146,7 @@ async fn after_a_power_cut_every_sealed_second_is_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn asked_to_stop_it_seals_what_is_running() {
-    let mut house = house().await;
+    let (mut house, kim) = house().await;
     let mut live = Live::open(&house.host.url, &house.token).await.unwrap();
     let running = play(call("CA1", 60), &house);
     paid(&mut live).await;
@@ -177,8 +160,8 @@ async fn asked_to_stop_it_seals_what_is_running() {
     let entries = house.host.audit("acme", "after-the-stop").unwrap();
     assert_eq!((count(&entries, "recording-opened"), count(&entries, "sealed")), (1, 1), "{entries}");
     house.host.start().unwrap();
-    let id = recording_is(&house.kim, "interrupted").await;
-    let there = sound(&house.kim, &id).await;
+    let id = recording_is(&kim, "interrupted").await;
+    let there = heard(&kim, &id).await.unwrap();
     // All of it, the seconds too that were still in memory.
     assert!(loudness(&there[1], NOISE_AT_MS, NOISE_AT_MS + 400) > 1_000);
     assert_eq!(house.host.stop().unwrap(), 0);
@@ -186,12 +169,12 @@ async fn asked_to_stop_it_seals_what_is_running() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_that_breaks_off_leaves_a_recording() {
-    let mut house = house().await;
+    let (mut house, kim) = house().await;
     let mut script = call("CA1", 2);
     script.breaks_off = true;
     play(script, &house).await.unwrap().unwrap();
-    let id = recording_is(&house.kim, "interrupted").await;
-    let there = sound(&house.kim, &id).await;
+    let id = recording_is(&kim, "interrupted").await;
+    let there = heard(&kim, &id).await.unwrap();
     assert!(loudness(&there[1], NOISE_AT_MS, NOISE_AT_MS + 2_000) > 1_000);
     let entries = house.host.audit("acme", "bundle").unwrap();
     assert_eq!((count(&entries, "recording-opened"), count(&entries, "sealed")), (1, 1));

@@ -7,8 +7,9 @@ use std::{fs, path::PathBuf, process::Command};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use caveat_tests::{
     host::Host,
-    people::{Heard, PASSWORD, Person, code},
-    twilio::{CUSTOMER, Script},
+    house::{House, call, heard, noise, sealed},
+    people::{Person, code},
+    twilio::CUSTOMER,
     watch::until,
 };
 use serde_json::{Value, json};
@@ -54,25 +55,17 @@ settings = { options = ["hipaa-nist-ciphers"] }
 const BEFORE_SUITE: usize = 12;
 
 async fn recorded(host: &Host, client: &str, token: &str, secret: &str) -> (Person, String) {
-    let facts = [("agent-region", "TX"), ("customer-region", "GA"), ("direction", "inbound")];
-    let mut script = Script::new("CA1", &facts);
-    script.sound(CUSTOMER, &[3_000, -2_000, 4_000, -1_000].repeat(4_000));
+    let mut script = call("CA1");
+    script.sound(CUSTOMER, &noise(2_000, 1));
     let outcome = script.play(&host.url, token).await.unwrap();
     assert_eq!(outcome.marks, ["caveat:recording"], "{client}");
     let kim = Person::sign_in(&host.url, client, "kim", &code(secret, 0).unwrap()).await.unwrap();
-    let id = until("a sealed recording", async || {
-        let listed = kim.recordings("quality").await?;
-        Ok(listed.into_iter().find(|(_, state)| state == "sealed").map(|(id, _)| id))
-    });
-    let id = id.await.unwrap();
+    let id = sealed(&kim, 1).await.unwrap().remove(0);
     (kim, id)
 }
 
 async fn sounds(person: &Person, id: &str) {
-    let Heard::Sound(played, _) = person.play(id, "quality").await.unwrap() else {
-        panic!("it may be heard")
-    };
-    assert!(played[1].iter().any(|sample| *sample != 0));
+    assert!(heard(person, id).await.unwrap()[1].iter().any(|sample| *sample != 0));
 }
 
 fn object(host: &Host, client: &str, id: &str) -> Vec<u8> {
@@ -115,71 +108,63 @@ fn with_passphrase() -> Host {
     host
 }
 
-/// `caveat key ...` as this person, with both factors.
-fn key(host: &Host, (person, secret): &(&str, String), args: &[&str], step: u64) -> anyhow::Result<Value> {
-    let code = code(secret, step)?;
-    let mut all = vec!["key"];
-    all.extend(args);
-    all.extend(["--client", "acme", "--as", person, "--url", &host.url, "--json"]);
-    Ok(serde_json::from_str(&host.command(&all, &format!("{PASSWORD}\n{code}\n"))?)?)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_rotated_by_one_person_and_its_old_versions_are_destroyed_by_two() {
-    let mut host = with_passphrase();
-    let token = host.token("acme").unwrap();
-    let secret = host.enroll("acme", "kim", "supervisor", "").unwrap();
-    let people = ["cora", "dana", "elin", "fred", "gina"]
-        .map(|id| (id, host.enroll("acme", id, "compliance", "").unwrap()));
-    let [cora, dana, elin, fred, gina] = &people;
-    host.start().unwrap();
-    let (kim, id) = recorded(&host, "acme", &token, &secret).await;
+    let people = [("kim", "supervisor"), ("ann", "compliance"), ("ben", "compliance")];
+    let mut house = House::of(with_passphrase(), &people).unwrap();
+    let (kim, id) = recorded(&house.host, "acme", &house.token, house.secret("kim").unwrap()).await;
+    let [ann, ben] = ["ann", "ben"].map(|id| house.terminal(id).unwrap());
     assert_eq!(kim.get("/v1/keys").await.unwrap().status().as_u16(), 403, "a supervisor sees no keys");
     // No core dump would ever hold one.
-    let limits = fs::read_to_string(format!("/proc/{}/limits", host.pid().unwrap())).unwrap();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", house.host.pid().unwrap())).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
 
-    assert_eq!(key(&host, cora, &["rotate"], 0).unwrap()["version"], 2);
-    let dana_in = Person::sign_in(&host.url, "acme", "dana", &code(&dana.1, 0).unwrap()).await.unwrap();
+    assert_eq!(ann.json(&["key", "rotate"]).unwrap()["version"], 2);
     let rewrapped = until("everything is wrapped anew", async || {
-        let status: Value = dana_in.get("/v1/keys").await?.json().await?;
+        let status = ben.json(&["key", "status"])?;
         Ok(status["wrapped"].get("1").is_none().then_some(status))
     });
     let status = rewrapped.await.unwrap();
     assert_eq!(status["versions"], json!([1, 2]), "{status}");
     assert!(!status.to_string().contains("horse"));
 
-    let asked = key(&host, elin, &["destroy"], 0).unwrap();
+    let asked = ann.json(&["key", "destroy", "--reason", "a laptop is lost"]).unwrap();
     let number = asked["id"].to_string();
-    assert_eq!((&asked["before"], &asked["by"]), (&json!(2), &json!("elin")));
-    // Whoever asked is one person, however often; a code of the next half minute is good too.
-    let alone = key(&host, elin, &["destroy", "--confirm", &number], 1).unwrap_err().to_string();
-    assert!(alone.contains("another person has to"), "{alone}");
-    let early = key(&host, gina, &["destroy", "--before", "9"], 0).unwrap_err().to_string();
-    assert!(early.contains("cannot be destroyed"), "{early}");
-    key(&host, fred, &["destroy", "--confirm", &number], 0).unwrap();
-    let status: Value = dana_in.get("/v1/keys").await.unwrap().json().await.unwrap();
-    assert_eq!((&status["versions"], &status["requests"]), (&json!([2]), &json!([])));
+    assert_eq!(
+        (&asked["act"], &asked["before"], &asked["asked-by"]),
+        (&json!("destroy-keys"), &json!(2), &json!("ann")),
+        "{asked}"
+    );
+    assert_eq!(ben.json(&["request", "list"]).unwrap()[0]["reason"], "a laptop is lost");
+    let (exit, _, why) = ann.run(&["request", "confirm", &number]).unwrap();
+    assert!(exit == 1 && why.contains("second person"), "{exit}: {why}");
+    let (exit, _, why) = ben.run(&["key", "destroy", "--before", "9"]).unwrap();
+    assert!(exit == 1 && why.contains("cannot be destroyed"), "{exit}: {why}");
+    assert_eq!(ben.json(&["request", "confirm", &number]).unwrap(), json!({"keys-destroyed": 2}));
+    assert_eq!(ann.json(&["key", "status"]).unwrap()["versions"], json!([2]));
+    assert_eq!(ann.json(&["request", "list"]).unwrap(), json!([]));
     sounds(&kim, &id).await;
+    // Whoever has signed out is nobody.
+    assert_eq!(ben.run(&["person", "sign-out"]).unwrap().0, 0);
+    assert_eq!(ben.run(&["key", "status"]).unwrap().0, 1);
 
     // It holds after a restart, and the ledger tells of each step and of two people.
-    assert_eq!(host.stop().unwrap(), 0);
-    host.start().unwrap();
-    let entries = host.audit("acme", "bundle").unwrap();
-    for act in ["rotate", "rewrapped", "destroy-asked", "destroy", "destroyed"] {
+    assert_eq!(house.host.stop().unwrap(), 0);
+    house.host.start().unwrap();
+    let entries = house.host.audit("acme", "bundle").unwrap();
+    for act in ["rotate", "rewrapped", "destroy", "destroyed"] {
         assert_eq!(entries.matches(&format!("\"act\":\"{act}\",\"version\":2")).count(), 1, "{act}");
     }
-    assert_eq!(host.stop().unwrap(), 0);
+    assert_eq!(entries.matches("\"subject\":\"keys-before-2\"").count(), 1);
+    assert_eq!(house.host.stop().unwrap(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_key_is_in_a_log_or_in_anything_but_the_keyring() {
-    let mut host = Host::prepare(CONFIG).unwrap();
-    let token = host.token("acme").unwrap();
-    let secret = host.enroll("acme", "kim", "supervisor", "").unwrap();
-    host.start().unwrap();
-    let (kim, id) = recorded(&host, "acme", &token, &secret).await;
+    let mut house = House::start(CONFIG, &[("kim", "supervisor")]).unwrap();
+    let (kim, id) = recorded(&house.host, "acme", &house.token, house.secret("kim").unwrap()).await;
+    let host = &mut house.host;
     sounds(&kim, &id).await;
     host.audit("acme", "bundle").unwrap();
     assert_eq!(host.stop().unwrap(), 0);

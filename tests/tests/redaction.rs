@@ -8,10 +8,10 @@ use std::{
 };
 
 use caveat_tests::{
-    host::Host,
-    people::{Heard, Person, loudness},
+    house::{House, call, noise, sealed},
+    people::{Person, loudness},
     through::Terminal,
-    twilio::{CUSTOMER, Script},
+    twilio::CUSTOMER,
     watch::until,
 };
 use serde_json::Value;
@@ -34,56 +34,22 @@ file = "PACKS/state-consent-0.1.0.wasm"
 file = "PACKS/pci-dss-0.1.0.wasm"
 "#;
 
-struct House {
-    host: Host,
-    token: String,
-    secrets: [String; 2],
-}
-
 /// A host with two people of compliance, ann and ben.
 fn house(after_call: &str) -> House {
-    let mut host = Host::prepare(&CONFIG.replace("AFTER_CALL", after_call)).unwrap();
-    let token = host.token("acme").unwrap();
-    let secrets = ["ann", "ben"].map(|id| host.enroll("acme", id, "compliance", "").unwrap());
-    host.start().unwrap();
-    House { host, token, secrets }
+    let config = CONFIG.replace("AFTER_CALL", after_call);
+    House::start(&config, &[("ann", "compliance"), ("ben", "compliance")]).unwrap()
 }
 
-impl House {
-    /// Ann and Ben at their terminals. A code is good once, a session lasts.
-    fn terminals(&self) -> [Terminal; 2] {
-        let sign_in = |i: usize, id| Terminal::sign_in(&self.host, "acme", id, &self.secrets[i]).unwrap();
-        [sign_in(0, "ann"), sign_in(1, "ben")]
-    }
+fn terminals(house: &House) -> [Terminal; 2] {
+    ["ann", "ben"].map(|id| house.terminal(id).unwrap())
 }
 
-fn call(id: &str) -> Script {
-    Script::new(id, &[("agent-region", "TX"), ("customer-region", "GA"), ("direction", "inbound")])
-}
-
-/// Samples of which no stretch is like another, and none is silent.
-fn noise(ms: u32, mut state: u32) -> Vec<i16> {
-    let next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        2_000 + (state >> 20) as i16
-    };
-    std::iter::repeat_with(next).take(ms as usize * 8).collect()
-}
-
-async fn sealed(person: &Person) -> String {
-    until("a sealed recording", async || {
-        let listed = person.recordings("quality").await?;
-        Ok(listed.into_iter().find(|(_, state)| state == "sealed").map(|(id, _)| id))
-    })
-    .await
-    .unwrap()
+async fn only(person: &Person) -> String {
+    sealed(person, 1).await.unwrap().remove(0)
 }
 
 async fn heard(person: &Person, id: &str) -> Vec<Vec<i16>> {
-    match person.play(id, "quality").await.unwrap() {
-        Heard::Sound(channels, _) => channels,
-        Heard::Refused(why) => panic!("ann may hear it: {why}"),
-    }
+    caveat_tests::house::heard(person, id).await.unwrap()
 }
 
 /// From where to where a channel is silent, in milliseconds: the longest stretch.
@@ -148,9 +114,9 @@ async fn a_shredded_stretch_is_gone_for_whoever_holds_all_that_is_left() {
     let mut script = call("CA1");
     script.sound(CUSTOMER, &noise(8_000, 7));
     script.play(&house.host.url, &house.token).await.unwrap();
-    let [ann, ben] = house.terminals();
+    let [ann, ben] = terminals(&house);
     let listener = ann.person();
-    let id = sealed(&listener).await;
+    let id = only(&listener).await;
     let before = heard(&listener, &id).await;
     let dir = house.host.dir().to_owned();
     let (data, keyring) = (dir.join("data"), dir.join("apart/keyring"));
@@ -236,18 +202,15 @@ async fn a_shredded_stretch_is_gone_for_whoever_holds_all_that_is_left() {
     };
     assert!(opens_with(&yesterday));
     house.host.start().unwrap();
-    let key = |who: &Terminal, name: &str, rest: &[&str]| -> Value {
-        who.json(&[&["key", rest[0], "--client", "acme", "--as", name], &rest[1..]].concat()).unwrap()
-    };
-    key(&ann, "ann", &["rotate"]);
+    ann.json(&["key", "rotate"]).unwrap();
     let rewrapped = until("all keys under the newest version", async || {
-        let status = key(&ann, "ann", &["status"]);
+        let status = ann.json(&["key", "status"])?;
         let versions = status["versions"].as_array().unwrap().len();
         Ok((versions == 2 && status["wrapped"].as_object().unwrap().len() == 1).then_some(()))
     });
     rewrapped.await.unwrap();
-    let request = key(&ann, "ann", &["destroy"])["id"].to_string();
-    key(&ben, "ben", &["destroy", "--confirm", &request]);
+    let request = ann.json(&["key", "destroy"]).unwrap()["id"].to_string();
+    ben.json(&["request", "confirm", &request]).unwrap();
     house.host.stop().unwrap();
     assert!(!opens_with(&yesterday), "nothing of yesterday's database opens any more");
     let now = opened(&data, &keyring, &data.join("store"), &id);
@@ -273,9 +236,9 @@ async fn a_mask_is_lifted_by_two_and_a_hold_stops_shredding_and_not_masking() {
     let mut script = call("CA1");
     script.sound(CUSTOMER, &noise(6_000, 9));
     script.play(&house.host.url, &house.token).await.unwrap();
-    let [ann, ben] = house.terminals();
+    let [ann, ben] = terminals(&house);
     let listener = ann.person();
-    let id = sealed(&listener).await;
+    let id = only(&listener).await;
     let before = heard(&listener, &id).await;
     let hold = ann.json(&["hold", "set", "--matter", "Smith", "--call", "CA1"]).unwrap();
     assert_eq!(hold["recordings"], 1, "{hold}");
@@ -332,7 +295,7 @@ async fn a_mask_is_lifted_by_two_and_a_hold_stops_shredding_and_not_masking() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_card_number_that_was_said_is_masked_in_what_was_sealed_and_the_rest_plays() {
-    let mut house = house("after-call = \"mask\"");
+    let mut house = house("");
     let mut script = call("CA1");
     script.sound(CUSTOMER, &noise(2_000, 3));
     let from = script.now();
@@ -346,9 +309,9 @@ async fn a_card_number_that_was_said_is_masked_in_what_was_sealed_and_the_rest_p
     script.event(serde_json::json!({ "words": words }));
     script.silence(500);
     script.play(&house.host.url, &house.token).await.unwrap();
-    let [ann, _] = house.terminals();
+    let [ann, _] = terminals(&house);
     let listener = ann.person();
-    let id = sealed(&listener).await;
+    let id = only(&listener).await;
     let sound = heard(&listener, &id).await;
     // The pack takes 300 ms more at each end, and the host 250 ms more.
     assert_eq!(loudness(&sound[1], from - 500, until + 500), 0);

@@ -4,10 +4,12 @@
 #[path = "../../host/stores/tests/weed/mod.rs"]
 mod weed;
 
+use caveat_model::Clock;
 use caveat_tests::{
     host::Host,
-    people::{Heard, Person, code, loudness},
-    twilio::{CUSTOMER, Outcome, Script},
+    house::{House, call, heard, noise, sealed},
+    people::{Person, loudness},
+    twilio::{CUSTOMER, Outcome},
     watch::until,
 };
 use serde_json::Value;
@@ -42,34 +44,23 @@ fn in_bucket(weed: &Weed) -> String {
     )
 }
 
-/// Three seconds of noise.
-fn noise(id: &str) -> Script {
-    let mut script =
-        Script::new(id, &[("agent-region", "TX"), ("customer-region", "GA"), ("direction", "inbound")]);
-    let noise = [4_000, -3_000, 2_000, -5_000].into_iter().cycle();
-    script.sound(CUSTOMER, &noise.take(3 * 8_000).collect::<Vec<i16>>());
-    script
+async fn three_seconds(house: &House, id: &str) -> Outcome {
+    let mut script = call(id);
+    script.sound(CUSTOMER, &noise(3_000, 1));
+    script.play(&house.host.url, &house.token).await.unwrap()
 }
 
-async fn call(host: &Host, token: &str, id: &str) -> Outcome {
-    noise(id).play(&host.url, token).await.unwrap()
-}
+const KIM: [(&str, &str); 1] = [("kim", "supervisor")];
 
-async fn sealed(kim: &Person, count: usize) -> Vec<String> {
-    until("it is sealed", async || {
-        let listed = kim.recordings("quality").await?;
-        let sealed: Vec<_> = listed.into_iter().filter(|(_, s)| s == "sealed").map(|(id, _)| id).collect();
-        Ok((sealed.len() == count).then_some(sealed))
-    })
-    .await
-    .unwrap()
+fn with_secrets(config: &str) -> Host {
+    let host = Host::prepare(config).unwrap();
+    std::fs::write(host.dir().join("id"), KEY_ID).unwrap();
+    std::fs::write(host.dir().join("secret"), SECRET).unwrap();
+    host
 }
 
 async fn is_heard(kim: &Person, id: &str) {
-    match kim.play(id, "quality").await.unwrap() {
-        Heard::Sound(there, _) => assert!(loudness(&there[1], 100, 2_900) > 1_000),
-        Heard::Refused(why) => panic!("a supervisor may hear it: {why}"),
-    }
+    assert!(loudness(&heard(kim, id).await.unwrap()[1], 100, 2_900) > 1_000);
 }
 
 fn spooled(host: &Host) -> usize {
@@ -80,17 +71,12 @@ fn spooled(host: &Host) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn recordings_lie_locked_in_a_bucket_and_an_outage_disturbs_no_call() {
     let Some(mut weed) = Weed::start() else { return };
-    let mut host = Host::prepare(&in_bucket(&weed)).unwrap();
-    std::fs::write(host.dir().join("id"), KEY_ID).unwrap();
-    std::fs::write(host.dir().join("secret"), SECRET).unwrap();
-    let token = host.token("acme").unwrap();
-    let secret = host.enroll("acme", "kim", "supervisor", "").unwrap();
-    host.start().unwrap();
-    let kim = Person::sign_in(&host.url, "acme", "kim", &code(&secret, 0).unwrap()).await.unwrap();
+    let mut house = House::of(with_secrets(&in_bucket(&weed)), &KIM).unwrap();
+    let kim = house.person("kim").await.unwrap();
 
-    call(&host, &token, "CA1").await;
-    let first = sealed(&kim, 1).await.remove(0);
-    until("it is in the bucket alone", async || Ok((spooled(&host) == 0).then_some(()))).await.unwrap();
+    three_seconds(&house, "CA1").await;
+    let first = sealed(&kim, 1).await.unwrap().remove(0);
+    until("it is in the bucket alone", async || Ok((spooled(&house.host) == 0).then_some(()))).await.unwrap();
     is_heard(&kim, &first).await;
     let object = format!("{}/{LOCKED}/east/recordings/acme/{first}.caveat", weed.url());
     let lock = reqwest::get(format!("{object}?retention")).await.unwrap().text().await.unwrap();
@@ -98,28 +84,77 @@ async fn recordings_lie_locked_in_a_bucket_and_an_outage_disturbs_no_call() {
 
     // The store goes away: calls go on, are ruled on, sealed and heard.
     weed.down();
-    call(&host, &token, "CA2").await;
-    let both = sealed(&kim, 2).await;
+    three_seconds(&house, "CA2").await;
+    let both = sealed(&kim, 2).await.unwrap();
     let second = both.iter().find(|id| **id != first).unwrap();
     is_heard(&kim, second).await;
-    assert_eq!(spooled(&host), 1);
-    weed.up();
-    until("the backlog drains", async || Ok((spooled(&host) == 0).then_some(()))).await.unwrap();
+    assert_eq!(spooled(&house.host), 1);
+    // A host that starts now has what it needs here.
+    assert_eq!(house.host.stop().unwrap(), 0);
+    house.host.start().unwrap();
+    let mut kim = kim;
+    kim.reconnect();
     is_heard(&kim, second).await;
-    let entries = host.audit("acme", "bundle").unwrap();
-    assert_eq!(entries.matches("\"kind\":\"sealed\"").count(), 2);
-    assert_eq!(host.stop().unwrap(), 0);
-    assert!(!host.log().contains(SECRET), "a secret is in the log");
+    three_seconds(&house, "CA3").await;
+    let third = sealed(&kim, 3).await.unwrap().pop().unwrap();
+    is_heard(&kim, &third).await;
+    weed.up();
+    until("the backlog drains", async || Ok((spooled(&house.host) == 0).then_some(()))).await.unwrap();
+    is_heard(&kim, second).await;
+    let entries = house.host.audit("acme", "bundle").unwrap();
+    assert_eq!(entries.matches("\"kind\":\"sealed\"").count(), 3);
+    assert_eq!(house.host.stop().unwrap(), 0);
+    assert!(!house.host.log().contains(SECRET), "a secret is in the log");
+}
+
+/// Two people want a recording gone; the rules that came since want it kept for years, and the bucket hears of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_date_that_is_raised_later_lengthens_the_lock() {
+    let Some(weed) = Weed::start() else { return };
+    let config = in_bucket(&weed).replace("immutable = true", "immutable = true, associate-agreement = true");
+    let config =
+        config.replace("[limits.store]\n", "[limits.retention]\nsweep_every_ms = 200\n[limits.store]\n");
+    let due = "purposes = [\"quality\"]\nmedical-record = true\ndispose-after-days = 0\n";
+    let config = config.replace("purposes = [\"quality\"]\n", due);
+    let mut house =
+        House::of(with_secrets(&config), &[("ann", "compliance"), ("ben", "compliance")]).unwrap();
+    let [ann, ben] = ["ann", "ben"].map(|id| house.terminal(id).unwrap());
+    let hold = ann.json(&["hold", "set", "--matter", "Smith", "--call", "CA1"]).unwrap()["id"].to_string();
+    three_seconds(&house, "CA1").await;
+    let id = sealed(&ann.person(), 1).await.unwrap().remove(0);
+    let object = format!("{}/{LOCKED}/east/recordings/acme/{id}.caveat?retention", weed.url());
+    let locked_until = async || {
+        let text = reqwest::get(&object).await?.text().await?;
+        let date = text.split_once("<RetainUntilDate>").map(|(_, rest)| rest[..4].to_owned());
+        anyhow::Ok(date.filter(|_| text.contains("COMPLIANCE")))
+    };
+    let now = year_now();
+    let soon = until("a lock", async || locked_until().await).await.unwrap();
+    assert!([now, now + 1].map(|y| y.to_string()).contains(&soon), "30 days: {soon}");
+
+    let pack = caveat_tests::host::packs().unwrap().join("hipaa-hitech-0.1.0.wasm");
+    ann.json(&["pack", "swap", "--client", "acme", "--add", pack.to_str().unwrap()]).unwrap();
+    let request = ann.json(&["hold", "lift", &hold]).unwrap()["id"].to_string();
+    ben.json(&["request", "confirm", &request]).unwrap();
+    let longer = until("a longer lock", async || {
+        let year = locked_until().await?.and_then(|year| year.parse::<u32>().ok());
+        Ok(year.filter(|year| *year > now + 1))
+    });
+    // How long medical records are kept, states say; all of them say years.
+    assert!(longer.await.unwrap() >= now + 5);
+    assert_eq!(ann.json(&["retention", "receipts"]).unwrap(), serde_json::json!([]), "and it is kept");
+    assert_eq!(house.host.stop().unwrap(), 0);
+}
+
+fn year_now() -> u32 {
+    caveat_model::SystemClock.now().date()[..4].parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_cannot_lock_is_refused_at_the_start() {
     let Some(weed) = Weed::start() else { return };
     let config = in_bucket(&weed).replace("s3://locked", "s3://plain");
-    let mut host = Host::prepare(&config).unwrap();
-    std::fs::write(host.dir().join("id"), KEY_ID).unwrap();
-    std::fs::write(host.dir().join("secret"), SECRET).unwrap();
-    let refused = host.start().unwrap_err().to_string();
+    let refused = with_secrets(&config).start().unwrap_err().to_string();
     assert!(refused.contains("lock-days") && refused.contains("without object lock"), "{refused}");
 }
 
@@ -127,20 +162,16 @@ async fn a_bucket_that_cannot_lock_is_refused_at_the_start() {
 async fn without_room_nothing_new_is_recorded_and_somebody_is_told() {
     let scarce =
         "[limits.store]\ndisk_free_bytes_warn = 1000000000000000\ndisk_free_bytes_min = 1000000000000000\n";
-    let mut host = Host::prepare(&format!("{scarce}{CLIENT}")).unwrap();
-    let token = host.token("acme").unwrap();
-    let secret = host.enroll("acme", "kim", "supervisor", "").unwrap();
-    host.start().unwrap();
-    let kim = Person::sign_in(&host.url, "acme", "kim", &code(&secret, 0).unwrap()).await.unwrap();
-    let outcome = call(&host, &token, "CA1").await;
+    let mut house = House::start(&format!("{scarce}{CLIENT}"), &KIM).unwrap();
+    let kim = house.person("kim").await.unwrap();
+    let outcome = three_seconds(&house, "CA1").await;
     assert!(outcome.marks.iter().any(|m| m == "caveat:not-recorded"), "{:?}", outcome.marks);
     assert!(kim.recordings("quality").await.unwrap().is_empty());
-    let alerts =
-        reqwest::Client::new().get(format!("{}/v1/alerts", host.url)).bearer_auth(&token).send().await;
-    let alerts: Value = alerts.unwrap().json().await.unwrap();
+    let alerts = reqwest::Client::new().get(format!("{}/v1/alerts", house.host.url));
+    let alerts: Value = alerts.bearer_auth(&house.token).send().await.unwrap().json().await.unwrap();
     let told = alerts.as_array().unwrap().iter().filter(|a| a["rule"] == "host.disk").count();
     assert_eq!(told, 1, "{alerts}");
-    let counted = reqwest::get(format!("{}/metrics", host.url)).await.unwrap().text().await.unwrap();
+    let counted = reqwest::get(format!("{}/metrics", house.host.url)).await.unwrap().text().await.unwrap();
     assert!(counted.contains("caveat_calls_without_room_total"), "{counted}");
-    assert_eq!(host.stop().unwrap(), 0);
+    assert_eq!(house.host.stop().unwrap(), 0);
 }
