@@ -101,7 +101,7 @@ async function openAlerts(place, signal) {
   const one = (alert) =>
     h(
       "li",
-      { class: "row" },
+      { class: "alert" },
       badge(words(alert.kind), alert.kind === "not-recorded" ? "refused" : "paused"),
       h("span", { class: "wrap" }, alert.message, " ", h("span", { class: "cite" }, [alert.rule, alert.citation].filter(Boolean).join(" · "))),
       h("button", { class: "button tight", onclick: async () => { if (await attempt(() => post(`/v1/alerts/${alert.id}/confirm`))) fill(place, () => openAlerts(place, signal), 2); } }, "Seen to"),
@@ -110,6 +110,6 @@ async function openAlerts(place, signal) {
   return card(
     count(alerts.length, "thing to see to", "things to see to"),
     null,
-    h("div", { class: "body stack tight" }, h("ul", { class: "stack tight" }, alerts.slice(0, 5).map(one)), rest.length ? h("details", {}, h("summary", {}, `${rest.length} more`), h("ul", { class: "stack tight" }, rest.map(one))) : null),
+    h("div", { class: "body stack" }, h("ul", { class: "stack" }, alerts.slice(0, 5).map(one)), rest.length ? h("details", {}, h("summary", {}, `${rest.length} more`), h("ul", { class: "stack" }, rest.map(one))) : null),
   );
 }

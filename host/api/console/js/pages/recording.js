@@ -161,6 +161,8 @@ async function showMasks(place, id, purpose, again, signal) {
   );
 }
 
+const list = (rows, of) => (rows?.length ? h("ul", {}, rows.map((row) => h("li", {}, of(row)))) : null);
+
 function about({ facts: known, ...listed }) {
   const party = (p) => [words(p.role), p.regions?.map((r) => r.region).join(", "), p.leg !== undefined ? `leg ${p.leg}` : ""].filter(Boolean).join(", ");
   return card(
@@ -173,12 +175,12 @@ function about({ facts: known, ...listed }) {
         ["Recording", h("code", {}, listed.id)],
         ["Direction", words(known.direction ?? "")],
         ["Made for", (known.purposes ?? []).map(words).join(", ")],
-        ["On the call", h("ul", {}, (known.parties ?? []).map((p) => h("li", {}, party(p))))],
-        ["Notices", h("ul", {}, (known.notices ?? []).map((n) => h("li", {}, `${words(n.kind)}${n.at !== undefined ? `, at ${length(n.at)}` : ""}`)))],
-        ["Consent", h("ul", {}, (known.consents ?? []).map((c) => h("li", {}, `Party ${c.party} ${c.given ? "agreed" : "refused"} (${words(c.form).toLowerCase()})`)))],
+        ["On the call", list(known.parties, party)],
+        ["Notices", list(known.notices, (n) => `${words(n.kind)}${n.at !== undefined ? `, at ${length(n.at)}` : ""}`)],
+        ["Consent", list(known.consents, (c) => `Party ${c.party} ${c.given ? "agreed" : "refused"} (${words(c.form).toLowerCase()})`)],
         ["Held for", (known.holds ?? []).map((hold) => hold.matter).join(", ")],
         ["Kept until", known["retain-until"] ? moment(known["retain-until"]) : ""],
-        ["Facts", h("ul", {}, (known.attributes ?? []).map((a) => h("li", {}, `${a.name}: ${typeof a.value === "object" ? Object.values(a.value)[0] : a.value}`)))],
+        ["Facts", list(known.attributes, (a) => `${a.name}: ${typeof a.value === "object" ? Object.values(a.value)[0] : a.value}`)],
       ]),
     ),
   );

@@ -4,11 +4,13 @@ import { h, svg } from "../dom.js";
 
 /** `columns`: [{ name, title, parts: [[class, n]] }]. */
 export function columns(label, data) {
-  const [width, height, left, bottom] = [720, 200, 36, 24];
+  // Drawn as wide as it will stand, so that its words have the size of all others.
+  const width = Math.round(Math.min(1080, Math.max(290, innerWidth - (innerWidth > 860 ? 340 : 66))));
+  const [height, left, bottom] = [200, 32, 24];
   const most = Math.max(1, ...data.map((c) => c.parts.reduce((sum, [, n]) => sum + n, 0)));
   const step = (width - left) / Math.max(1, data.length);
   const y = (n) => height - bottom - (n / most) * (height - bottom - 12);
-  const every = Math.ceil(data.length / 9);
+  const every = Math.ceil(data.length / Math.max(2, Math.floor((width - left) / 90)));
   return h(
     "div",
     { class: "chart" },

@@ -20,7 +20,7 @@ export async function player(place, { id, purpose, known, signal, redact }) {
     if (problem.name === "AbortError") throw problem;
     if (problem.status !== 404) {
       put(place, failed(problem));
-      return { seek: () => {}, onTime: () => {} };
+      return { seek: () => {}, onTime: () => {}, whose: (leg) => `Leg ${leg}` };
     }
     wave = { ms: known["duration-ms"], legs: [], gaps: [] };
   }
@@ -132,7 +132,7 @@ export async function player(place, { id, purpose, known, signal, redact }) {
     audio,
   );
   tell(0);
-  return { seek, play, onTime: (listener) => listeners.push(listener) };
+  return { seek, play, whose, onTime: (listener) => listeners.push(listener) };
 }
 
 /** The gaps in words, for whoever does not see the drawing. */

@@ -1,7 +1,7 @@
 // Words in step with the sound.
 
 import { h } from "../dom.js";
-import { length, words } from "../format.js";
+import { length } from "../format.js";
 import { empty } from "./view.js";
 
 /** A turn ends where the other leg speaks, or after this much silence. */
@@ -27,7 +27,7 @@ export function transcript(said, heard) {
   const list = h(
     "div",
     { class: "transcript", tabindex: "0", role: "region", "aria-label": "Words, in step with the sound" },
-    turns.map((turn) => h("div", { class: `turn leg-${turn.leg}` }, h("time", {}, length(turn.words[0].start)), h("div", {}, h("h3", {}, said.legs?.[turn.leg] ? words(said.legs[turn.leg]) : `Leg ${turn.leg}`), h("p", {}, turn.words.map(of))))),
+    turns.map((turn) => h("div", { class: `turn leg-${turn.leg}` }, h("time", {}, length(turn.words[0].start)), h("div", {}, h("h3", {}, heard.whose(turn.leg)), h("p", {}, turn.words.map(of))))),
   );
   let shown = null;
   heard.onTime((ms) => {
