@@ -150,6 +150,24 @@ impl Objects {
             why,
         })
     }
+
+    /// The same, cut from a partial tile that is wider. None when there is none.
+    pub(crate) async fn grown(&self, client: &ClientId, tile: &Tile) -> Result<Option<Bytes>, LedgerError> {
+        let partials = self.list(&path(client, &format!("{}.p", tile_name(&full(tile))))).await?;
+        let wider = partials.into_iter().filter(|p| width_of(p).is_some_and(|width| width > tile.width()));
+        let Some(wider) = wider.min_by_key(width_of) else { return Ok(None) };
+        let Some(found) = self.get(&wider).await? else { return Ok(None) };
+        cut(&found, tile).map(Some).map_err(|why| LedgerError::Damaged {
+            client: client.clone(),
+            path: wider.to_string(),
+            why,
+        })
+    }
+}
+
+/// The width of a partial tile, which is its name.
+fn width_of(partial: &Path) -> Option<u32> {
+    partial.filename()?.parse().ok()
 }
 
 /// The first `tile.width()` hashes or entries.

@@ -296,8 +296,11 @@ impl Shared {
             return Ok(bytes);
         }
         self.take_up(client).await?;
-        let found = self.objects.tile(client, tile).await?;
-        found.ok_or_else(|| missing(client, &tile_name(tile)))
+        if let Some(bytes) = self.objects.tile(client, tile).await? {
+            return Ok(bytes);
+        }
+        // The log has grown since its head was read, and the batches that were put in place left no tile of this width.
+        self.objects.grown(client, tile).await?.ok_or_else(|| missing(client, &tile_name(tile)))
     }
 
     /// Runs a computation over a committed tree; every hash it reads is checked against `root`.
