@@ -4,6 +4,7 @@
 pub mod audiohook;
 pub mod authenticator;
 pub mod browser;
+pub mod chromium;
 pub mod demo;
 pub mod guest;
 pub mod host;

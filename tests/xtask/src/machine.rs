@@ -135,6 +135,22 @@ pub(crate) fn can_vouch_for_people() -> Result<(), String> {
     })
 }
 
+/// A browser that tests drive, and what finds pages that not everybody can use, in `target/tools` and nowhere else.
+pub(crate) fn can_browse() -> Result<(), String> {
+    if !(answers("chromium", &["--version"]) && answers("chromedriver", &["--version"])) {
+        install("a browser", &["chromium", "chromium-driver"])?;
+    }
+    let folder = root().join("target/tools/axe");
+    let package = "axe-core@4.14.1";
+    once(&folder, package, || {
+        if !answers("npm", &["--version"]) {
+            install("Node", &["nodejs", "npm"])?;
+        }
+        let mut npm = Command::new("npm");
+        run(npm.args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(&folder).arg(package))
+    })
+}
+
 /// A voice for calls.
 pub(crate) fn can_speak() -> Result<(), String> {
     if answers("espeak-ng", &["--version"]) && answers("sox", &["--version"]) {

@@ -1,0 +1,5 @@
+//! The console in a real browser, on a running host: what people do there, and how it looks and reads.
+
+mod house;
+mod looks;
+mod work;
