@@ -4,11 +4,11 @@
 
 mod house;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
-use caveat_access::{Access, AccessError, Action, Limits, NewPerson, Scope};
+use caveat_access::{AccessError, Action, NewPerson, Scope};
 use caveat_model::{ClientId, Clock, FactorKind, Moment, PersonId, Role, Standing};
-use house::{Box_, House, MINUTE_MS, PASSWORD, code, ended, new_person, refused};
+use house::{House, MINUTE_MS, PASSWORD, code, ended, new_person, refused};
 use totp_rs::Secret;
 
 #[tokio::test]

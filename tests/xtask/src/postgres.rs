@@ -9,8 +9,10 @@ use std::{
 use crate::{machine, plain_cargo, run};
 
 /// Tests that run on both databases: those of every room with tables, and some of the whole path.
-const SUITES: [&str; 11] = [
+const SUITES: [&str; 13] = [
     "door",
+    "enrolment",
+    "people",
     "vault",
     "recover",
     "outage",
