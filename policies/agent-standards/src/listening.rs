@@ -5,7 +5,10 @@ use caveat_sdk::{
     capture::{Duty, Ruling, Score, Speech},
     facts::{Label, LabelKind, Role, Span},
 };
-use pack_law::{known, phrase};
+use pack_law::{
+    known,
+    phrase::{self, Said},
+};
 
 use crate::{law, settings::Standard};
 
@@ -13,14 +16,14 @@ use crate::{law, settings::Standard};
 const PRIVILEGED_CONFIDENCE: u8 = 80;
 
 pub(crate) fn listen(standard: &Standard, speech: &Speech, facts: &Facts, ruling: &mut Ruling) {
-    let agents = phrase::legs_of(facts, Role::Agent);
+    let agents = Said::by(Role::Agent, facts, speech);
     for item in standard.required.iter().filter(|item| item.is_for(facts.direction)) {
-        for place in phrase::places_of(&item.say, speech, &agents) {
+        for place in phrase::places_of(&item.say, &agents) {
             ruling.label(LabelKind::RequiredPhrase, place, item.mark);
         }
     }
     for item in &standard.forbidden {
-        for place in phrase::places_of(&item.say, speech, &agents) {
+        for place in phrase::places_of(&item.say, &agents) {
             ruling.label(LabelKind::ForbiddenPhrase, place, item.mark);
             let said = said(&item.message, "A request that the standard forbids was heard.");
             ruling.because_of(&law::FORBIDDEN_REQUEST, &item.citation, said);
@@ -31,10 +34,7 @@ pub(crate) fn listen(standard: &Standard, speech: &Speech, facts: &Facts, ruling
             ruling.scores.push(Score { rule, points: 0, out_of: item.points, where_: Some(place) });
         }
     }
-    let mut legs: Vec<u8> = speech.heard.iter().map(|word| word.leg).collect();
-    legs.sort_unstable();
-    legs.dedup();
-    for place in phrase::places_of(&standard.privileged, speech, &legs) {
+    for place in phrase::places_of(&standard.privileged, &Said::by_anybody(speech)) {
         let end = place.end.saturating_add(standard.privileged_ms);
         ruling.label(
             LabelKind::Privileged,

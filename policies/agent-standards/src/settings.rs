@@ -179,8 +179,10 @@ fn phrases(at: &str, texts: &[String], problems: &mut Vec<Problem>) -> Vec<Phras
     for (n, text) in texts.iter().enumerate() {
         match Phrase::new(text) {
             Some(phrase) => all.push(phrase),
-            None => problems
-                .push(Problem { at: format!("{at}/{n}"), message: "no word in it to listen for".into() }),
+            None => problems.push(Problem {
+                at: format!("{at}/{n}"),
+                message: "no word in it to listen for, or more than three gaps".into(),
+            }),
         }
     }
     all

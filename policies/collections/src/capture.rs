@@ -8,7 +8,7 @@ use caveat_sdk::{
 };
 use pack_law::{
     known,
-    phrase::{self, Phrase},
+    phrase::{self, Phrase, Said},
 };
 
 use crate::{Settings, law};
@@ -120,18 +120,19 @@ fn contact(facts: &Facts, ruling: &mut Ruling) {
 }
 
 fn listen(words: &Phrases, speech: &Speech, facts: &Facts, ruling: &mut Ruling) {
-    let (agents, consumers) = (phrase::legs_of(facts, Role::Agent), phrase::legs_of(facts, Role::Customer));
-    for place in phrase::places_of(&words.disclosure, speech, &agents) {
+    let agents = Said::by(Role::Agent, facts, speech);
+    let consumers = Said::by(Role::Customer, facts, speech);
+    for place in phrase::places_of(&words.disclosure, &agents) {
         ruling.label(LabelKind::RequiredPhrase, place, CONFIDENCE);
     }
-    for place in phrase::places_of(&words.threats, speech, &agents) {
+    for place in phrase::places_of(&words.threats, &agents) {
         ruling.label(LabelKind::ForbiddenPhrase, place, CONFIDENCE);
         ruling.because(&law::NO_THREATS, "A collector's words may be a threat or false.");
         ruling.oblige(&law::NO_THREATS, Duty::Alert("What a collector said may be a threat.".into()));
         ruling.see_to(&law::NO_THREATS, "review-call", None);
     }
     for (phrases, rule, action, why) in &words.consumer {
-        if !phrase::places_of(phrases, speech, &consumers).is_empty() {
+        if !phrase::places_of(phrases, &consumers).is_empty() {
             ruling.because(rule, why).see_to(rule, action, None);
         }
     }

@@ -45,7 +45,7 @@ impl Pack for Collections {
                 Some(phrase) => words.disclosure.push(phrase),
                 None => problems.push(Problem {
                     at: format!("/disclosure-phrases/{n}"),
-                    message: "no word in it to listen for".into(),
+                    message: "no word in it to listen for, or more than three gaps".into(),
                 }),
             }
         }

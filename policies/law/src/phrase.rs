@@ -8,6 +8,10 @@ use caveat_sdk::{
 
 /// How many words `...` in a phrase may stand for.
 const GAP_WORDS_MAX: usize = 6;
+/// How many gaps a phrase may have: each is tried at every length.
+const GAPS_MAX: usize = 3;
+/// How many words from before an event are looked at: more than any phrase has.
+const WORDS_BACK_MAX: usize = 100;
 
 /// Words to listen for, one after the other; `...` stands for a few others between them.
 #[derive(Debug, Clone)]
@@ -20,19 +24,21 @@ enum Part {
 }
 
 impl Phrase {
-    /// None when there is no word in it.
+    /// None when there is no word in it, or more than three gaps.
     pub fn new(text: &str) -> Option<Self> {
         let mut parts: Vec<Part> = Vec::new();
         for piece in text.split("...") {
             if !parts.is_empty() {
                 parts.push(Part::Gap);
             }
-            parts.extend(words(piece).map(Part::Said));
+            parts.extend(words(piece).map(|word| Part::Said(lower_case(word))));
         }
         while parts.last() == Some(&Part::Gap) {
             parts.pop();
         }
-        parts.first().is_some_and(|first| *first != Part::Gap).then_some(Self(parts))
+        let gaps = parts.iter().filter(|part| **part == Part::Gap).count();
+        let begins_with_a_word = parts.first().is_some_and(|first| *first != Part::Gap);
+        (begins_with_a_word && gaps <= GAPS_MAX).then_some(Self(parts))
     }
 
     /// Every phrase of a list; those without a word are left out.
@@ -40,27 +46,62 @@ impl Phrase {
         texts.iter().filter_map(|text| Self::new(text)).collect()
     }
 
-    /// Where it was said on a leg, if it ended in what was just heard.
-    pub fn places(&self, speech: &Speech, leg: u8) -> Vec<Span> {
-        let before = on_leg(&speech.before, leg);
-        let old = before.len();
-        let said = [before, on_leg(&speech.heard, leg)].concat();
+    /// Where it was said, if it ended in what was just heard.
+    pub fn places(&self, said: &Said<'_>) -> Vec<Span> {
+        let reach: usize = self.0.iter().map(|p| if *p == Part::Gap { GAP_WORDS_MAX } else { 1 }).sum();
         let mut places = Vec::new();
-        for first in 0..said.len() {
-            let end = end_of(&self.0, &said, first).filter(|end| *end > old);
-            let bounds = end.and_then(|end| Some((said.get(first)?.1, said.get(end - 1)?.1)));
+        for first in said.old.saturating_sub(reach)..said.words.len() {
+            let end = end_of(&self.0, &said.words, first).filter(|end| *end > said.old);
+            let bounds = end.and_then(|end| Some((said.words.get(first)?.1, said.words.get(end - 1)?.1)));
             if let Some((first, last)) = bounds {
-                places.push(Span { leg: Some(leg), start: first.start, end: last.end });
+                places.push(Span { leg: Some(said.leg), start: first.start, end: last.end });
             }
         }
         places
     }
 }
 
-/// Where any of these was said on any of the legs.
-pub fn places_of(phrases: &[Phrase], speech: &Speech, legs: &[u8]) -> Vec<Span> {
-    let each = |leg: &u8| phrases.iter().flat_map(|p| p.places(speech, *leg)).collect::<Vec<_>>();
-    legs.iter().flat_map(each).collect()
+/// The words of one leg, once for every phrase that is listened for.
+#[derive(Debug)]
+pub struct Said<'a> {
+    leg: u8,
+    /// How many of the words are from before the event.
+    old: usize,
+    /// In lower case; a recognized word may hold several ("card-number").
+    words: Vec<(String, &'a Word)>,
+}
+
+impl<'a> Said<'a> {
+    /// What was said on this leg.
+    pub fn on(speech: &'a Speech, leg: u8) -> Self {
+        let mine = |part: &'a [Word]| -> Vec<(&'a str, &'a Word)> {
+            let mine = part.iter().filter(|word| word.leg == leg);
+            mine.flat_map(|word| words(&word.text).map(move |text| (text, word))).collect()
+        };
+        let before = mine(&speech.before);
+        let before = before.get(before.len().saturating_sub(WORDS_BACK_MAX)..).unwrap_or_default();
+        let lower = |(text, word): (&str, &'a Word)| (lower_case(text), word);
+        let all = before.iter().copied().chain(mine(&speech.heard));
+        Self { leg, old: before.len(), words: all.map(lower).collect() }
+    }
+
+    /// What was just said on the legs of everybody of this role.
+    pub fn by(role: Role, facts: &Facts, speech: &'a Speech) -> Vec<Self> {
+        legs_of(facts, role).into_iter().map(|leg| Self::on(speech, leg)).collect()
+    }
+
+    /// What was just said by anybody.
+    pub fn by_anybody(speech: &'a Speech) -> Vec<Self> {
+        let mut legs: Vec<u8> = speech.heard.iter().map(|word| word.leg).collect();
+        legs.sort_unstable();
+        legs.dedup();
+        legs.into_iter().map(|leg| Self::on(speech, leg)).collect()
+    }
+}
+
+/// Where any of these was said.
+pub fn places_of(phrases: &[Phrase], said: &[Said<'_>]) -> Vec<Span> {
+    said.iter().flat_map(|said| phrases.iter().flat_map(|phrase| phrase.places(said))).collect()
 }
 
 /// The legs that carry parties of this role.
@@ -86,15 +127,13 @@ fn end_of(parts: &[Part], said: &[(String, &Word)], at: usize) -> Option<usize> 
     }
 }
 
-/// A recognized word may hold several ("card-number").
-fn on_leg(part: &[Word], leg: u8) -> Vec<(String, &Word)> {
-    let mine = part.iter().filter(|word| word.leg == leg);
-    mine.flat_map(|word| words(&word.text).map(move |text| (text, word))).collect()
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let apart = |c: char| !c.is_alphanumeric() && c != '\'';
+    text.split(apart).filter(|word| !word.is_empty())
 }
 
-fn words(text: &str) -> impl Iterator<Item = String> + '_ {
-    let apart = |c: char| !c.is_alphanumeric() && c != '\'';
-    text.split(apart).filter(|word| !word.is_empty()).map(str::to_lowercase)
+fn lower_case(word: &str) -> String {
+    if word.is_ascii() { word.to_ascii_lowercase() } else { word.to_lowercase() }
 }
 
 #[cfg(test)]
@@ -114,7 +153,7 @@ mod tests {
         let all = said(&format!("{before} {heard}"));
         let (before, heard) = all.split_at(before.split(' ').count());
         let speech = Speech { heard: heard.to_vec(), before: before.to_vec() };
-        Phrase::new(phrase).unwrap().places(&speech, 0).iter().map(|s| s.start).collect()
+        Phrase::new(phrase).unwrap().places(&Said::on(&speech, 0)).iter().map(|s| s.start).collect()
     }
 
     #[test]
@@ -124,9 +163,15 @@ mod tests {
     }
 
     #[test]
+    fn long_talk_before_hides_nothing() {
+        let talk = vec!["blah"; 500].join(" ");
+        assert_eq!(starts("collect a debt", &format!("{talk} collect"), "a debt"), [50_000]);
+    }
+
+    #[test]
     fn a_gap_stands_for_a_few_words() {
         assert_eq!(starts("take me ... list", "please take me", "off of your calling list"), [100]);
         assert_eq!(starts("take me ... list", "please take me", "a b c d e f g list"), Vec::<u32>::new());
-        assert!(Phrase::new(" ... ").is_none());
+        assert!(Phrase::new(" ... ").is_none() && Phrase::new("a ... b ... c ... d ... e").is_none());
     }
 }

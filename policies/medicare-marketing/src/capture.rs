@@ -5,7 +5,7 @@ use caveat_sdk::{
     capture::{Duty, Event, Ruling, Score},
     facts::{LabelKind, Role},
 };
-use pack_law::phrase::{self, Phrase};
+use pack_law::phrase::{self, Phrase, Said};
 
 use crate::{Settings, kind::Kind, law};
 
@@ -27,7 +27,7 @@ pub(crate) fn rule(settings: &Settings, disclaimer: &[Phrase], event: &Event, fa
     }
     match event {
         Event::Words(speech) if settings.third_party_marketer => {
-            for place in phrase::places_of(disclaimer, speech, &phrase::legs_of(facts, Role::Agent)) {
+            for place in phrase::places_of(disclaimer, &Said::by(Role::Agent, facts, speech)) {
                 ruling.label(LabelKind::RequiredPhrase, place, CONFIDENCE);
             }
         }

@@ -8,7 +8,7 @@ use caveat_sdk::{
 };
 use pack_law::{
     known,
-    phrase::{self, Phrase},
+    phrase::{self, Phrase, Said},
 };
 
 use crate::{Settings, kind_is, law};
@@ -116,7 +116,7 @@ fn placed(facts: &Facts, ruling: &mut Ruling) {
 }
 
 fn listen(words: &Phrases, speech: &Speech, facts: &Facts, ruling: &mut Ruling) {
-    let customers = phrase::legs_of(facts, Role::Customer);
+    let customers = Said::by(Role::Customer, facts, speech);
     let by = business_days_after(facts.now, law::HONOR_WITHIN_BUSINESS_DAYS.value);
     for (phrases, rule, action, why) in [
         (
@@ -132,7 +132,7 @@ fn listen(words: &Phrases, speech: &Speech, facts: &Facts, ruling: &mut Ruling) 
             "The customer may have revoked consent to be called.",
         ),
     ] {
-        if !phrase::places_of(phrases, speech, &customers).is_empty() {
+        if !phrase::places_of(phrases, &customers).is_empty() {
             ruling.because(rule, why).see_to(rule, action, Some(by));
         }
     }
