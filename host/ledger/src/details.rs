@@ -2,10 +2,13 @@
 //! in the same commit as its entry. An entry holds the digest only, so a detail can be erased while every proof still
 //! holds, also where the object store lets nothing be deleted.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use caveat_model::{ClientId, Digest, Stage};
 use caveat_state::{Db, StateError, Statement, sql};
 use sha2::{Digest as _, Sha256};
+use sqlx::AssertSqlSafe;
 
 use crate::{EntryKind, Ledger, LedgerError};
 
@@ -117,23 +120,39 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::State`]; [`LedgerError::Damaged`] when what is stored has another digest.
     pub async fn get_detail(&self, client: &ClientId, wanted: Digest) -> Result<Option<Bytes>, LedgerError> {
-        let found: Option<Vec<u8>> =
-            sqlx::query_scalar("SELECT sealed FROM ledger_detail WHERE client = $1 AND digest = $2")
-                .bind(client.as_str())
-                .bind(&wanted.0[..])
-                .fetch_optional(self.shared.details.db.pool())
-                .await
-                .map_err(sql("read a detail"))?;
-        let Some(sealed) = found else { return Ok(None) };
-        if digest(&sealed) != wanted {
-            let (client, path) = (client.clone(), format!("ledger_detail {wanted}"));
-            return Err(LedgerError::Damaged {
-                client,
-                path,
-                why: "it has another digest than its name".into(),
-            });
+        self.get_details(client, &[wanted]).await?.remove(&wanted).transpose()
+    }
+
+    /// Sealed blobs, read at once, which for many takes a fraction of the time. Those that were erased, or never there,
+    /// are left out; [`LedgerError::Damaged`] stands for one that is stored with another digest.
+    ///
+    /// # Errors
+    /// [`LedgerError::State`].
+    pub async fn get_details(
+        &self,
+        client: &ClientId,
+        wanted: &[Digest],
+    ) -> Result<HashMap<Digest, Result<Bytes, LedgerError>>, LedgerError> {
+        if wanted.is_empty() {
+            return Ok(HashMap::new());
         }
-        Ok(Some(sealed.into()))
+        let places: Vec<String> = (0..wanted.len()).map(|n| format!("${}", n + 2)).collect();
+        let select = "SELECT digest, sealed FROM ledger_detail WHERE client = $1 AND digest IN";
+        let select = AssertSqlSafe(format!("{select} ({})", places.join(", ")));
+        let query = sqlx::query_as::<_, (Vec<u8>, Vec<u8>)>(select).bind(client.as_str());
+        let query = wanted.iter().fold(query, |query, digest| query.bind(&digest.0[..]));
+        let found = query.fetch_all(self.shared.details.db.pool()).await.map_err(sql("read details"))?;
+        let read = |(name, sealed): (Vec<u8>, Vec<u8>)| {
+            let name = Digest(name.try_into().ok()?);
+            let damaged = || LedgerError::Damaged {
+                client: client.clone(),
+                path: format!("ledger_detail {name}"),
+                why: "it has another digest than its name".into(),
+            };
+            let whole = digest(&sealed) == name;
+            Some((name, whole.then(|| sealed.into()).ok_or_else(damaged)))
+        };
+        Ok(found.into_iter().filter_map(read).collect())
     }
 
     /// Erases a sealed blob for good; it may be gone already. Entries and proofs stay as they are.

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use caveat_ledger::{Entry, EntryKind, Ledger, LedgerError};
 use caveat_model::{
     CaptureEvent, ClientId, Digest, Event, Facts, Key, Keyed, Moment, RecordingId, Speech, Verdict, Word,
@@ -11,6 +12,7 @@ use caveat_model::{
 use caveat_vault::{Kind, Opener, VaultError};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::{RecorderError, Who};
 
@@ -18,8 +20,10 @@ use crate::{RecorderError, Who};
 pub(crate) const DETAIL: &str = "verdict";
 /// What a recording's pseudonym is made for.
 pub(crate) const PSEUDONYM: &str = "recording";
-/// How many details are read and opened at the same time.
-const READ_AT_ONCE: usize = 64;
+/// Details that are read in one go,
+const READ_TOGETHER: usize = 64;
+/// and how many such goes are under way at the same time.
+const READ_AT_ONCE: usize = 4;
 /// Recordings whose words are held at hand; calls interleave in the ledger.
 const TRANSCRIPTS_HELD: usize = 256;
 
@@ -124,6 +128,9 @@ pub struct History {
     transcripts: HashMap<RecordingId, Result<Words, Gone>>,
 }
 
+/// A detail that was opened, or why not, as [`Decision::recorded`] has it.
+type Plain = Result<Zeroizing<Vec<u8>>, Option<String>>;
+
 /// Words of a recording: by leg, start and end, in the order they were heard.
 type Words = HashMap<(u8, u32, u32), Vec<String>>;
 
@@ -160,13 +167,14 @@ impl History {
             let wanted = entries.into_iter().filter(|(_, entry, _)| {
                 matches!(entry.event, EntryKind::Verdict { .. }) && self.window.holds(entry.at)
             });
-            let found: Vec<Decision> = stream::iter(wanted)
-                .map(|(index, entry, _)| self.read(index, entry))
+            let wanted: Vec<_> = wanted.map(|(index, entry, _)| (index, entry)).collect();
+            let found: Vec<Vec<Decision>> = stream::iter(wanted.chunks(READ_TOGETHER))
+                .map(|some| self.read(some))
                 .buffered(READ_AT_ONCE)
                 .try_collect()
                 .await?;
             if !found.is_empty() {
-                return Ok(found);
+                return Ok(found.into_iter().flatten().collect());
             }
         }
         Ok(vec![])
@@ -205,31 +213,42 @@ impl History {
         Ok(self.opener.commitment(&self.client, PSEUDONYM, id.0.as_bytes()).await?.to_string())
     }
 
-    async fn read(&self, index: u64, entry: Entry) -> Result<Decision, RecorderError> {
-        let Entry { at, event: entry, .. } = entry;
-        let recorded = match entry.detail() {
-            Some(digest) => self.detail(digest).await?,
-            None => Err(None),
+    async fn read(&self, entries: &[(u64, Entry)]) -> Result<Vec<Decision>, RecorderError> {
+        let digests: Vec<Digest> = entries.iter().filter_map(|(_, entry)| entry.event.detail()).collect();
+        let sealed = self.ledger.get_details(&self.client, &digests).await?;
+        let mut opened = Vec::with_capacity(entries.len());
+        for (_, entry) in entries {
+            let found = entry.event.detail().and_then(|digest| sealed.get(&digest));
+            opened.push(self.open_detail(found).await?);
+        }
+        // Decoding is most of the work: away from the one task that waits for all of them.
+        let decode =
+            |plain: &[u8]| serde_json::from_slice(plain).map_err(|e| format!("it cannot be read: {e}"));
+        let decode = move |plain: Plain| plain.and_then(|plain| decode(&plain).map_err(Some));
+        let decoded = move || opened.into_iter().map(decode).collect::<Vec<_>>();
+        let decoded = tokio::task::spawn_blocking(decoded).await;
+        let decoded = decoded.map_err(|_| RecorderError::Interrupted { what: "reading details" })?;
+        let decision = |((index, entry), recorded): (&(u64, Entry), _)| Decision {
+            index: *index,
+            at: entry.at,
+            entry: entry.event.clone(),
+            recorded,
         };
-        Ok(Decision { index, at, entry, recorded })
+        Ok(entries.iter().zip(decoded).map(decision).collect())
     }
 
-    async fn detail(&self, digest: Digest) -> Result<Result<Recorded, Option<String>>, RecorderError> {
-        let sealed = match self.ledger.get_detail(&self.client, digest).await {
-            Ok(Some(sealed)) => sealed,
-            Ok(None) => return Ok(Err(None)),
-            Err(LedgerError::Damaged { why, .. }) => return Ok(Err(Some(why))),
-            Err(error) => return Err(error.into()),
+    async fn open_detail(&self, found: Option<&Result<Bytes, LedgerError>>) -> Result<Plain, RecorderError> {
+        let sealed = match found {
+            Some(Ok(sealed)) => sealed,
+            None => return Ok(Err(None)),
+            Some(Err(LedgerError::Damaged { why, .. })) => return Ok(Err(Some(why.clone()))),
+            Some(Err(error)) => return Ok(Err(Some(error.to_string()))),
         };
-        let plain = match self.opener.open_detail(&self.client, DETAIL, &sealed).await {
-            Ok(plain) => plain,
-            Err(VaultError::Damaged { flaw, .. }) => return Ok(Err(Some(flaw.to_owned()))),
-            Err(error) => return Err(error.into()),
-        };
-        // Decoding is most of the work: away from the one task that waits for all of them.
-        let decoded = tokio::task::spawn_blocking(move || serde_json::from_slice(&plain)).await;
-        let decoded = decoded.map_err(|_| RecorderError::Interrupted { what: "reading a detail" })?;
-        Ok(decoded.map_err(|e| Some(format!("it cannot be read: {e}"))))
+        match self.opener.open_detail(&self.client, DETAIL, sealed).await {
+            Ok(plain) => Ok(Ok(plain)),
+            Err(VaultError::Damaged { flaw, .. }) => Ok(Err(Some(flaw.to_owned()))),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn transcript(&self, id: RecordingId) -> Result<Result<Words, Gone>, RecorderError> {
