@@ -1,6 +1,7 @@
 //! Caveat's rulings beside other engines on the same rule, in the same run. See README.md.
 
 mod cedar;
+mod host;
 mod kubewarden;
 mod ours;
 mod rego;
@@ -26,11 +27,13 @@ struct Args {
     /// How often each contender has its turn, of 64 judgements.
     rounds: usize,
     json: bool,
+    /// Have no turns, and no table, but have this one judge all the time: for a profiler.
+    only: Option<String>,
 }
 
 impl Args {
     fn given() -> anyhow::Result<Self> {
-        let mut args = Self { rounds: 60, json: false };
+        let mut args = Self { rounds: 60, json: false, only: None };
         let mut given = std::env::args().skip(1);
         while let Some(arg) = given.next() {
             match arg.as_str() {
@@ -38,7 +41,8 @@ impl Args {
                 "--rounds" => {
                     args.rounds = given.next().and_then(|n| n.parse().ok()).context("--rounds N")?
                 }
-                _ => anyhow::bail!("--rounds N and --json are all there is"),
+                "--only" => args.only = Some(given.next().context("--only NAME")?),
+                _ => anyhow::bail!("--rounds N, --json, and --only NAME are all there is"),
             }
         }
         Ok(args)
@@ -51,9 +55,14 @@ fn main() -> anyhow::Result<()> {
     let ours = Ours::new()?;
     let (cedar, rego, kubewarden) = (Cedar::new()?, Rego::new()?, Kubewarden::new()?);
     let mut contenders = contenders(&ours, &cedar, &rego, &kubewarden, &facts)?;
+    if let Some(only) = &args.only {
+        contenders.retain(|c| c.name.contains(only.as_str()));
+        return take_turns(&mut contenders, args.rounds).map(drop);
+    }
     let taken = take_turns(&mut contenders, args.rounds)?;
     let scaling = threads::scaling(&ours, &facts, args.rounds.div_ceil(4));
-    let report = Report::new(taken, scaling, args.rounds);
+    let host = host::figures(&ours.packs, &facts, args.rounds.div_ceil(4))?;
+    let report = Report::new(taken, scaling, host, args.rounds);
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&report)?),
         false => print!("{}", report.to_text()),

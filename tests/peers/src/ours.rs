@@ -15,6 +15,8 @@ use caveat_sdk::{CaptureRules, capture};
 
 /// The packs that ship, and the small one with the rule of all contenders.
 pub(crate) struct Ours {
+    /// Where the shipped packs are.
+    pub(crate) packs: PathBuf,
     engine: Engine,
     shipped: Vec<Loaded>,
     small: Loaded,
@@ -30,7 +32,7 @@ pub(crate) struct Loaded {
 /// Packs that are asked together.
 pub(crate) type Set<'a> = Vec<&'a Loaded>;
 
-const SHIPPED: [&str; 3] = ["state-consent", "pci-dss", "hipaa-hitech"];
+pub(crate) const SHIPPED: [&str; 3] = ["state-consent", "pci-dss", "hipaa-hitech"];
 
 impl Ours {
     /// The shipped packs have to be built; the small one is built now, like them.
@@ -45,12 +47,12 @@ impl Ours {
             .status()
             .context("no target/debug/caveat: run `cargo xtask packs` first")?;
         ensure!(status.success(), "the small pack does not build");
-        let shipped = SHIPPED.iter().map(|name| {
-            Loaded::new(&engine, name, &root.join("policies").join(name), &root.join("target/packs"))
-        });
+        let packs = root.join("target/packs");
+        let shipped =
+            SHIPPED.iter().map(|name| Loaded::new(&engine, name, &root.join("policies").join(name), &packs));
         let shipped = shipped.collect::<Result<_, _>>()?;
         let small = Loaded::new(&engine, "all-party", &small, &out)?;
-        Ok(Self { engine, shipped, small })
+        Ok(Self { packs, engine, shipped, small })
     }
 
     pub(crate) fn three(&self) -> Set<'_> {
@@ -85,10 +87,9 @@ impl Ours {
 
 impl Loaded {
     fn new(engine: &Engine, name: &str, dir: &Path, packs: &Path) -> anyhow::Result<Self> {
-        let path = built(name, packs)?;
         let manifest = fs::read_to_string(dir.join("pack.toml"))?;
         let facts = manifest.split("[[fact]]").skip(1).filter_map(|fact| fact.split('"').nth(1));
-        let pack = engine.load(name, &fs::read(&path)?, "{}", &Needs::default())?;
+        let pack = engine.load(name, &component(name, packs)?, "{}", &Needs::default())?;
         let pack = pack.reading(facts.map(str::to_owned));
         let ids = manifest.lines().filter_map(|line| line.strip_prefix("id = "));
         let rules = ids.map(|id| id.trim_matches('"').to_owned()).collect();
@@ -119,17 +120,16 @@ impl Loaded {
     }
 }
 
-fn built(name: &str, packs: &Path) -> anyhow::Result<PathBuf> {
+/// The component of a built pack.
+pub(crate) fn component(name: &str, packs: &Path) -> anyhow::Result<Vec<u8>> {
     let entries = fs::read_dir(packs).context("run `cargo xtask packs` first")?;
-    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let is_it = |path: &PathBuf| {
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         file.starts_with(&format!("{name}-")) && file.ends_with(".wasm")
     };
-    paths
-        .into_iter()
-        .find(is_it)
-        .with_context(|| format!("no {name} in {}: run `cargo xtask packs`", packs.display()))
+    let path = entries.filter_map(|entry| Some(entry.ok()?.path())).find(is_it);
+    let missing = || format!("no {name} in {}: run `cargo xtask packs`", packs.display());
+    Ok(fs::read(path.with_context(missing)?)?)
 }
 
 /// Calls a pack's own code without any sandbox, and says whether it refuses for a reason.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::{rounds::Taken, threads::Scaling};
+use crate::{host::Figure, rounds::Taken, threads::Scaling};
 
 pub(crate) const THREE: &str = "Caveat: state-consent, pci-dss, hipaa-hitech chained";
 pub(crate) const SMALL: &str = "Caveat: one pack with this rule";
@@ -26,6 +26,7 @@ pub(crate) struct Report {
     rounds: usize,
     contenders: Vec<Row>,
     two_threads: Scaling,
+    host: Vec<Figure>,
     targets: Vec<Target>,
 }
 
@@ -47,7 +48,7 @@ struct Target {
 }
 
 impl Report {
-    pub(crate) fn new(taken: Vec<Taken>, two_threads: Scaling, rounds: usize) -> Self {
+    pub(crate) fn new(taken: Vec<Taken>, two_threads: Scaling, host: Vec<Figure>, rounds: usize) -> Self {
         let ratio = |a: &str, b: &str| {
             let find = |name: &str| taken.iter().find(|t| t.name == name);
             find(a).zip(find(b)).map_or(f64::NAN, |(a, b)| a.ratio_to(b))
@@ -87,7 +88,7 @@ impl Report {
             let to_one_pack = small.as_ref().map_or(f64::NAN, |small| taken.ratio_to(small));
             Row { taken, to_one_pack }
         };
-        Self { rounds, contenders: taken.iter().cloned().map(row).collect(), two_threads, targets }
+        Self { rounds, contenders: taken.iter().cloned().map(row).collect(), two_threads, host, targets }
     }
 
     /// In microseconds.
@@ -100,6 +101,10 @@ impl Report {
             let Taken { name, p50_ns, p99_ns, best_ns, .. } = taken;
             let [p50, p99, best] = [p50_ns, p99_ns, best_ns].map(|ns| ns / 1e3);
             let _ = writeln!(out, "{name:54} {p50:>8.2} {p99:>8.2} {best:>9.2} {to_one_pack:>9.2}");
+        }
+        let _ = writeln!(out);
+        for Figure { what, value, unit } in &self.host {
+            let _ = writeln!(out, "{value:>8.2}  {unit:5}  {what}");
         }
         let _ = writeln!(out);
         for Target { what, ratio, holds } in &self.targets {

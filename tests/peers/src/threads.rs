@@ -71,7 +71,7 @@ fn run(ours: &Ours, facts: &Facts, threads: usize) -> Took {
 }
 
 /// Processor time of this thread, in nanoseconds.
-fn processor_ns() -> f64 {
+pub(crate) fn processor_ns() -> f64 {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     now.tv_sec as f64 * 1e9 + now.tv_nsec as f64
 }
