@@ -95,42 +95,30 @@ impl Chromium {
 
     /// The element that a CSS selector finds, once it is there and shown.
     pub async fn find(&self, css: &str) -> anyhow::Result<Element> {
-        until(&format!("`{css}` is on the page"), async || {
-            let found = self.post("/elements", json!({"using": "css selector", "value": css})).await?;
-            for element in found.as_array().into_iter().flatten() {
-                let element = Element(element[ELEMENT].as_str().unwrap_or_default().to_owned());
-                // It may go between being found and being looked at.
-                if self
-                    .ask(Method::GET, &format!("/element/{}/displayed", element.0), None)
-                    .await
-                    .is_ok_and(|v| v == true)
-                {
-                    return Ok(Some(element));
-                }
-            }
-            Ok(None)
-        })
-        .await
+        self.shown(css, "css selector", css).await
     }
 
     /// The button or link that says this, once it is there.
     pub async fn button(&self, text: &str) -> anyhow::Result<Element> {
         let xpath = format!("//*[self::button or self::a][normalize-space()='{text}']");
-        until(&format!("a button says `{text}`"), async || {
-            let found = self.post("/elements", json!({"using": "xpath", "value": xpath})).await?;
+        self.shown(text, "xpath", &xpath).await
+    }
+
+    async fn shown(&self, what: &str, using: &str, selector: &str) -> anyhow::Result<Element> {
+        let found = until(&format!("`{what}` is on the page"), async || {
+            let found = self.post("/elements", json!({"using": using, "value": selector})).await?;
             for element in found.as_array().into_iter().flatten() {
                 let element = Element(element[ELEMENT].as_str().unwrap_or_default().to_owned());
-                if self
-                    .ask(Method::GET, &format!("/element/{}/displayed", element.0), None)
-                    .await
-                    .is_ok_and(|v| v == true)
-                {
+                // It may go between being found and being looked at.
+                let path = format!("/element/{}/displayed", element.0);
+                if self.ask(Method::GET, &path, None).await.is_ok_and(|shown| shown == true) {
                     return Ok(Some(element));
                 }
             }
             Ok(None)
         })
-        .await
+        .await;
+        self.or_what_is_shown(found).await
     }
 
     /// Waits until the page shows a text.
@@ -141,9 +129,16 @@ impl Chromium {
             Ok((self.run(&script).await? == true).then_some(()))
         })
         .await;
-        match shown {
-            Ok(()) => Ok(()),
-            Err(error) => bail!("{error}; it shows:\n{}", self.run("return document.body.innerText").await?),
+        self.or_what_is_shown(shown).await
+    }
+
+    async fn or_what_is_shown<T>(&self, found: anyhow::Result<T>) -> anyhow::Result<T> {
+        match found {
+            Ok(found) => Ok(found),
+            Err(error) => {
+                let text = self.run("return document.body.innerText").await?;
+                bail!("{error}; it shows:\n{}", text.as_str().unwrap_or_default())
+            }
         }
     }
 

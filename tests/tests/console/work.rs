@@ -8,7 +8,7 @@ use caveat_tests::{
     watch::until,
 };
 
-use super::house::{go, sign_in, start, upload, url};
+use super::house::{go, sign_in, start, start_without_cards, upload, url};
 
 /// `]` and `[` choose a stretch where the player is; the right arrow moves it by a second.
 const RIGHT: &str = "\u{e014}";
@@ -94,7 +94,7 @@ async fn what_compliance_does() -> anyhow::Result<()> {
     go(&browser, "packs/state-consent/active").await?;
     browser.click(&browser.find(".settings input[type=checkbox]").await?).await?;
     browser.click(&browser.button("What would change?").await?).await?;
-    browser.find("[aria-label='What would change'] h3, [aria-label='What would change'] table").await?;
+    browser.find("[aria-label='What would change'] .empty, [aria-label='What would change'] table").await?;
     browser.click(&browser.button("Save…").await?).await?;
     browser.fill("#field-why", "counsel signed it").await?;
     browser.click(&browser.button("Put in force").await?).await?;
@@ -155,7 +155,7 @@ async fn a_supervisor_pauses_a_running_call() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_passkey_is_added_and_signs_in() -> anyhow::Result<()> {
-    let house = start()?;
+    let house = start_without_cards()?;
     let browser = Chromium::start().await?;
     browser.resize(1440, 900).await?;
     browser.plug_in_authenticator().await?;

@@ -49,11 +49,8 @@ async function list(signal, again) {
   );
 }
 
-/** What is wanted stands in the request under its kind. */
-function wanted(request) {
-  const kind = Object.keys(TAKES).find((key) => key in request || request.wanted?.[key]) ?? "request";
-  return [kind, request[kind] ?? request.wanted?.[kind] ?? {}];
-}
+/** What is wanted stands in the request beside who wants it. */
+const wanted = (request) => [request.act, request];
 
 function about(of) {
   const parts = [];
@@ -62,5 +59,6 @@ function about(of) {
   if (of.hold !== undefined) parts.push(`hold ${of.hold}`);
   if (of.mask !== undefined) parts.push(`mask ${of.mask}`);
   if (of.basis) parts.push(words(of.basis));
+  if (of.before !== undefined) parts.push(`versions before ${of.before}`);
   return parts.flatMap((part, at) => (at ? [", ", part] : [part]));
 }

@@ -29,7 +29,12 @@ function field(given, value, name, root, readOnly) {
     const select = h("select", { id, disabled: readOnly }, options.map((one) => h("option", { value: String(one), selected: one === now }, words(one))));
     return { element: wrap(id, name, schema, about, select), read: () => options.find((one) => String(one) === select.value) };
   }
-  if (type === "array") return list(schema, value ?? schema.default ?? [], id, name, about, root, readOnly);
+  if (type === "array") {
+    const made = list(schema, value ?? schema.default ?? [], id, name, about, root, readOnly);
+    // A list that nobody gave is left out, and not given as empty: that may mean something else.
+    const read = () => { const now = made.read(); return value === undefined && Array.isArray(now) && !now.length ? undefined : now; };
+    return { element: made.element, read };
+  }
   if (type === "integer" || type === "number") {
     const box = h("input", { type: "number", id, value: value ?? schema.default ?? "", min: schema.minimum, max: schema.maximum, step: type === "integer" ? 1 : "any", disabled: readOnly });
     return { element: wrap(id, name, schema, about, box), read: () => (box.value === "" ? undefined : Number(box.value)) };

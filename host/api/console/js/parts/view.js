@@ -16,7 +16,7 @@ export const loading = (lines = 4) =>
   h("div", { class: "body stack tight", "aria-busy": "true" }, h("span", { class: "visually-hidden" }, "Loading"), Array.from({ length: lines }, () => h("div", { class: "bone" })));
 
 export const empty = (title, text, ...acts) =>
-  h("div", { class: "empty" }, h("h3", {}, title), h("p", {}, text), acts.length ? h("div", { class: "row" }, acts) : null);
+  h("div", { class: "empty" }, h("p", { class: "title" }, title), h("p", {}, text), acts.length ? h("div", { class: "row" }, acts) : null);
 
 export function failed(problem, again) {
   const kind = problem.status === 403 ? "paused" : "refused";
@@ -40,7 +40,7 @@ export function table(label, columns, rows, link) {
   const named = columns.map(([name]) => name);
   return h(
     "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": `${label}: table` },
     h(
       "table",
       { class: "folds" },
