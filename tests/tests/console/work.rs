@@ -75,10 +75,7 @@ async fn what_compliance_does() -> anyhow::Result<()> {
     browser.click(&shred).await?;
     browser.fill("#field-reason", "a card was read out").await?;
     browser.click(&browser.button("Ask for it").await?).await?;
-    until("the dialog closes", async || {
-        Ok((browser.run("return !document.querySelector('dialog')").await? == true).then_some(()))
-    })
-    .await?;
+    closed(&browser).await?;
     go(&browser, "requests").await?;
     browser.shows("Another confirms").await?;
 
@@ -98,7 +95,7 @@ async fn what_compliance_does() -> anyhow::Result<()> {
     browser.click(&browser.button("Save…").await?).await?;
     browser.fill("#field-why", "counsel signed it").await?;
     browser.click(&browser.button("Put in force").await?).await?;
-    browser.shows("Settings").await?;
+    closed(&browser).await?;
     go(&browser, "packs").await?;
     browser.shows("counsel signed it").await?;
     browser.click(&browser.button("Roll back…").await?).await?;
@@ -110,6 +107,12 @@ async fn what_compliance_does() -> anyhow::Result<()> {
     browser.click(&browser.button("Verify the log").await?).await?;
     browser.shows("The log is good").await?;
     browser.shows("Signature\nGood").await
+}
+
+/// A dialog closes when what it asked for was done.
+async fn closed(browser: &Chromium) -> anyhow::Result<()> {
+    let is_closed = "return !document.querySelector('dialog')";
+    until("the dialog closes", async || Ok((browser.run(is_closed).await? == true).then_some(()))).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
