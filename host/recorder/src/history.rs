@@ -167,8 +167,9 @@ impl History {
             let wanted = entries.into_iter().filter(|(_, entry, _)| {
                 matches!(entry.event, EntryKind::Verdict { .. }) && self.window.holds(entry.at)
             });
-            let wanted: Vec<_> = wanted.map(|(index, entry, _)| (index, entry)).collect();
-            let found: Vec<Vec<Decision>> = stream::iter(wanted.chunks(READ_TOGETHER))
+            let wanted = wanted.map(|(index, entry, _)| (index, entry));
+            let found: Vec<Vec<Decision>> = stream::iter(wanted)
+                .chunks(READ_TOGETHER)
                 .map(|some| self.read(some))
                 .buffered(READ_AT_ONCE)
                 .try_collect()
@@ -213,11 +214,11 @@ impl History {
         Ok(self.opener.commitment(&self.client, PSEUDONYM, id.0.as_bytes()).await?.to_string())
     }
 
-    async fn read(&self, entries: &[(u64, Entry)]) -> Result<Vec<Decision>, RecorderError> {
+    async fn read(&self, entries: Vec<(u64, Entry)>) -> Result<Vec<Decision>, RecorderError> {
         let digests: Vec<Digest> = entries.iter().filter_map(|(_, entry)| entry.event.detail()).collect();
         let sealed = self.ledger.get_details(&self.client, &digests).await?;
         let mut opened = Vec::with_capacity(entries.len());
-        for (_, entry) in entries {
+        for (_, entry) in &entries {
             let found = entry.event.detail().and_then(|digest| sealed.get(&digest));
             opened.push(self.open_detail(found).await?);
         }
@@ -228,13 +229,13 @@ impl History {
         let decoded = move || opened.into_iter().map(decode).collect::<Vec<_>>();
         let decoded = tokio::task::spawn_blocking(decoded).await;
         let decoded = decoded.map_err(|_| RecorderError::Interrupted { what: "reading details" })?;
-        let decision = |((index, entry), recorded): (&(u64, Entry), _)| Decision {
-            index: *index,
+        let decision = |((index, entry), recorded): ((u64, Entry), _)| Decision {
+            index,
             at: entry.at,
-            entry: entry.event.clone(),
+            entry: entry.event,
             recorded,
         };
-        Ok(entries.iter().zip(decoded).map(decision).collect())
+        Ok(entries.into_iter().zip(decoded).map(decision).collect())
     }
 
     async fn open_detail(&self, found: Option<&Result<Bytes, LedgerError>>) -> Result<Plain, RecorderError> {
