@@ -4,92 +4,92 @@
 //! To add one: a row in `table()`, a handler that takes what it needs through [`crate::extract`] and [`crate::gate`],
 //! and the line that the test below prints.
 //!
-//! | method | path                                | person                                                                | machine     | for                                                  |
-//! |--------|-------------------------------------|-----------------------------------------------------------------------|-------------|------------------------------------------------------|
-//! | GET    | `/`                                 | open                                                                  | open        | The console                                          |
-//! | GET    | `/agent`                            | open                                                                  | open        | One call, for an agent's desktop                     |
-//! | GET    | `/console/{*name}`                  | open                                                                  | open        | What the console is made of                          |
-//! | GET    | `/healthz`                          | open                                                                  | open        | Whether the host answers                             |
-//! | GET    | `/v1/openapi.json`                  | open                                                                  | open        | This API, as OpenAPI 3.1                             |
-//! | POST   | `/v1/session`                       | open                                                                  | open        | Sign in                                              |
-//! | GET    | `/v1/session`                       | signed in                                                             |             | Who is signed in                                     |
-//! | DELETE | `/v1/session`                       | signed in                                                             |             | Sign out                                             |
-//! | GET    | `/v1/session/ways`                  | open                                                                  | open        | Which ways of signing in there are                   |
-//! | POST   | `/v1/session/step-up`               | signed in                                                             |             | Show the second factor again                         |
-//! | POST   | `/v1/session/step-up/passkey/start` | signed in                                                             |             | A challenge to show a passkey again                  |
-//! | POST   | `/v1/session/step-up/passkey`       | signed in                                                             |             | Show a passkey again                                 |
-//! | POST   | `/v1/session/passkey/start`         | open                                                                  | open        | A challenge to sign in with a passkey                |
-//! | POST   | `/v1/session/passkey`               | open                                                                  | open        | Sign in with a passkey                               |
-//! | GET    | `/v1/session/oidc/{provider}/start` | open                                                                  | open        | To an identity provider                              |
-//! | GET    | `/v1/session/oidc/callback`         | open                                                                  | open        | Back from an identity provider                       |
-//! | POST   | `/v1/session/oidc/second-factor`    | open                                                                  | open        | The second factor, where the provider saw one        |
-//! | POST   | `/v1/enrolment`                     | open                                                                  | open        | See who an invitation is for, and a secret for codes |
-//! | POST   | `/v1/enrolment/confirm`             | open                                                                  | open        | Answer an invitation                                 |
-//! | POST   | `/v1/me/password`                   | signed in                                                             |             | Change one's password                                |
-//! | POST   | `/v1/me/totp/start`                 | manage-own-factors                                                    |             | Another secret for codes                             |
-//! | POST   | `/v1/me/totp`                       | manage-own-factors                                                    |             | Confirm it by a code                                 |
-//! | POST   | `/v1/me/recovery-codes`             | manage-own-factors                                                    |             | New recovery codes                                   |
-//! | GET    | `/v1/me/passkeys`                   | signed in                                                             |             | One's passkeys                                       |
-//! | POST   | `/v1/me/passkeys/start`             | manage-own-factors                                                    |             | Begin to add a passkey                               |
-//! | POST   | `/v1/me/passkeys`                   | manage-own-factors                                                    |             | Add it                                               |
-//! | DELETE | `/v1/me/passkeys/{id}`              | manage-own-factors                                                    |             | Remove one                                           |
-//! | GET    | `/v1/people`                        | read-people                                                           |             | People and their roles                               |
-//! | POST   | `/v1/people`                        | manage-people                                                         |             | Invite somebody                                      |
-//! | POST   | `/v1/people/{id}`                   | manage-people                                                         |             | Change a name, role, function, standing              |
-//! | POST   | `/v1/people/{id}/invitation`        | manage-people                                                         |             | Take lost factors, and invite anew                   |
-//! | GET    | `/v1/tokens`                        | manage-tokens                                                         |             | Machine tokens                                       |
-//! | POST   | `/v1/tokens`                        | manage-tokens                                                         |             | Make one                                             |
-//! | DELETE | `/v1/tokens/{id}`                   | manage-tokens                                                         |             | Revoke one                                           |
-//! | GET    | `/v1/disclosures`                   | read-disclosures                                                      |             | Who was given what of a recorded person              |
-//! | GET    | `/v1/me/may`                        | signed in                                                             |             | What one may do                                      |
-//! | GET    | `/v1/health`                        | read-health                                                           |             | How the host is doing                                |
-//! | GET    | `/v1/calls`                         | watch-live-calls                                                      | read-api    | Running calls                                        |
-//! | POST   | `/v1/calls/announced`               |                                                                       | capture     | Announce a call before its audio                     |
-//! | GET    | `/v1/calls/{call}`                  | watch-live-calls or pause-call                                        | read-api    | How a running call stands                            |
-//! | POST   | `/v1/calls/{call}/events`           | pause-call                                                            | call-events | Something happens on a call                          |
-//! | POST   | `/v1/expected-calls`                |                                                                       | call-events | Calls that should be captured                        |
-//! | GET    | `/v1/assurance`                     | watch-live-calls                                                      | read-api    | What is wrong with captured calls                    |
-//! | GET    | `/v1/live`                          | watch-live-calls                                                      | read-api    | Verdicts, duties, alerts as they happen              |
-//! | GET    | `/v1/alerts`                        | watch-live-calls                                                      | read-api    | What somebody has to see to                          |
-//! | POST   | `/v1/alerts/{id}/confirm`           | watch-live-calls                                                      |             | It was seen to                                       |
-//! | GET    | `/v1/recordings`                    | search-recordings                                                     |             | Find recordings                                      |
-//! | GET    | `/v1/recordings/{id}`               | search-recordings                                                     |             | What is known of one                                 |
-//! | GET    | `/v1/recordings/{id}/audio`         | play-recording                                                        |             | Listen                                               |
-//! | GET    | `/v1/recordings/{id}/transcript`    | play-recording                                                        |             | Its words                                            |
-//! | GET    | `/v1/recordings/{id}/timeline`      | search-recordings                                                     |             | Every event and verdict on it                        |
-//! | GET    | `/v1/recordings/{id}/waveform`      | play-recording                                                        |             | Its drawing                                          |
-//! | GET    | `/v1/recordings/{id}/evidence`      | export-recording                                                      |             | Evidence of one                                      |
-//! | GET    | `/v1/scorecards`                    | search-recordings                                                     |             | Points that packs gave, by agent                     |
-//! | GET    | `/v1/cases/{case}/evidence`         | export-recording                                                      |             | Evidence of a matter                                 |
-//! | POST   | `/v1/recordings/{id}/redactions`    | redact-recording or shred-recording                                   |             | Mask a stretch, or ask to shred it                   |
-//! | GET    | `/v1/recordings/{id}/masks`         | search-recordings                                                     |             | What is masked                                       |
-//! | POST   | `/v1/recordings/{id}/unmask`        | unmask-recording, one of two                                          |             | Ask to bring back what is masked                     |
-//! | POST   | `/v1/recordings/{id}/disposal`      | dispose-recording, one of two                                         |             | Ask to have one destroyed                            |
-//! | GET    | `/v1/requests`                      | read-ledger                                                           |             | What waits for a second person                       |
-//! | DELETE | `/v1/requests/{id}`                 | shred-recording or unmask-recording or dispose-recording or lift-hold |             | Take back, or turn down                              |
-//! | POST   | `/v1/requests/{id}/confirm`         | shred-recording or unmask-recording or dispose-recording or lift-hold |             | Agree, as the second person                          |
-//! | GET    | `/v1/holds`                         | read-ledger                                                           | read-api    | Holds                                                |
-//! | POST   | `/v1/holds`                         | set-hold                                                              |             | Set a hold                                           |
-//! | POST   | `/v1/holds/{id}/lift`               | lift-hold, one of two                                                 |             | Ask to lift a hold                                   |
-//! | GET    | `/v1/retention/plan`                | read-ledger                                                           | read-api    | What goes when, and why                              |
-//! | GET    | `/v1/retention/reviews`             | read-ledger                                                           | read-api    | What waits for a decision                            |
-//! | POST   | `/v1/retention/reviews/{id}`        | resolve-conflict                                                      |             | Decide it                                            |
-//! | GET    | `/v1/retention/receipts`            | read-ledger                                                           | read-api    | What is gone                                         |
-//! | POST   | `/v1/retention/confirm-clock`       | resolve-conflict                                                      |             | The clock is right, although it jumped               |
-//! | GET    | `/v1/packs`                         | read-packs                                                            | read-api    | Packs in force, and before                           |
-//! | GET    | `/v1/packs/monitor`                 | read-packs                                                            | read-api    | What monitored packs would have done                 |
-//! | POST   | `/v1/packs/swap`                    | change-packs                                                          | admin       | Put a pack in force, or take one out                 |
-//! | POST   | `/v1/packs/settings`                | change-packs                                                          | admin       | Other settings for a pack in force                   |
-//! | POST   | `/v1/packs/impact`                  | change-packs                                                          | admin       | What a pack would have changed: begin                |
-//! | GET    | `/v1/packs/impact/{id}`             | read-packs                                                            | admin       | The same: how it stands                              |
-//! | GET    | `/v1/packs/impact/{id}/progress`    | read-packs                                                            | admin       | The same, as it goes on                              |
-//! | POST   | `/v1/packs/rollback`                | change-packs                                                          | admin       | Back to an earlier set                               |
-//! | GET    | `/v1/keys`                          | read-keys                                                             |             | How the client's key stands                          |
-//! | POST   | `/v1/keys/rotate`                   | rotate-keys                                                           |             | A new version of it                                  |
-//! | POST   | `/v1/keys/destroy`                  | destroy-keys, one of two                                              |             | Ask to destroy old versions                          |
-//! | GET    | `/v1/ledger/checkpoint`             | read-ledger                                                           | read-api    | The latest signed checkpoint                         |
-//! | GET    | `/v1/ledger/key`                    | read-ledger                                                           | read-api    | The public key of the log                            |
-//! | POST   | `/v1/ledger/verify`                 | read-ledger                                                           | read-api    | Check the log from end to end                        |
+//! | method | path                                | person                                                                                | machine     | for                                                  |
+//! |--------|-------------------------------------|---------------------------------------------------------------------------------------|-------------|------------------------------------------------------|
+//! | GET    | `/`                                 | open                                                                                  | open        | The console                                          |
+//! | GET    | `/agent`                            | open                                                                                  | open        | One call, for an agent's desktop                     |
+//! | GET    | `/console/{*name}`                  | open                                                                                  | open        | What the console is made of                          |
+//! | GET    | `/healthz`                          | open                                                                                  | open        | Whether the host answers                             |
+//! | GET    | `/v1/openapi.json`                  | open                                                                                  | open        | This API, as OpenAPI 3.1                             |
+//! | POST   | `/v1/session`                       | open                                                                                  | open        | Sign in                                              |
+//! | GET    | `/v1/session`                       | signed in                                                                             |             | Who is signed in                                     |
+//! | DELETE | `/v1/session`                       | signed in                                                                             |             | Sign out                                             |
+//! | GET    | `/v1/session/ways`                  | open                                                                                  | open        | Which ways of signing in there are                   |
+//! | POST   | `/v1/session/step-up`               | signed in                                                                             |             | Show the second factor again                         |
+//! | POST   | `/v1/session/step-up/passkey/start` | signed in                                                                             |             | A challenge to show a passkey again                  |
+//! | POST   | `/v1/session/step-up/passkey`       | signed in                                                                             |             | Show a passkey again                                 |
+//! | POST   | `/v1/session/passkey/start`         | open                                                                                  | open        | A challenge to sign in with a passkey                |
+//! | POST   | `/v1/session/passkey`               | open                                                                                  | open        | Sign in with a passkey                               |
+//! | GET    | `/v1/session/oidc/{provider}/start` | open                                                                                  | open        | To an identity provider                              |
+//! | GET    | `/v1/session/oidc/callback`         | open                                                                                  | open        | Back from an identity provider                       |
+//! | POST   | `/v1/session/oidc/second-factor`    | open                                                                                  | open        | The second factor, where the provider saw one        |
+//! | POST   | `/v1/enrolment`                     | open                                                                                  | open        | See who an invitation is for, and a secret for codes |
+//! | POST   | `/v1/enrolment/confirm`             | open                                                                                  | open        | Answer an invitation                                 |
+//! | POST   | `/v1/me/password`                   | signed in                                                                             |             | Change one's password                                |
+//! | POST   | `/v1/me/totp/start`                 | manage-own-factors                                                                    |             | Another secret for codes                             |
+//! | POST   | `/v1/me/totp`                       | manage-own-factors                                                                    |             | Confirm it by a code                                 |
+//! | POST   | `/v1/me/recovery-codes`             | manage-own-factors                                                                    |             | New recovery codes                                   |
+//! | GET    | `/v1/me/passkeys`                   | signed in                                                                             |             | One's passkeys                                       |
+//! | POST   | `/v1/me/passkeys/start`             | manage-own-factors                                                                    |             | Begin to add a passkey                               |
+//! | POST   | `/v1/me/passkeys`                   | manage-own-factors                                                                    |             | Add it                                               |
+//! | DELETE | `/v1/me/passkeys/{id}`              | manage-own-factors                                                                    |             | Remove one                                           |
+//! | GET    | `/v1/people`                        | read-people                                                                           |             | People and their roles                               |
+//! | POST   | `/v1/people`                        | manage-people                                                                         |             | Invite somebody                                      |
+//! | POST   | `/v1/people/{id}`                   | manage-people                                                                         |             | Change a name, role, function, standing              |
+//! | POST   | `/v1/people/{id}/invitation`        | manage-people                                                                         |             | Take lost factors, and invite anew                   |
+//! | GET    | `/v1/tokens`                        | manage-tokens                                                                         |             | Machine tokens                                       |
+//! | POST   | `/v1/tokens`                        | manage-tokens                                                                         |             | Make one                                             |
+//! | DELETE | `/v1/tokens/{id}`                   | manage-tokens                                                                         |             | Revoke one                                           |
+//! | GET    | `/v1/disclosures`                   | read-disclosures                                                                      |             | Who was given what of a recorded person              |
+//! | GET    | `/v1/me/may`                        | signed in                                                                             |             | What one may do                                      |
+//! | GET    | `/v1/health`                        | read-health                                                                           |             | How the host is doing                                |
+//! | GET    | `/v1/calls`                         | watch-live-calls                                                                      | read-api    | Running calls                                        |
+//! | POST   | `/v1/calls/announced`               |                                                                                       | capture     | Announce a call before its audio                     |
+//! | GET    | `/v1/calls/{call}`                  | watch-live-calls or pause-call                                                        | read-api    | How a running call stands                            |
+//! | POST   | `/v1/calls/{call}/events`           | pause-call                                                                            | call-events | Something happens on a call                          |
+//! | POST   | `/v1/expected-calls`                |                                                                                       | call-events | Calls that should be captured                        |
+//! | GET    | `/v1/assurance`                     | watch-live-calls                                                                      | read-api    | What is wrong with captured calls                    |
+//! | GET    | `/v1/live`                          | watch-live-calls                                                                      | read-api    | Verdicts, duties, alerts as they happen              |
+//! | GET    | `/v1/alerts`                        | watch-live-calls                                                                      | read-api    | What somebody has to see to                          |
+//! | POST   | `/v1/alerts/{id}/confirm`           | watch-live-calls                                                                      |             | It was seen to                                       |
+//! | GET    | `/v1/recordings`                    | search-recordings                                                                     |             | Find recordings                                      |
+//! | GET    | `/v1/recordings/{id}`               | search-recordings                                                                     |             | What is known of one                                 |
+//! | GET    | `/v1/recordings/{id}/audio`         | play-recording                                                                        |             | Listen                                               |
+//! | GET    | `/v1/recordings/{id}/transcript`    | play-recording                                                                        |             | Its words                                            |
+//! | GET    | `/v1/recordings/{id}/timeline`      | search-recordings                                                                     |             | Every event and verdict on it                        |
+//! | GET    | `/v1/recordings/{id}/waveform`      | play-recording                                                                        |             | Its drawing                                          |
+//! | GET    | `/v1/recordings/{id}/evidence`      | export-recording                                                                      |             | Evidence of one                                      |
+//! | GET    | `/v1/scorecards`                    | search-recordings                                                                     |             | Points that packs gave, by agent                     |
+//! | GET    | `/v1/cases/{case}/evidence`         | export-recording                                                                      |             | Evidence of a matter                                 |
+//! | POST   | `/v1/recordings/{id}/redactions`    | redact-recording or shred-recording                                                   |             | Mask a stretch, or ask to shred it                   |
+//! | GET    | `/v1/recordings/{id}/masks`         | search-recordings                                                                     |             | What is masked                                       |
+//! | POST   | `/v1/recordings/{id}/unmask`        | unmask-recording, one of two                                                          |             | Ask to bring back what is masked                     |
+//! | POST   | `/v1/recordings/{id}/disposal`      | dispose-recording, one of two                                                         |             | Ask to have one destroyed                            |
+//! | GET    | `/v1/requests`                      | read-ledger                                                                           |             | What waits for a second person                       |
+//! | DELETE | `/v1/requests/{id}`                 | shred-recording or unmask-recording or dispose-recording or lift-hold or destroy-keys |             | Take back, or turn down                              |
+//! | POST   | `/v1/requests/{id}/confirm`         | shred-recording or unmask-recording or dispose-recording or lift-hold or destroy-keys |             | Agree, as the second person                          |
+//! | GET    | `/v1/holds`                         | read-ledger                                                                           | read-api    | Holds                                                |
+//! | POST   | `/v1/holds`                         | set-hold                                                                              |             | Set a hold                                           |
+//! | POST   | `/v1/holds/{id}/lift`               | lift-hold, one of two                                                                 |             | Ask to lift a hold                                   |
+//! | GET    | `/v1/retention/plan`                | read-ledger                                                                           | read-api    | What goes when, and why                              |
+//! | GET    | `/v1/retention/reviews`             | read-ledger                                                                           | read-api    | What waits for a decision                            |
+//! | POST   | `/v1/retention/reviews/{id}`        | resolve-conflict                                                                      |             | Decide it                                            |
+//! | GET    | `/v1/retention/receipts`            | read-ledger                                                                           | read-api    | What is gone                                         |
+//! | POST   | `/v1/retention/confirm-clock`       | resolve-conflict                                                                      |             | The clock is right, although it jumped               |
+//! | GET    | `/v1/packs`                         | read-packs                                                                            | read-api    | Packs in force, and before                           |
+//! | GET    | `/v1/packs/monitor`                 | read-packs                                                                            | read-api    | What monitored packs would have done                 |
+//! | POST   | `/v1/packs/swap`                    | change-packs                                                                          | admin       | Put a pack in force, or take one out                 |
+//! | POST   | `/v1/packs/settings`                | change-packs                                                                          | admin       | Other settings for a pack in force                   |
+//! | POST   | `/v1/packs/impact`                  | change-packs                                                                          | admin       | What a pack would have changed: begin                |
+//! | GET    | `/v1/packs/impact/{id}`             | read-packs                                                                            | admin       | The same: how it stands                              |
+//! | GET    | `/v1/packs/impact/{id}/progress`    | read-packs                                                                            | admin       | The same, as it goes on                              |
+//! | POST   | `/v1/packs/rollback`                | change-packs                                                                          | admin       | Back to an earlier set                               |
+//! | GET    | `/v1/keys`                          | read-keys                                                                             |             | How the client's key stands                          |
+//! | POST   | `/v1/keys/rotate`                   | rotate-keys                                                                           |             | A new version of it                                  |
+//! | POST   | `/v1/keys/destroy`                  | destroy-keys, one of two                                                              |             | Ask to destroy old versions                          |
+//! | GET    | `/v1/ledger/checkpoint`             | read-ledger                                                                           | read-api    | The latest signed checkpoint                         |
+//! | GET    | `/v1/ledger/key`                    | read-ledger                                                                           | read-api    | The public key of the log                            |
+//! | POST   | `/v1/ledger/verify`                 | read-ledger                                                                           | read-api    | Check the log from end to end                        |
 
 use axum::{
     Extension, Router,
