@@ -44,9 +44,9 @@ fn kept(settings: &Settings, facts: &Facts) -> Vec<Kept> {
             from: facts.began,
         });
     }
-    if counts_from_activity(settings, facts)
-        && let Some(from) = last_activity(facts)
-    {
+    if counts_from_activity(settings, facts) {
+        // The last activity is not before the call: its three years are not over before those from the call are.
+        let from = last_activity(facts).unwrap_or(facts.began);
         all.push(Kept { rule: &law::RECORD_PERIOD, period: &law::RETAIN_3_YEARS_FROM_LAST_ACTIVITY, from });
     }
     all

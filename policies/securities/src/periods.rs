@@ -1,14 +1,15 @@
 //! Which periods apply to a recording or another record.
 
-use caveat_sdk::{Facts, storage::Element};
-use pack_law::{is_listed, keeping::Kept, known};
+use caveat_sdk::{Facts, Rule, facts::Moment, storage::Element};
+use pack_law::{Period, is_listed, keeping::Kept, known};
 
 use crate::{
     firm::{Kind, Settings, is_unrelated},
     law,
 };
 
-/// Every period that applies, over or not; or what has to be found out first.
+/// Every period that applies, over or not; and what has to be found out where one runs from a day that nobody has given. That
+/// day is not before the call, so that until then it runs from the call at least.
 pub(crate) struct Found {
     pub(crate) kept: Vec<Kept>,
     /// The action that finds it out.
@@ -18,8 +19,7 @@ pub(crate) struct Found {
 pub(crate) fn of(settings: &Settings, element: Element, facts: &Facts) -> Found {
     let class = known::word(facts, &["retention.class"]).unwrap_or_default();
     let is = |list: &[&str]| is_listed(list, &class);
-    let from_call =
-        |rule, period| Found { kept: vec![Kept { rule, period, from: facts.began }], missing: None };
+    let from_call = |rule, period| from_day(facts.began, rule, period);
     if is(law::LEDGER_CLASSES) {
         return from_call(&law::BOOKS, &law::RETAIN_6_YEARS_LEDGERS);
     }
@@ -34,11 +34,18 @@ pub(crate) fn of(settings: &Settings, element: Element, facts: &Facts) -> Found 
     }
     if is(law::ACCOUNT_CLASSES) {
         let closed = known::moment(facts, &["retention.account-closed"], &["retention.account-closed-days"]);
-        return after(closed, "find-account-closed", &law::BOOKS, &law::RETAIN_6_YEARS_AFTER_ACCOUNT_CLOSED);
+        let missing = closed.is_none().then_some("find-account-closed");
+        let from = closed.unwrap_or(facts.began);
+        return Found { missing, ..from_day(from, &law::BOOKS, &law::RETAIN_6_YEARS_AFTER_ACCOUNT_CLOSED) };
     }
     if is(law::SWAP_CLASSES) {
         let ended = known::moment(facts, &["retention.swap-ended"], &["retention.swap-ended-days"]);
-        return after(ended, "find-swap-end", &law::REGULATORY_RECORDS, &law::RETAIN_SWAP_5_YEARS_AFTER_END);
+        let missing = ended.is_none().then_some("find-swap-end");
+        let from = ended.unwrap_or(facts.began);
+        return Found {
+            missing,
+            ..from_day(from, &law::REGULATORY_RECORDS, &law::RETAIN_SWAP_5_YEARS_AFTER_END)
+        };
     }
     if is(law::ORAL_CLASSES) {
         return Found { kept: vec![oral(element, facts)], missing: None };
@@ -84,14 +91,6 @@ fn oral(element: Element, facts: &Facts) -> Kept {
     Kept { rule: &law::ORAL_PERIOD, period, from: facts.began }
 }
 
-fn after(
-    from: Option<u64>,
-    find: &'static str,
-    rule: &'static caveat_sdk::Rule,
-    period: &'static pack_law::Period,
-) -> Found {
-    match from {
-        Some(from) => Found { kept: vec![Kept { rule, period, from }], missing: None },
-        None => Found { kept: vec![], missing: Some(find) },
-    }
+fn from_day(from: Moment, rule: &'static Rule, period: &'static Period) -> Found {
+    Found { kept: vec![Kept { rule, period, from }], missing: None }
 }
