@@ -9,6 +9,7 @@ mod periods;
 mod storage;
 
 use caveat_sdk::{AccessRules, CaptureRules, Facts, Pack, StorageRules, settings::Problem};
+use pack_law::keeper::Keeper;
 use serde::Deserialize;
 
 pub(crate) mod law {
@@ -51,7 +52,7 @@ impl CaptureRules for Finance {
 
 impl StorageRules for Finance {
     fn storage(&self, event: &caveat_sdk::storage::Event, facts: &Facts) -> caveat_sdk::storage::Ruling {
-        storage::rule(&self.settings, event, facts)
+        self.settings.rule(event, facts)
     }
 }
 

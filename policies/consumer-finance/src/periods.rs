@@ -5,7 +5,8 @@ use pack_law::{Period, is_listed, keeping::Kept, known};
 
 use crate::{Settings, law};
 
-/// The period that applies, over or not; or what has to be found out first.
+/// The period that applies, over or not; and what has to be found out where it runs from a day that nobody has given. That day
+/// is not before the call, so that until then the period runs from the call at least.
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) kept: Vec<Kept>,
@@ -35,10 +36,9 @@ pub(crate) fn of(settings: &Settings, facts: &Facts) -> Found {
     }
     if is(law::SERVICING_CLASSES) {
         let ended = known::moment(facts, &["retention.loan-ended"], &["retention.loan-ended-days"]);
-        return match ended {
-            Some(ended) => keep(&law::EVIDENCE, &law::RETAIN_1_YEAR_SERVICING, ended),
-            None => Found { kept: vec![], missing: Some((&law::EVIDENCE, "find-loan-end")) },
-        };
+        let found = keep(&law::EVIDENCE, &law::RETAIN_1_YEAR_SERVICING, ended.unwrap_or(facts.began));
+        let missing = ended.is_none().then_some((&law::EVIDENCE, "find-loan-end"));
+        return Found { missing, ..found };
     }
     application(said.is_some_and(|said| is_listed(law::APPLICATION_CLASSES, &said)), facts)
 }
@@ -49,13 +49,8 @@ fn application(said_so: bool, facts: &Facts) -> Found {
     let period =
         if business { &law::RETAIN_12_MONTHS_BUSINESS_CREDIT } else { &law::RETAIN_25_MONTHS_FROM_ACTION };
     let notice = known::moment(facts, &["retention.notice-of-action"], &["retention.notice-of-action-days"]);
-    match notice {
-        Some(notice) => keep(&law::APPLICATIONS, period, notice),
-        None if said_so => {
-            Found { kept: vec![], missing: Some((&law::APPLICATIONS, "find-notice-of-action")) }
-        }
-        None => keep(&law::APPLICATIONS, period, facts.began),
-    }
+    let missing = (said_so && notice.is_none()).then_some((&law::APPLICATIONS, "find-notice-of-action"));
+    Found { missing, ..keep(&law::APPLICATIONS, period, notice.unwrap_or(facts.began)) }
 }
 
 fn keep(rule: &'static Rule, period: &'static Period, from: Moment) -> Found {

@@ -2,39 +2,37 @@
 
 use caveat_sdk::{
     Facts,
-    facts::{Cipher, KeyState, Moment, Placement},
-    storage::{Duty, Event, Outcome, Ruling},
+    facts::{Moment, Placement},
+    storage::{Disposal, Duty, Ruling},
 };
-use pack_law::{keeping, known};
+use pack_law::{
+    keeper::{Keeper, is_bare},
+    keeping, known,
+};
 
 use crate::{Settings, law, periods};
 
-pub(crate) fn rule(settings: &Settings, event: &Event, facts: &Facts) -> Ruling {
-    let mut ruling = Ruling::allow();
-    match event {
-        Event::Seal(place) | Event::Place(place) | Event::Move(place) => {
-            encryption(settings, place, facts, &mut ruling);
-            if matches!(event, Event::Seal(_)) && ruling.outcome == Outcome::Allow {
-                keep_and_let_go(settings, facts, &mut ruling);
-            }
-        }
-        Event::Review(element) if keeping::is_the_recording(*element) => {
-            keep_and_let_go(settings, facts, &mut ruling);
-        }
-        Event::Dispose(disposal) if keeping::concerns(disposal, facts) => {
-            dispose(settings, facts, &mut ruling);
-        }
-        Event::BreachFound if settings.financial_institution => breach(settings, facts, &mut ruling),
-        _ => {}
+impl Keeper for Settings {
+    fn place(&self, place: &Placement, facts: &Facts, ruling: &mut Ruling) {
+        encryption(self, place, facts, ruling);
     }
-    ruling
+    fn keep(&self, facts: &Facts, ruling: &mut Ruling) {
+        keep_and_let_go(self, facts, ruling);
+    }
+    fn dispose(&self, _: &Disposal, facts: &Facts, ruling: &mut Ruling) {
+        dispose(self, facts, ruling);
+    }
+    fn breach(&self, facts: &Facts, ruling: &mut Ruling) {
+        if self.financial_institution {
+            breach(self, facts, ruling);
+        }
+    }
 }
 
 fn encryption(settings: &Settings, place: &Placement, facts: &Facts, ruling: &mut Ruling) {
     let approved =
         !settings.compensating_control.is_empty() || known::is(facts, &["storage.compensating-control"]);
-    let bare = matches!(place.cipher, Cipher::None | Cipher::Weak) || place.key == KeyState::Compromised;
-    if settings.financial_institution && bare && !approved {
+    if settings.financial_institution && is_bare(place) && !approved {
         ruling.refuse(&law::ENCRYPTION, "Customer information would lie there unencrypted.");
         ruling.remedy(&law::ENCRYPTION, "encrypt");
     }
@@ -49,7 +47,8 @@ fn keep_and_let_go(settings: &Settings, facts: &Facts, ruling: &mut Ruling) {
         return;
     }
     let by = gone_by(settings, facts);
-    let kept_longer = found.kept.iter().any(|k| k.period.after(k.from, &settings.counsel_confirmed) > by);
+    let ends = found.kept.iter().map(|k| k.period.after(k.from, &settings.counsel_confirmed));
+    let kept_longer = ends.max().is_some_and(|end| end > by && facts.now < end);
     if kept_longer {
         return;
     }

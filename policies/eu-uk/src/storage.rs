@@ -2,11 +2,12 @@
 
 use caveat_sdk::{
     Facts, dates,
-    facts::{Cipher, KeyState, Placement, PlacementTraits},
-    storage::{Basis, Disposal, Duty, Element, Event, Outcome, Ruling},
+    facts::{Placement, PlacementTraits},
+    storage::{Basis, Disposal, Duty, Event, Outcome, Ruling},
 };
 use pack_law::{
     is_listed,
+    keeper::{Keeper, is_bare},
     keeping::{self, Kept},
     known,
 };
@@ -14,34 +15,30 @@ use pack_law::{
 use crate::{law, scope::Settings};
 
 pub(crate) fn rule(settings: &Settings, event: &Event, facts: &Facts) -> Ruling {
-    let mut ruling = Ruling::allow();
-    if !settings.covers(facts) {
-        return ruling;
+    if settings.covers(facts) { settings.rule(event, facts) } else { Ruling::allow() }
+}
+
+impl Keeper for Settings {
+    fn place(&self, place: &Placement, facts: &Facts, ruling: &mut Ruling) {
+        placed(self, place, facts, ruling);
     }
-    match event {
-        Event::Seal(place) | Event::Place(place) | Event::Move(place) => {
-            placed(settings, place, facts, &mut ruling);
-            if matches!(event, Event::Seal(_)) && ruling.outcome == Outcome::Allow {
-                keeping::announce(&kept(settings, facts), &[], facts, &mut ruling);
-                limit(settings, facts, &mut ruling);
-            }
-        }
-        Event::Review(Element::Backup) => copy(facts, &mut ruling),
-        Event::Review(element) if keeping::is_the_recording(*element) => {
-            keeping::announce(&kept(settings, facts), &[], facts, &mut ruling);
-            limit(settings, facts, &mut ruling);
-        }
-        Event::Dispose(disposal) if keeping::concerns(disposal, facts) => {
-            dispose(settings, disposal, facts, &mut ruling);
-        }
-        Event::BreachFound => breach(facts, &mut ruling),
-        _ => {}
+    fn keep(&self, facts: &Facts, ruling: &mut Ruling) {
+        keeping::announce(&kept(self, facts), &[], facts, ruling);
+        limit(self, facts, ruling);
     }
-    ruling
+    fn dispose(&self, disposal: &Disposal, facts: &Facts, ruling: &mut Ruling) {
+        dispose(self, disposal, facts, ruling);
+    }
+    fn breach(&self, facts: &Facts, ruling: &mut Ruling) {
+        breach(facts, ruling);
+    }
+    fn copy(&self, facts: &Facts, ruling: &mut Ruling) {
+        copy(facts, ruling);
+    }
 }
 
 fn placed(settings: &Settings, place: &Placement, facts: &Facts, ruling: &mut Ruling) {
-    if matches!(place.cipher, Cipher::None | Cipher::Weak) || place.key == KeyState::Compromised {
+    if is_bare(place) {
         ruling.refuse(&law::SECURITY, "It would lie there unencrypted.").remedy(&law::SECURITY, "encrypt");
     }
     let country = place.region.split('-').next().unwrap_or_default();

@@ -2,11 +2,12 @@
 
 use caveat_sdk::{
     Facts, dates,
-    facts::{Cipher, KeyState, Moment, Placement, PlacementTraits},
+    facts::{Moment, Placement, PlacementTraits},
     storage::{Basis, Disposal, Duty, Event, Outcome, Ruling},
 };
 use pack_law::{
     is_listed,
+    keeper::{Keeper, is_bare},
     keeping::{self, Kept},
     known,
 };
@@ -14,29 +15,28 @@ use pack_law::{
 use crate::{Settings, law};
 
 pub(crate) fn rule(settings: &Settings, event: &Event, facts: &Facts) -> Ruling {
-    let mut ruling = Ruling::allow();
-    if !settings.covers(facts) {
-        return ruling;
+    if settings.covers(facts) { settings.rule(event, facts) } else { Ruling::allow() }
+}
+
+impl Keeper for Settings {
+    fn place(&self, place: &Placement, facts: &Facts, ruling: &mut Ruling) {
+        placed(self, place, facts, ruling);
     }
-    match event {
-        Event::Seal(place) | Event::Place(place) | Event::Move(place) => {
-            placed(settings, place, facts, &mut ruling);
-            if matches!(event, Event::Seal(_)) && ruling.outcome == Outcome::Allow {
-                limit(settings, facts, &mut ruling);
-            }
-        }
-        Event::Review(element) if keeping::is_the_recording(*element) => limit(settings, facts, &mut ruling),
-        Event::Dispose(disposal) if keeping::concerns(disposal, facts) && !settings.carved_out => {
-            dispose(disposal, facts, &mut ruling);
-        }
-        Event::BreachFound => breach(facts, &mut ruling),
-        _ => {}
+    fn keep(&self, facts: &Facts, ruling: &mut Ruling) {
+        limit(self, facts, ruling);
     }
-    ruling
+    fn dispose(&self, disposal: &Disposal, facts: &Facts, ruling: &mut Ruling) {
+        if !self.carved_out {
+            dispose(disposal, facts, ruling);
+        }
+    }
+    fn breach(&self, facts: &Facts, ruling: &mut Ruling) {
+        breach(facts, ruling);
+    }
 }
 
 fn placed(settings: &Settings, place: &Placement, facts: &Facts, ruling: &mut Ruling) {
-    if matches!(place.cipher, Cipher::None | Cipher::Weak) || place.key == KeyState::Compromised {
+    if is_bare(place) {
         ruling.refuse(&law::SECURITY, "It would lie there unencrypted.").remedy(&law::SECURITY, "encrypt");
     }
     let contract =
