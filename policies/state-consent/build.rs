@@ -131,6 +131,8 @@ struct Relief {
     #[serde(default)]
     recorded_outside: bool,
     #[serde(default)]
+    said: String,
+    #[serde(default)]
     kinds: Vec<String>,
     #[serde(default)]
     kind_unknown: bool,
@@ -340,7 +342,7 @@ fn relief(rows: &[Row], all: &[Relief]) -> Result<String, Box<dyn Error>> {
         writeln!(out, "    rule: Rule {{ id: {:?}, citation: {:?} }},", relief.rule, relief.citation)?;
         writeln!(out, "    message: {:?},", relief.message)?;
         writeln!(out, "    agent_on_call: {}, vendor_free: {},", relief.agent_on_call, relief.vendor_free)?;
-        writeln!(out, "    recorded_outside: {},", relief.recorded_outside)?;
+        writeln!(out, "    recorded_outside: {}, said: {:?},", relief.recorded_outside, relief.said)?;
         writeln!(out, "    kinds: &{:?}, kind_unknown: {},", relief.kinds, relief.kind_unknown)?;
         writeln!(out, "    purposes: Purposes::NONE{purposes},")?;
         writeln!(out, "    destroy_within_days: {:?},", relief.destroy_within_days)?;

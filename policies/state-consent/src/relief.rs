@@ -1,7 +1,7 @@
 //! What lifts a jurisdiction's requirement of all parties: its own exemptions, and opt-ins that counsel signed.
 //!
-//! One party's consent is still needed afterwards. California's exemption for evidence of crimes (Penal Code 633.5) is not
-//! among these: it depends on what somebody reasonably believes, which no recorder can tell.
+//! One party's consent is still needed afterwards. California's exemption for evidence of crimes (Penal Code 633.5) depends on
+//! what somebody reasonably believes, which no recorder can tell: it is an opt-in.
 
 use caveat_sdk::{
     Rule,
@@ -28,6 +28,7 @@ pub(crate) struct Relief {
     agent_on_call: bool,
     vendor_free: bool,
     recorded_outside: bool,
+    said: &'static str,
     kinds: &'static [&'static str],
     kind_unknown: bool,
     purposes: Purposes,
@@ -110,6 +111,7 @@ impl Relief {
         (!self.agent_on_call || call.agent_participates)
             && (!self.vendor_free || !call.serves_a_vendor())
             && (!self.recorded_outside || call.is_recorded_outside(self.place))
+            && (self.said.is_empty() || call.facts.flag(self.said) == Some(true))
             && (self.kinds.is_empty() || self.is_of_kind(call.facts.text("call.kind")))
             && (self.purposes.is_empty() || purposes::all_within(call.facts, self.purposes) == Some(true))
     }
