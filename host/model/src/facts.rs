@@ -604,6 +604,20 @@ impl Facts {
     pub fn elapsed(&self) -> Offset {
         u32::try_from(self.now.since(self.began)).unwrap_or(u32::MAX)
     }
+    /// Adds what is told of every call of a client: its traits; and of place, purposes and facts of its industry what the
+    /// call does not say itself.
+    pub fn add_usual(&mut self, usual: &Self) {
+        self.traits.can_pause |= usual.traits.can_pause;
+        self.traits.medical_record |= usual.traits.medical_record;
+        self.recorder_region = self.recorder_region.take().or_else(|| usual.recorder_region.clone());
+        if self.purposes.is_empty() {
+            self.purposes.clone_from(&usual.purposes);
+        }
+        let said = |name: &str| self.attributes.iter().any(|a| a.name == name);
+        let mut attributes: Vec<_> = usual.attributes.iter().filter(|a| !said(&a.name)).cloned().collect();
+        attributes.append(&mut self.attributes);
+        self.attributes = attributes;
+    }
     /// The party with this number.
     pub fn party(&self, id: PartyId) -> Option<&Party> {
         self.parties.iter().find(|p| p.id == id)

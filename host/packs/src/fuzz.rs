@@ -16,7 +16,7 @@ pub fn settings(schema: &Value, given: &Value) -> Result<String, Vec<Problem>> {
 /// How many cases a file holds, for a pack with this manifest.
 pub fn cases(text: &str, manifest: &Manifest) -> Result<usize, PackError> {
     let file = CaseText { name: "cases.toml".to_owned(), text: text.to_owned() };
-    cases::read_scripts(&[file], Path::new(""), manifest).map(|scripts| scripts.len())
+    cases::read_scripts(&[file], Path::new(""), &manifest.rule_ids()).map(|scripts| scripts.len())
 }
 
 /// A lock file's text.

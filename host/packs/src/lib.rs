@@ -43,7 +43,8 @@ pub use bench::{
 };
 pub use builder::{Built, build, component};
 pub use cases::{
-    CaseOptions, CaseReport, CaseResult, Difference, RuleCoverage, play_cases, run_cases, run_own_cases,
+    CaseOptions, CaseReport, CaseResult, ClientOfCases, Difference, RuleCoverage, play_cases,
+    play_client_cases, run_cases, run_own_cases,
 };
 pub use check::{CheckReport, Finding, Lint, Severity, check};
 pub use decide::{decide, event_from_line};

@@ -191,6 +191,11 @@ impl Manifest {
         Self::parse(&path, &text)
     }
 
+    /// Of every rule that it declares.
+    pub(crate) fn rule_ids(&self) -> Vec<&str> {
+        self.rules.iter().map(|rule| rule.id.as_str()).collect()
+    }
+
     /// Checks the text of a `pack.toml`; `path` is for messages.
     ///
     /// # Errors

@@ -28,25 +28,16 @@ impl CallFacts {
         began: Moment,
         limits: &Limits,
     ) -> Result<Self, RecorderError> {
-        let mut attributes = client.attributes.clone();
-        attributes.retain(|a| !call.attributes.iter().any(|b| a.name == b.name));
-        attributes.extend(call.attributes);
-        let traits = CallTraits {
-            captured: false,
-            can_pause: client.can_pause,
-            medical_record: client.medical_record || call.traits.medical_record,
-            ..call.traits
-        };
-        let facts = Facts {
+        let mut facts = Facts {
             now: began,
             began,
             direction: call.direction,
-            traits,
-            recorder_region: client.recorder_region.clone(),
-            purposes: if call.purposes.is_empty() { client.purposes.clone() } else { call.purposes },
-            attributes,
+            traits: CallTraits { captured: false, can_pause: false, ..call.traits },
+            purposes: call.purposes,
+            attributes: call.attributes,
             ..Facts::default()
         };
+        facts.add_usual(&client.usual_facts());
         let mut known = Self { facts, words: vec![], keys: vec![], numbers: vec![], limits: limits.clone() };
         for party in call.parties {
             known.join(party)?;

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use caveat_model::{Attribute, ClientId, Placement, Purpose, Region};
+use caveat_model::{Attribute, CallTraits, ClientId, Facts, Placement, Purpose, Region};
 
 use crate::{AfterCall, Announcement};
 
@@ -27,6 +27,20 @@ pub struct ClientProfile {
     pub attributes: Vec<Attribute>,
     /// How its calls are handled beyond what packs ask for.
     pub practice: Practice,
+}
+
+impl ClientProfile {
+    /// What packs are told of every call of it.
+    pub fn usual_facts(&self) -> Facts {
+        let (can_pause, medical_record) = (self.can_pause, self.medical_record);
+        Facts {
+            traits: CallTraits { can_pause, medical_record, ..CallTraits::default() },
+            recorder_region: self.recorder_region.clone(),
+            purposes: self.purposes.clone(),
+            attributes: self.attributes.clone(),
+            ..Facts::default()
+        }
+    }
 }
 
 /// What a client has set up for its calls; nothing of it makes a rule laxer.

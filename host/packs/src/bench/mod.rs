@@ -74,11 +74,11 @@ pub fn bench(
 
 fn scripts_of(file: &PackFile, dir: Option<&Path>) -> Result<Vec<Script>, PackError> {
     if let Some(dir) = dir {
-        return scripts_in(dir, file.manifest());
+        return scripts_in(dir, &file.manifest().rule_ids());
     }
     let about = &file.manifest().pack;
     let within = format!("{}-{}.wasm", about.name, about.version);
-    let scripts = read_scripts(&file.cases()?, Path::new(&within), file.manifest())?;
+    let scripts = read_scripts(&file.cases()?, Path::new(&within), &file.manifest().rule_ids())?;
     if scripts.is_empty() {
         return Err(PackError::NoEvents { pack: about.name.clone() });
     }

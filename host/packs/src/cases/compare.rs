@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use caveat_model::Verdict;
+use caveat_model::{Mode, PackRuling, Verdict};
 
 use super::{
     report::Difference,
@@ -48,6 +48,41 @@ impl Expect {
         compare("citations", many(&self.citations), citations);
         let labels = verdict.labels().map(|l| word(&l.kind)).collect();
         compare("labels", self.labels.as_ref().map(|all| all.iter().map(word).collect()), labels);
+        let conflicts = verdict.conflicts.iter().map(|c| word(&c.kind)).collect();
+        compare("conflicts", self.conflicts.as_ref().map(|all| all.iter().map(word).collect()), conflicts);
+        found.extend(self.at_odds(verdict).into_iter().map(|d| Difference { step: step.clone(), ..d }));
         found
     }
+
+    /// Of the keys that name a part of what was said, not all of it.
+    fn at_odds(&self, verdict: &Verdict) -> Vec<Difference> {
+        let asked: BTreeSet<String> = verdict.obligations().map(|(_, o)| o.duty.code()).collect();
+        let remedies: BTreeSet<String> = verdict.remedies().map(|r| r.action.clone()).collect();
+        let rules: BTreeSet<String> =
+            deciding(verdict).flat_map(|r| r.ruling.reasons.iter().map(|x| x.rule.clone())).collect();
+        let citations: BTreeSet<String> =
+            deciding(verdict).flat_map(|r| r.ruling.reasons.iter().map(|x| x.citation.clone())).collect();
+        let lacking = |what: &str, wanted: &[String], got: &BTreeSet<String>, is: fn(&str, &str) -> bool| {
+            let missing: Vec<_> = wanted.iter().filter(|w| !got.iter().any(|g| is(g, w))).cloned().collect();
+            let unexpected = if missing.is_empty() { vec![] } else { got.iter().cloned().collect() };
+            Difference { what: what.to_owned(), missing, unexpected, ..Difference::default() }
+        };
+        let whole = |got: &str, wanted: &str| got == wanted;
+        let decided_by = self.decided_by.as_slice();
+        let unwanted: Vec<_> = self.without.iter().filter(|w| asked.contains(*w)).cloned().collect();
+        let differences = [
+            lacking("asks", &self.asks, &asked, whole),
+            Difference { what: "without".to_owned(), unexpected: unwanted, ..Difference::default() },
+            lacking("would-help", &self.would_help, &remedies, whole),
+            lacking("decided-by", decided_by, &rules, whole),
+            lacking("cites", &self.cites, &citations, |got, wanted| got.contains(wanted)),
+        ];
+        differences.into_iter().filter(|d| !(d.missing.is_empty() && d.unexpected.is_empty())).collect()
+    }
+}
+
+/// The rulings that are as strict as all of them together.
+fn deciding(verdict: &Verdict) -> impl Iterator<Item = &PackRuling> {
+    let strictest = verdict.terms.outcome;
+    verdict.rulings.iter().filter(move |r| r.mode == Mode::Active && r.ruling.outcome == strictest)
 }

@@ -31,13 +31,18 @@
 //! ```
 //! `event` is the contract's word, or a table for one that carries something (`event = { party-joined = 2 }`); `stage` is
 //! `capture` unless it says `storage` or `access`. Of `expect` only the keys that are there are compared; lists are sets,
-//! obligations are codes ([`caveat_model::Duty::code`]).
+//! obligations are codes ([`caveat_model::Duty::code`]). Besides whole lists it may name parts: `asks` and `without` of the
+//! obligations, `would-help` of the remedies, `decided-by` (a rule) and `cites` (of its citation) of the strictest ruling.
+//!
+//! The same files put to all packs of a client with its settings: [`play_client_cases`]. There `expect` may name `conflicts` too.
 
+mod client;
 mod compare;
 mod report;
 mod run;
 mod script;
 
+pub use client::{ClientOfCases, play_client_cases};
 pub use report::{CaseReport, CaseResult, Difference, RuleCoverage};
 pub use run::{CaseOptions, play_cases, run_cases, run_own_cases};
 pub(crate) use run::{Configured, play};

@@ -14,7 +14,7 @@ use crate::{PackError, report::Paint};
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct CaseReport {
-    /// Which pack.
+    /// Which pack, or whose packs.
     pub pack: String,
     /// How many cases agreed.
     pub passed: usize,
@@ -24,7 +24,7 @@ pub struct CaseReport {
     pub left_out: usize,
     /// Each of them.
     pub cases: Vec<CaseResult>,
-    /// Each declared rule.
+    /// Each declared rule; empty where the packs of a client were asked together.
     pub coverage: Vec<RuleCoverage>,
 }
 
@@ -55,7 +55,7 @@ pub struct Difference {
     /// Which of several events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
-    /// `decision`, `outcome`, `obligations`, `remedies`, `rules`, `citations`, `labels`, `the pack failed`.
+    /// A key of the expectation, or `the pack failed`.
     pub what: String,
     /// Expected and said.
     pub agreed: Vec<String>,
@@ -105,6 +105,10 @@ impl CaseReport {
         let tally = format!("{} passed, {} failed", self.passed, self.failed);
         if self.left_out > 0 {
             let _ = writeln!(out, "\n{}: {tally}, {} left out", paint.strong(&self.pack), self.left_out);
+            return out;
+        }
+        if self.coverage.is_empty() {
+            let _ = writeln!(out, "\n{}: {tally}", paint.strong(&self.pack));
             return out;
         }
         let bare: Vec<&RuleCoverage> =

@@ -42,7 +42,7 @@ pub fn run_cases(engine: &Engine, pack: &PackFile, dir: &Path) -> Result<CaseRep
 pub fn run_own_cases(engine: &Engine, pack: &PackFile) -> Result<CaseReport, PackError> {
     let about = &pack.manifest().pack;
     let within = format!("{}-{}.wasm", about.name, about.version);
-    let scripts = read_scripts(&pack.cases()?, Path::new(&within), pack.manifest())?;
+    let scripts = read_scripts(&pack.cases()?, Path::new(&within), &pack.manifest().rule_ids())?;
     play(&mut Configured::new(engine, pack), &scripts, None)
 }
 
@@ -56,7 +56,7 @@ pub fn play_cases(
     dir: &Path,
     options: CaseOptions<'_>,
 ) -> Result<CaseReport, PackError> {
-    let mut scripts = scripts_in(dir, pack.manifest())?;
+    let mut scripts = scripts_in(dir, &pack.manifest().rule_ids())?;
     let all = scripts.len();
     scripts.retain(|script| script.is_about(&options.filter.to_lowercase()));
     let left_out = all - scripts.len();
@@ -98,7 +98,7 @@ pub(crate) fn play(
     let mut cases = Vec::with_capacity(scripts.len());
     for (n, script) in scripts.iter().enumerate() {
         let pack = packs.with(&script.settings)?;
-        let (case, spoke) = script.play(packs.engine, &pack);
+        let (case, spoke) = script.play(packs.engine, &ActiveSet::obeying([pack]));
         cases.push(case);
         for rule in &script.rules {
             if let Some(of_rule) = coverage.get_mut(rule) {
@@ -123,14 +123,13 @@ pub(crate) fn play(
 }
 
 impl Script {
-    fn is_about(&self, wanted: &str) -> bool {
+    pub(super) fn is_about(&self, wanted: &str) -> bool {
         [&self.name, &self.file].into_iter().chain(&self.rules).any(|t| t.to_lowercase().contains(wanted))
     }
 
     /// How it went, and the rules that had a say.
-    fn play(&self, engine: &Engine, pack: &Arc<LoadedPack>) -> (CaseResult, BTreeSet<String>) {
+    pub(super) fn play(&self, engine: &Engine, set: &ActiveSet) -> (CaseResult, BTreeSet<String>) {
         let began = Instant::now();
-        let set = ActiveSet::obeying([pack.clone()]);
         let (mut problems, mut reasons, mut labels) = (Vec::new(), Vec::new(), Vec::new());
         let mut spoke = BTreeSet::new();
         for (s, step) in self.steps.iter().enumerate() {

@@ -5,12 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use caveat_model::{Decision, Event, Facts, LabelKind, Outcome, Stage};
+use caveat_model::{ConflictKind, Decision, Event, Facts, LabelKind, Outcome, Stage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    CaseText, Manifest, PackError, Problem,
+    CaseText, PackError, Problem,
     decide::{check_party, event_from},
     document, plain, settings,
 };
@@ -41,7 +41,7 @@ pub(crate) struct Step {
 
 /// What is compared; only what is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(crate) struct Expect {
     pub(crate) decision: Option<Decision>,
     pub(crate) outcome: Option<Outcome>,
@@ -50,6 +50,17 @@ pub(crate) struct Expect {
     pub(crate) rules: Option<Vec<String>>,
     pub(crate) citations: Option<Vec<String>>,
     pub(crate) labels: Option<Vec<LabelKind>>,
+    pub(crate) conflicts: Option<Vec<ConflictKind>>,
+    /// Obligations: these at least.
+    pub(crate) asks: Vec<String>,
+    /// Obligations: none of these.
+    pub(crate) without: Vec<String>,
+    /// Remedies: these at least.
+    pub(crate) would_help: Vec<String>,
+    /// A rule that speaks in the strictest ruling.
+    pub(crate) decided_by: Option<String>,
+    /// In a citation of that ruling.
+    pub(crate) cites: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -93,21 +104,21 @@ struct RawStep {
     expect: Expect,
 }
 
-/// Every case in these files; `within` is where they came from, for messages.
+/// Every case in these files, about these rules; `within` is where they came from, for messages.
 ///
 /// # Errors
 /// [`PackError::Document`] with line and key of the first thing that is wrong.
 pub(crate) fn read_scripts(
     files: &[CaseText],
     within: &Path,
-    manifest: &Manifest,
+    rules: &[&str],
 ) -> Result<Vec<Script>, PackError> {
     let mut scripts = Vec::new();
     for CaseText { name, text } in files {
         let path = within.join(name);
         let CaseFile { facts, settings, cases } = document::parse(&path, text)?;
         for (n, case) in cases.into_iter().enumerate() {
-            let mut script = case.read(manifest, &facts, &settings).map_err(|mut problem| {
+            let mut script = case.read(rules, &facts, &settings).map_err(|mut problem| {
                 problem.at = format!("case.{n}.{}", problem.at);
                 problem.line = document::line_of(text, &problem.at);
                 PackError::Document { path: path.clone(), problems: vec![problem] }
@@ -124,21 +135,23 @@ pub(crate) fn read_scripts(
 ///
 /// # Errors
 /// [`PackError::NoCases`], and as [`read_scripts`].
-pub(crate) fn scripts_in(dir: &Path, manifest: &Manifest) -> Result<Vec<Script>, PackError> {
+pub(crate) fn scripts_in(dir: &Path, rules: &[&str]) -> Result<Vec<Script>, PackError> {
     let files = if dir.exists() { read_cases(dir)? } else { Vec::new() };
     if files.is_empty() {
         return Err(PackError::NoCases { dir: dir.to_owned() });
     }
-    read_scripts(&files, dir, manifest)
+    read_scripts(&files, dir, rules)
 }
 
 /// Every case file in `dir`, by name.
 pub(crate) fn read_cases(dir: &Path) -> Result<Vec<CaseText>, PackError> {
-    let text = |path: PathBuf| {
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(CaseText { name, text: document::read(&path)? })
-    };
-    case_files(dir)?.into_iter().map(text).collect()
+    case_files(dir)?.iter().map(|path| read_case(path)).collect()
+}
+
+/// One case file.
+pub(super) fn read_case(path: &Path) -> Result<CaseText, PackError> {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(CaseText { name, text: document::read(path)? })
 }
 
 fn case_files(dir: &Path) -> Result<Vec<PathBuf>, PackError> {
@@ -154,15 +167,11 @@ fn case_files(dir: &Path) -> Result<Vec<PathBuf>, PackError> {
 impl RawCase {
     fn read(
         self,
-        manifest: &Manifest,
+        known: &[&str],
         shared_facts: &toml::Table,
         shared_settings: &toml::Table,
     ) -> Result<Script, Problem> {
-        let known = || manifest.rules.iter().map(|r| r.id.as_str());
-        if let Some(rule) = self.rules.iter().find(|r| !known().any(|k| k == r.as_str())) {
-            let hint = document::did_you_mean(rule, known());
-            return Err(Problem::new("rules", format!("the pack declares no rule `{rule}`{hint}")));
-        }
+        declared(known, &self.rules).map_err(|m| Problem::new("rules", m))?;
         let mut facts = Map::new();
         overlay(&mut facts, shared_facts.clone());
         overlay(&mut facts, self.facts);
@@ -180,10 +189,22 @@ impl RawCase {
             overlay(&mut facts, step.facts);
             let stage = step.stage.or(self.stage).unwrap_or(Stage::Capture);
             let (event, facts) = at_event(&facts, stage, step.event, step.at_s)?;
+            declared(known, &step.expect.decided_by).map_err(|m| Problem::new("expect.decided-by", m))?;
             steps.push(Step { event, facts, expect: step.expect });
         }
         let settings = settings::from_toml(self.settings.unwrap_or_else(|| shared_settings.clone()));
         Ok(Script { file: String::new(), line: None, name: self.name, rules: self.rules, settings, steps })
+    }
+}
+
+/// A rule that nobody declares is misspelt.
+fn declared<'a>(known: &[&str], named: impl IntoIterator<Item = &'a String>) -> Result<(), String> {
+    match named.into_iter().find(|rule| !known.contains(&rule.as_str())) {
+        Some(rule) => {
+            let hint = document::did_you_mean(rule, known.iter().copied());
+            Err(format!("the pack declares no rule `{rule}`{hint}"))
+        }
+        None => Ok(()),
     }
 }
 

@@ -91,7 +91,7 @@ fn hear(
     found: &mut Found,
 ) -> Option<spoken::Spoken> {
     let file = pack_file(folder, schema, bytes, found)?;
-    let scripts = match cases::read_scripts(&folder.cases, &dir.join("cases"), &folder.manifest) {
+    let scripts = match cases::read_scripts(&folder.cases, &dir.join("cases"), &folder.manifest.rule_ids()) {
         Ok(scripts) => scripts,
         Err(PackError::Document { path, problems }) => {
             let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();

@@ -74,9 +74,8 @@ impl Answer {
     /// What a case expects it to say, as far as the case says so.
     pub(super) fn expected(expect: &Expect, stage: Stage, manifest: &Manifest) -> Self {
         let said = |words: String| Said { words, rule: None };
-        let codes = |codes: &Option<Vec<String>>| codes.clone().unwrap_or_default();
-        let duties: Vec<Said> =
-            codes(&expect.obligations).iter().map(|code| said(duty(code, manifest))).collect();
+        let obligations = expect.obligations.iter().flatten().chain(&expect.asks);
+        let duties: Vec<Said> = obligations.map(|code| said(duty(code, manifest))).collect();
         let decided = match (expect.outcome, expect.decision) {
             (Some(word), _) => outcome(word, stage, !duties.is_empty()),
             (None, Some(Decision::Allow)) => outcome(Outcome::Allow, stage, false),
@@ -84,11 +83,12 @@ impl Answer {
             (None, Some(Decision::Deny)) => "No: not as things stand.",
             (None, None) => "The case does not say what is decided.",
         };
-        let rules = expect.rules.iter().flatten();
+        let rules = expect.rules.iter().flatten().chain(&expect.decided_by);
+        let remedies = expect.remedies.iter().flatten().chain(&expect.would_help);
         Self {
             decided: decided.to_owned(),
             duties,
-            remedies: codes(&expect.remedies).iter().map(|a| said(action(a, manifest))).collect(),
+            remedies: remedies.map(|a| said(action(a, manifest))).collect(),
             found: expect.labels.iter().flatten().map(|kind| told::label_name(*kind)).collect(),
             reasons: rules
                 .map(|rule| Why { rule: rule.clone(), message: String::new(), citation: String::new() })

@@ -76,7 +76,7 @@ impl Page {
         within: &Path,
         built: Option<(&Engine, &PackFile)>,
     ) -> Result<Self, PackError> {
-        let scripts = cases::read_scripts(texts, within, manifest)?;
+        let scripts = cases::read_scripts(texts, within, &manifest.rule_ids())?;
         let pages = page::cases(manifest, &scripts, built)?;
         Ok(page::compose(manifest, schema, pages, built.map(|(_, file)| file)))
     }

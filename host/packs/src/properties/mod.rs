@@ -88,7 +88,7 @@ pub fn check_properties(
     count: usize,
     seed: u64,
 ) -> Result<PropertyReport, PackError> {
-    let scripts = scripts_in(dir, file.manifest())?;
+    let scripts = scripts_in(dir, &file.manifest().rule_ids())?;
     let mut packs = Configured::new(engine, file);
     let mut settings: BTreeMap<String, Arc<LoadedPack>> = BTreeMap::new();
     for script in &scripts {

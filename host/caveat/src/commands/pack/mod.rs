@@ -12,6 +12,7 @@ mod running;
 mod scenarios;
 mod sign;
 mod test;
+mod together;
 mod watch;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
@@ -34,7 +35,7 @@ pub(crate) enum PackCommand {
     New(new::Args),
     /// Compile packs into one .wasm file each.
     Build(build::Args),
-    /// Run a pack's cases in the real engine. Exit code 1 if one fails.
+    /// Run a pack's cases, or those of a client's packs together, in the real engine. Exit code 1 if one fails.
     Test(test::Args),
     /// Look for everything that can be wrong with packs and that no compiler sees. Exit code 1 on an error.
     #[command(long_about = check::ABOUT)]

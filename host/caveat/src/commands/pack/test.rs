@@ -9,18 +9,25 @@ use std::{
 
 use anyhow::Context;
 use caveat_engine::Engine;
+use caveat_model::ClientId;
 use caveat_packs::{
     CaseOptions, CaseReport, Library, Manifest, PackFile, PropertyReport, check_properties, play_cases,
 };
 use serde::Serialize;
 
-use super::{PackDir, build, engine, print, watch};
+use super::{PackDir, build, engine, print, together, watch};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Folders with a pack.toml and cases/.
-    #[arg(required = true)]
-    dirs: Vec<PathBuf>,
+    /// Folders with a pack.toml and cases/. With --config: case files, or folders of them [default: cases/ beside the file].
+    #[arg(required_unless_present = "config")]
+    pub(super) dirs: Vec<PathBuf>,
+    /// Put the cases to a client of this configuration: all its packs together, with its settings.
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["packs", "no_build", "properties"])]
+    config: Option<PathBuf>,
+    /// Which client; may be left out where there is one.
+    #[arg(long, value_name = "ID", requires = "config")]
+    pub(super) client: Option<ClientId>,
     #[command(flatten)]
     packs: PackDir,
     /// Do not build first; test the file in --packs.
@@ -28,7 +35,7 @@ pub(crate) struct Args {
     no_build: bool,
     /// Only cases whose name, file or rules contain this.
     #[arg(long, default_value = "", value_name = "TEXT", hide_default_value = true)]
-    filter: String,
+    pub(super) filter: String,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -49,7 +56,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let engine = engine()?;
     if args.watch {
-        return watch::forever(&args.dirs, || {
+        return watch::forever(&watched(args), || {
             // A pack that does not build is what one watches for; the next change may mend it.
             if let Err(error) = once(args, &engine) {
                 eprintln!("{error:#}");
@@ -59,8 +66,23 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if once(args, &engine)? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// What a change is looked for in.
+fn watched(args: &Args) -> Vec<PathBuf> {
+    match &args.config {
+        Some(config) => together::cases(args, config).into_iter().chain([config.clone()]).collect(),
+        None => args.dirs.clone(),
+    }
+}
+
 /// Whether all is well.
 fn once(args: &Args, engine: &Engine) -> anyhow::Result<bool> {
+    if let Some(config) = &args.config {
+        let report = together::play(args, config)?;
+        print(&report, args.json, |color| report.to_text(color))?;
+        let passed = report.passed();
+        write_junit(args, &[report])?;
+        return Ok(passed);
+    }
     let mut reports = Vec::new();
     let mut holds = true;
     for dir in &args.dirs {
@@ -76,11 +98,14 @@ fn once(args: &Args, engine: &Engine) -> anyhow::Result<bool> {
         print(&whole, args.json, |color| whole.to_text(color))?;
         reports.push(report);
     }
-    if let Some(path) = &args.junit {
-        fs::write(path, CaseReport::to_junit(&reports)?)
-            .with_context(|| format!("cannot write {}", path.display()))?;
-    }
+    write_junit(args, &reports)?;
     Ok(holds && reports.iter().all(CaseReport::passed))
+}
+
+fn write_junit(args: &Args, reports: &[CaseReport]) -> anyhow::Result<()> {
+    let Some(path) = &args.junit else { return Ok(()) };
+    fs::write(path, CaseReport::to_junit(reports)?)
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// What is printed of one pack.

@@ -20,16 +20,17 @@ const PASSED_OVER: [&str; 2] = ["target", "node_modules"];
 /// When each file was last written, and its length.
 type Look = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
 
-/// Runs `work` now and after every change of a file in `dirs`. Ends when the process does.
-pub(crate) fn forever(dirs: &[PathBuf], mut work: impl FnMut()) -> anyhow::Result<ExitCode> {
+/// Runs `work` now and after every change of one of these files, or of a file in one of these folders. Ends when the process
+/// does.
+pub(crate) fn forever(paths: &[PathBuf], mut work: impl FnMut()) -> anyhow::Result<ExitCode> {
     loop {
-        let before = look(dirs);
+        let before = look(paths);
         work();
         eprintln!("watching for changes; Ctrl-C ends");
-        let mut last = look(dirs);
+        let mut last = look(paths);
         loop {
             thread::sleep(LOOK_EVERY);
-            let now = look(dirs);
+            let now = look(paths);
             if now == last && now != before {
                 break;
             }
@@ -38,10 +39,15 @@ pub(crate) fn forever(dirs: &[PathBuf], mut work: impl FnMut()) -> anyhow::Resul
     }
 }
 
-fn look(dirs: &[PathBuf]) -> Look {
+fn look(paths: &[PathBuf]) -> Look {
     let mut seen = Look::new();
-    for dir in dirs {
-        look_into(dir, &mut seen);
+    for path in paths {
+        match fs::metadata(path) {
+            Ok(about) if about.is_file() => {
+                seen.insert(path.clone(), (about.modified().ok(), about.len()));
+            }
+            _ => look_into(path, &mut seen),
+        }
     }
     seen
 }
