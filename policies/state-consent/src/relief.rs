@@ -48,7 +48,7 @@ pub(crate) enum Ground {
 impl Ground {
     /// Why this place's requirement of all parties does not bind, if so.
     pub(crate) fn find(policy: &Policy, call: &Call<'_>, place: Place) -> Option<Self> {
-        exemption(call, place).or_else(|| {
+        exemption(call, place).or_else(|| line_elsewhere(policy, call)).or_else(|| {
             let opted = RELIEFS.iter().enumerate().filter(|(n, _)| policy.relies_on(*n));
             opted.map(|(_, relief)| relief).find(|r| r.place == place && r.holds(call)).map(Self::OptIn)
         })
@@ -104,6 +104,16 @@ fn exemption(call: &Call<'_>, place: Place) -> Option<Ground> {
         ground = exempt(&rules::TELEMARKETER_CALLED, row.telemarketer, MESSAGE);
     }
     ground
+}
+
+/// The exemption of the place where a published emergency line is, for a caller of another place: where counsel says so. Who calls
+/// for help from out of state calls there.
+fn line_elsewhere(policy: &Policy, call: &Call<'_>) -> Option<Ground> {
+    const MESSAGE: &str =
+        "The call is on a published emergency line, which the statute of the place where it is exempts.";
+    let citation = Place::of_region(&call.facts.recorder_region).row().emergency_line;
+    let governs = policy.emergency_line_by_its_place && call.is_emergency_line() && !citation.is_empty();
+    governs.then_some(Ground::Exempt { rule: &rules::EMERGENCY_LINE, citation, message: MESSAGE })
 }
 
 impl Relief {

@@ -19,6 +19,8 @@ pub struct Settings {
     pub express_states: Vec<String>,
     /// Whether a refusal ends recording where the law would not ask for it.
     pub honor_refusal: bool,
+    /// Whether a published emergency line is judged by the law of the place where it is, wherever the caller may be.
+    pub emergency_line_by_its_place: bool,
     /// What this client records for; nothing else is recorded. None: any lawful purpose.
     pub purposes: Option<Vec<String>>,
 }
@@ -31,14 +33,22 @@ pub(crate) struct Policy {
     /// Where only a party's own act counts.
     pub(crate) express: Places,
     pub(crate) honor_refusal: bool,
+    pub(crate) emergency_line_by_its_place: bool,
     pub(crate) purposes: Purposes,
 }
 
 impl Policy {
     pub(crate) fn new(settings: Settings) -> Result<Self, Vec<Problem>> {
-        let Settings { options, express_states, honor_refusal, purposes } = settings;
+        let Settings { options, express_states, honor_refusal, emergency_line_by_its_place, purposes } =
+            settings;
         let mut problems = Vec::new();
-        let mut policy = Self { reliefs: 0, express: Places::NONE, honor_refusal, purposes: Purposes::ALL };
+        let mut policy = Self {
+            reliefs: 0,
+            express: Places::NONE,
+            honor_refusal,
+            emergency_line_by_its_place,
+            purposes: Purposes::ALL,
+        };
         options.iter().for_each(|option| policy.opt_in(option));
         for (n, code) in express_states.iter().enumerate() {
             match state(code) {
