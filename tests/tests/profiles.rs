@@ -1,202 +1,104 @@
-//! The client profiles of `examples/`: each loads as it stands, and its packs, together and with its settings, answer the
-//! cases beside it. A case names what the verdict has to ask for, at least, and which demands it finds at odds.
+//! The client profiles of `examples/`: each loads as it stands, and its packs, together and with its settings, answer the cases
+//! beside it. Both by the program itself: `caveat check` and `caveat pack test --config`.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{
-    collections::BTreeSet,
+    fs,
     path::{Path, PathBuf},
-    process::Command,
-    sync::Arc,
+    process::{Command, Output},
 };
 
-use caveat_engine::{Engine, Limits};
-use caveat_model::Verdict;
-use caveat_packs::{LoadedPack, PackFile, decide, load, settings_from_toml};
 use caveat_tests::host::{packs, program};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-const PROFILES: [&str; 7] =
-    ["bank", "broker-dealer", "clinic", "collections-agency", "emergency-line", "insurer", "investment-firm"];
-
-/// Its only client.
-#[derive(Deserialize)]
-struct Profile {
-    client: [Client; 1],
+/// Every folder of `examples/` with a configuration and cases.
+fn profiles() -> Vec<PathBuf> {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let folders = fs::read_dir(examples).unwrap().map(|entry| entry.unwrap().path());
+    let mut profiles: Vec<_> =
+        folders.filter(|dir| dir.join("caveat.toml").exists() && dir.join("cases").is_dir()).collect();
+    profiles.sort();
+    assert!(profiles.len() >= 8, "only {profiles:?}");
+    profiles
 }
 
-/// What packs are told of every call of it, and which packs.
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Client {
-    recorder_region: String,
-    purposes: Vec<String>,
-    can_pause: bool,
-    pack: Vec<Choice>,
+fn caveat(args: &[&str], config: &Path) -> Output {
+    let mut command = Command::new(program().unwrap());
+    command.args(["--log", "error"]).args(args).arg("--config").arg(config).output().unwrap()
 }
 
-#[derive(Deserialize)]
-struct Choice {
-    file: PathBuf,
-    #[serde(default)]
-    settings: toml::Table,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Cases {
-    case: Vec<Case>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Case {
-    name: String,
-    #[serde(default = "capture")]
-    stage: String,
-    facts: toml::Table,
-    event: toml::Value,
-    expect: Expect,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Expect {
-    outcome: String,
-    /// All of these, by code; others may be asked for too.
-    #[serde(default)]
-    obligations: Vec<String>,
-    /// None of these.
-    #[serde(default)]
-    without: Vec<String>,
-    #[serde(default)]
-    remedies: Vec<String>,
-    /// Just these.
-    conflicts: Option<Vec<String>>,
-}
-
-fn capture() -> String {
-    "capture".to_owned()
-}
-
-fn folder(profile: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(profile)
-}
-
-fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> T {
-    toml::from_str(&std::fs::read_to_string(path).unwrap())
-        .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+fn name(profile: &Path) -> String {
+    profile.file_name().unwrap().to_string_lossy().into_owned()
 }
 
 #[test]
 fn each_loads_as_it_stands() {
     packs().unwrap();
-    for profile in PROFILES {
-        let check = Command::new(program().unwrap())
-            .args(["--log", "error", "check", "--config"])
-            .arg(folder(profile).join("caveat.toml"))
-            .output()
-            .unwrap();
-        assert!(check.status.success(), "{profile}: {}", String::from_utf8_lossy(&check.stderr));
+    for profile in profiles() {
+        let check = caveat(&["check"], &profile.join("caveat.toml"));
+        assert!(check.status.success(), "{}: {}", name(&profile), String::from_utf8_lossy(&check.stderr));
     }
 }
 
 #[test]
 fn its_packs_together_answer_its_cases() {
-    let engine = Engine::new(Limits::default(), None).unwrap();
-    let mut wrong = Vec::new();
-    for profile in PROFILES {
-        let dir = folder(profile);
-        let Profile { client: [client] } = read(&dir.join("caveat.toml"));
-        let packs = client.packs(&engine, &dir);
-        let Cases { case } = read(&dir.join("cases.toml"));
-        assert!(case.len() >= 5, "{profile} has only {} cases", case.len());
-        for case in case {
-            let text =
-                json!({ "event": { &case.stage: plain(&case.event) }, "facts": client.facts(&case.facts) });
-            let (verdict, traces) = decide(&engine, &packs, &case.name, &text.to_string()).unwrap();
-            assert!(traces.is_empty(), "{profile}: {}: a pack broke off", case.name);
-            let problems = case.expect.problems(&verdict);
-            wrong.extend(problems.into_iter().map(|p| format!("{profile}: {}: {p}", case.name)));
+    packs().unwrap();
+    let mut wrong = String::new();
+    for profile in profiles() {
+        let run = caveat(&["pack", "test"], &profile.join("caveat.toml"));
+        if !run.status.success() {
+            wrong += &format!("{}\n", name(&profile));
+            wrong += &String::from_utf8_lossy(&run.stdout);
+            wrong += &String::from_utf8_lossy(&run.stderr);
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "{wrong}");
 }
 
-impl Client {
-    fn packs(&self, engine: &Engine, dir: &Path) -> Vec<Arc<LoadedPack>> {
-        let one = |choice: &Choice| {
-            let file = PackFile::open(&dir.join(&choice.file)).unwrap();
-            Arc::new(load(engine, &file, &settings_from_toml(choice.settings.clone())).unwrap())
-        };
-        self.pack.iter().map(one).collect()
-    }
-
-    /// With what the configuration tells. A call of a case begins now, unless it says when.
-    fn facts(&self, given: &toml::Table) -> Value {
-        let mut facts = plain(&toml::Value::Table(given.clone()));
-        let now = facts["now"].clone();
-        let told = [
-            ("began", now),
-            ("recorder-region", json!(self.recorder_region)),
-            ("purposes", json!(self.purposes)),
-            ("traits", json!({})),
-        ];
-        for (name, value) in told {
-            facts.as_object_mut().unwrap().entry(name).or_insert(value);
+/// What is at odds differs from trade to trade; between them they show each kind that the packs can come to.
+#[test]
+fn the_cases_show_what_is_at_odds() {
+    let mut text = String::new();
+    for profile in profiles() {
+        for entry in fs::read_dir(profile.join("cases")).unwrap() {
+            text += &fs::read_to_string(entry.unwrap().path()).unwrap();
         }
-        facts["traits"]["can-pause"] = json!(self.can_pause);
-        facts
+    }
+    for kind in ["retain-past-destroy", "must-record-must-not", "destroy-under-hold"] {
+        assert!(text.matches(kind).count() >= 3, "{kind} is shown in fewer than three cases");
     }
 }
 
-/// As JSON, dates as text.
-fn plain(value: &toml::Value) -> Value {
-    match value {
-        toml::Value::Datetime(at) => json!(at.to_string()),
-        toml::Value::Array(all) => all.iter().map(plain).collect(),
-        toml::Value::Table(table) => table.iter().map(|(key, value)| (key.clone(), plain(value))).collect(),
-        toml::Value::String(text) => json!(text),
-        toml::Value::Integer(n) => json!(n),
-        toml::Value::Float(n) => json!(n),
-        toml::Value::Boolean(yes) => json!(yes),
-    }
-}
+#[test]
+fn a_case_that_disagrees_fails_with_what_was_said_instead() {
+    packs().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let cases = dir.path().join("cases.toml");
+    let case = |expect: &str| {
+        format!(
+            "[[case]]\nname = \"Florida\"\nevent = \"offered\"\nexpect = {{ {expect} }}\n\
+             [case.facts]\nparties = [{{ role = \"agent\", on-file = \"NC\" }}, {{ role = \"customer\", on-file = \"FL\" }}]\n"
+        )
+    };
+    let bank = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/bank/caveat.toml");
+    let run = |expect: &str| {
+        fs::write(&cases, case(expect)).unwrap();
+        caveat(&["pack", "test", "--json", &cases.to_string_lossy()], &bank)
+    };
+    let right = run("outcome = \"refuse\", decided-by = \"consent.all-party\", cites = [\"934.03\"]");
+    assert!(right.status.success(), "{}", String::from_utf8_lossy(&right.stdout));
 
-impl Expect {
-    fn problems(&self, verdict: &Verdict) -> Vec<String> {
-        let outcome = verdict.outcome.word(verdict.stage);
-        let asked: BTreeSet<String> = verdict.obligations().map(|(_, o)| o.duty.code()).collect();
-        let remedies: BTreeSet<String> = verdict.remedies().map(|r| r.action.clone()).collect();
-        let conflicts: BTreeSet<String> = verdict
-            .conflicts
-            .iter()
-            .map(|c| serde_json::to_value(c.kind).unwrap().as_str().unwrap().to_owned())
-            .collect();
-        let mut problems = Vec::new();
-        if outcome != self.outcome {
-            let rules: Vec<_> = verdict.reasons().map(|(_, reason)| &reason.rule).collect();
-            problems.push(format!("`{outcome}` and not `{}`, by {rules:?}", self.outcome));
-        }
-        let missing = |wanted: &[String], got: &BTreeSet<String>| -> Vec<String> {
-            wanted.iter().filter(|w| !got.contains(*w)).cloned().collect()
-        };
-        for (what, wanted, got) in
-            [("obligations", &self.obligations, &asked), ("remedies", &self.remedies, &remedies)]
-        {
-            let missing = missing(wanted, got);
-            if !missing.is_empty() {
-                problems.push(format!("{what} {missing:?} are missing among {got:?}"));
-            }
-        }
-        let unwanted: Vec<_> = self.without.iter().filter(|w| asked.contains(*w)).collect();
-        if !unwanted.is_empty() {
-            problems.push(format!("{unwanted:?} should not be asked for"));
-        }
-        let wanted = self.conflicts.as_ref().map(|all| all.iter().cloned().collect::<BTreeSet<_>>());
-        if wanted.is_some_and(|wanted| wanted != conflicts) {
-            problems.push(format!("conflicts {conflicts:?} and not {:?}", self.conflicts));
-        }
-        problems
-    }
+    let wrong = run(
+        "outcome = \"refuse\", decided-by = \"pci.mask-pan\", cites = [\"632\"], without = [\"announce\"]",
+    );
+    assert_eq!(wrong.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&wrong.stdout).unwrap();
+    let case = &report["cases"][0];
+    assert_eq!((&report["pack"], &case["line"]), (&"bank".into(), &1.into()));
+    let keys: Vec<_> = case["problems"].as_array().unwrap().iter().map(|p| &p["what"]).collect();
+    assert_eq!(keys, ["decided-by", "cites"]);
+
+    let misspelt = run("decided-by = \"consent.all-partys\"");
+    let said = String::from_utf8_lossy(&misspelt.stderr).into_owned();
+    assert!(said.contains("did you mean `consent.all-party`?") && said.contains("line 1"), "{said}");
 }
