@@ -23,6 +23,10 @@ const CONTENT_MS: Offset = 20_000;
 const WORD_MS: Offset = 400;
 /// How many words and keys a pack is shown from before an event.
 const CONTEXT: usize = 64;
+/// When a card number that a scenario expects is asked for.
+const QUESTION_MS: Offset = 60_000;
+/// What scenarios call the seconds between two tones.
+const BEEP_INTERVAL: [&str; 3] = ["beep_every_s", "beep_interval_s", "tone_interval_s"];
 
 pub(super) fn translate(scenario: &Scenario) -> Translation {
     let mut call = Call::new(scenario);
@@ -149,6 +153,11 @@ impl Call {
                 (_, None) => self.notes.push(format!("no event stands for `{sentence}`")),
             }
         }
+        if scenario.table("call").flag(&["card_entry_expected", "card_entry", "expects_card_entry"])
+            == Some(true)
+        {
+            moments.push((QUESTION_MS, Moment::Happens(Happening::asks_for_card())));
+        }
         moments.extend(self.announcement(consent));
         moments.extend(self.tone(consent));
         for cast in &self.cast {
@@ -213,9 +222,12 @@ impl Call {
         moments
     }
 
-    /// `beep_tone = true`: a warning tone that accompanies the recording from its start.
+    /// `beep_tone = true`, or how often it sounds: a warning tone that accompanies the recording from its start.
     fn tone(&self, consent: Table<'_>) -> Option<(Offset, Moment)> {
-        (consent.flag(&["beep_tone", "beep"]) == Some(true)).then_some(())?;
+        let has_interval = consent.whole(&BEEP_INTERVAL).is_some();
+        let announced = consent.text(&["announcement"]).is_some_and(|word| word.contains("beep"));
+        let sounds = consent.flag(&["beep_tone", "beep"]).unwrap_or(has_interval && !announced);
+        sounds.then_some(())?;
         let notice = Notice {
             kind: NoticeKind::Beep,
             at: 0,
@@ -498,7 +510,7 @@ fn party(id: PartyId, role: PartyRole) -> Party {
 
 /// Connecticut's interval unless the scenario says otherwise.
 fn beep_every_s(consent: Table<'_>) -> u16 {
-    let every = consent.whole(&["beep_every_s", "beep_interval_s"]).unwrap_or(15);
+    let every = consent.whole(&BEEP_INTERVAL).unwrap_or(15);
     u16::try_from(every).unwrap_or(u16::MAX)
 }
 

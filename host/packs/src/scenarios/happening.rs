@@ -23,6 +23,13 @@ pub(crate) enum Happening {
     Ends,
 }
 
+impl Happening {
+    /// What an agent says before a card number.
+    pub(crate) fn asks_for_card() -> Self {
+        Self::Said(PartyRole::Agent, "can I have your card number please".to_owned())
+    }
+}
+
 /// The time in seconds that a sentence begins with ("90s", "1:30"), and what it tells; none for what no event stands for.
 pub(crate) fn understand(sentence: &str) -> (u32, Option<Happening>) {
     let (seconds, rest) = time_of(sentence.trim());
@@ -38,6 +45,8 @@ pub(crate) fn understand(sentence: &str) -> (u32, Option<Happening>) {
         Happening::Resume(asker(&text))
     } else if has(&["pause"]) {
         Happening::Pause(asker(&text))
+    } else if has(&["card entry expected", "card entry begins", "asks for the card", "asks for card"]) {
+        Happening::asks_for_card()
     } else if has(&["recording starts", "recording begins", "recorder starts"]) {
         Happening::Starts
     } else if has(&["off hold", "unhold", "back from hold"]) {
@@ -108,6 +117,7 @@ mod tests {
         check("45s supervisor joins silently", 45, Some(Happening::Joins(PartyRole::Supervisor)));
         check("60s agent leaves, customer stays", 60, Some(Happening::Leaves(PartyRole::Agent)));
         check("30s notice played, not recorded", 30, Some(Happening::Notice(false)));
+        check("60s agent asks for the card number", 60, Some(Happening::asks_for_card()));
         check("30s customer objects to recording", 30, Some(Happening::Refuses));
         check("150s card number and CVV spoken", 150, None);
         check("the weather is fine", 0, None);

@@ -41,7 +41,10 @@ const NOW: Moment = Moment::from_millis(1_795_435_200_000);
 const SUBJECTS: [(&str, LabelKind); 2] = [("pci", LabelKind::CardNumber), ("hipaa", LabelKind::Health)];
 
 /// Attributes that packs read, and how else scenarios put them.
-const OTHER_WORDS: [(&str, &[&str]); 2] = [
+const OTHER_WORDS: [(&str, &[&str]); 5] = [
+    ("retention.last-use-days", &["retention.days-since-last-use", "retention.last-used-days-ago"]),
+    ("retention.authority-asked", &["retention.authority-extended", "retention.authority-asked-7-years"]),
+    ("storage.keys-apart", &["storage.key-apart", "storage.keys-separate", "storage.key-separate"]),
     ("call.threats", &["call.threat", "call.threatening"]),
     (
         "tenant.pan-business-need",
@@ -189,6 +192,10 @@ impl Scenario {
             plain::attributes("", &tables).chain(options).collect();
         for item in self.list("content").iter().filter_map(Value::as_object) {
             let what = item.get("what").map(plain::text_of).unwrap_or_default().replace('_', "-");
+            // What no label stands for is a fact: psychotherapy notes, a record under Part 2.
+            if words::label(&what).is_none() {
+                all.insert(format!("content.{what}"), AttributeValue::Flag(true));
+            }
             let mut item = item.clone();
             item.remove("value");
             for (key, value) in plain::attributes("", &item) {

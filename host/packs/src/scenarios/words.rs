@@ -84,9 +84,8 @@ pub(crate) fn purpose(word: &str) -> Option<Purpose> {
         }
         "subpoena" | "court-order" | "litigation" | "legal-process" => Some(Purpose::Legal),
         "police" => Some(Purpose::LawEnforcement),
-        "model-training" | "vendor-training" | "product-improvement" | "ai-training" => {
-            Some(Purpose::VendorUse)
-        }
+        "vendor-training" | "product-improvement" | "ai-training" => Some(Purpose::VendorUse),
+        _ if word.ends_with("model-training") => Some(Purpose::VendorUse),
         "sales" | "advertising" => Some(Purpose::Marketing),
         _ => None,
     })
