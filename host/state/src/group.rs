@@ -26,6 +26,8 @@ const GROUP_WRITES_MAX: usize = 512;
 pub(crate) struct Job {
     pub(crate) what: &'static str,
     pub(crate) statements: Vec<Statement>,
+    /// Lists that are done with it.
+    pub(crate) beside: Vec<Vec<Statement>>,
     pub(crate) reply: oneshot::Sender<Result<Written, StateError>>,
 }
 
@@ -54,7 +56,8 @@ async fn serve(pool: AnyPool, mut jobs: mpsc::Receiver<Job>) {
 }
 
 async fn commit(pool: &AnyPool, jobs: Vec<Job>) {
-    let done = if jobs.len() > 1 { together(pool, &jobs).await } else { Err(Undone::ByOne) };
+    let is_one = jobs.iter().map(|job| 1 + job.beside.len()).sum::<usize>() == 1;
+    let done = if is_one { Err(Undone::ByOne) } else { together(pool, &jobs).await };
     // Whoever asked may have gone away; what was written stands all the same.
     match done {
         Ok(written) => {
@@ -64,7 +67,7 @@ async fn commit(pool: &AnyPool, jobs: Vec<Job>) {
         }
         Err(Undone::ByOne) => {
             for job in jobs {
-                let written = alone(pool, &job.statements).await.map_err(sql(job.what));
+                let written = alone(pool, &job).await.map_err(sql(job.what));
                 let _ = job.reply.send(written);
             }
         }
@@ -79,8 +82,9 @@ async fn commit(pool: &AnyPool, jobs: Vec<Job>) {
 
 async fn together(pool: &AnyPool, jobs: &[Job]) -> Result<Vec<Written>, Undone> {
     let mut tx = begin(pool).await.map_err(Undone::AsAWhole)?;
-    let writes: Vec<&[Statement]> = jobs.iter().map(|job| job.statements.as_slice()).collect();
-    let all = match run_all(&mut tx, &writes).await {
+    let own = jobs.iter().map(|job| job.statements.as_slice());
+    let beside = jobs.iter().flat_map(|job| &job.beside).map(Vec::as_slice);
+    let all = match run_all(&mut tx, &own.chain(beside).collect::<Vec<_>>()).await {
         Ok(all) if all.iter().all(|written| matches!(written, Written::Done { .. })) => all,
         Ok(_) | Err(_) => {
             tx.rollback().await.map_err(Undone::AsAWhole)?;
@@ -91,16 +95,24 @@ async fn together(pool: &AnyPool, jobs: &[Job]) -> Result<Vec<Written>, Undone> 
     Ok(all)
 }
 
-async fn alone(pool: &AnyPool, statements: &[Statement]) -> Result<Written, sqlx::Error> {
-    finish(begin(pool).await?, statements).await
+async fn alone(pool: &AnyPool, job: &Job) -> Result<Written, sqlx::Error> {
+    finish(begin(pool).await?, &job.statements, &job.beside).await
 }
 
-/// Runs statements in their own transaction.
+/// Runs statements in their own transaction, and further lists with them.
 pub(crate) async fn finish(
     mut tx: Transaction<'static, Any>,
     statements: &[Statement],
+    beside: &[Vec<Statement>],
 ) -> Result<Written, sqlx::Error> {
-    let written = run(&mut tx, statements).await?;
+    let mut written = run(&mut tx, statements).await?;
+    for list in beside {
+        if matches!(written, Written::Done { .. })
+            && let nothing @ Written::Nothing { .. } = run(&mut tx, list).await?
+        {
+            written = nothing;
+        }
+    }
     match written {
         Written::Done { .. } => tx.commit().await?,
         Written::Nothing { .. } => tx.rollback().await?,

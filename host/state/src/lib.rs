@@ -173,12 +173,27 @@ impl Db {
     /// # Errors
     /// The database failed: nothing was done, unless it failed to commit, which may or may not have been done then.
     pub async fn write(&self, what: &'static str, statements: Vec<Statement>) -> Result<Written, StateError> {
+        self.write_with(what, statements, vec![]).await
+    }
+
+    /// [`Db::write`] that does further lists of statements in the same commit, all of it or nothing. The lists may be done
+    /// in any order, and are told apart only so that those that are alike can be done together. What they change is not
+    /// told; where one of their statements had to change a row and did not, its place in its own list is.
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub async fn write_with(
+        &self,
+        what: &'static str,
+        statements: Vec<Statement>,
+        beside: Vec<Vec<Statement>>,
+    ) -> Result<Written, StateError> {
         let Some(group) = &self.group else {
-            return group::finish(self.begin().await?, &statements).await.map_err(sql(what));
+            return group::finish(self.begin().await?, &statements, &beside).await.map_err(sql(what));
         };
         let closed = || StateError::Closed { what };
         let (reply, answer) = oneshot::channel();
-        group.send(group::Job { what, statements, reply }).await.map_err(|_| closed())?;
+        group.send(group::Job { what, statements, beside, reply }).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
 
