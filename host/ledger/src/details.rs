@@ -69,13 +69,13 @@ impl Details {
     }
 }
 
-/// Enters details; one that is there stays.
+/// Enters details, by lists that stand alone; one that is there stays.
 pub(crate) fn insert<'a>(
     client: &ClientId,
     details: impl IntoIterator<Item = &'a NewDetail>,
-) -> Vec<Statement> {
+) -> Vec<Vec<Statement>> {
     let details: Vec<_> = details.into_iter().collect();
-    let (mut rest, mut statements) = (details.as_slice(), vec![]);
+    let (mut rest, mut lists) = (details.as_slice(), vec![]);
     for size in AT_ONCE {
         while let Some((some, more)) = rest.split_at_checked(size) {
             let row = |n| format!("($1, ${}, ${}, ${}, ${})", 4 * n + 2, 4 * n + 3, 4 * n + 4, 4 * n + 5);
@@ -90,11 +90,11 @@ pub(crate) fn insert<'a>(
                 let insert = insert.bind(&digest.0[..]).bind(&sealed[..]).bind(recording.as_str());
                 insert.bind(i64::from(*of_access))
             };
-            statements.push(some.iter().fold(insert, |insert, detail| with(insert, detail)));
+            lists.push(vec![some.iter().fold(insert, |insert, detail| with(insert, detail))]);
             rest = more;
         }
     }
-    statements
+    lists
 }
 
 /// The name of a sealed blob.
@@ -104,13 +104,13 @@ pub(crate) fn digest(sealed: &[u8]) -> Digest {
 
 impl Ledger {
     /// Keeps a sealed blob and gives its digest, for the entry that speaks of it. When this returns, it is durable. The
-    /// ledger never sees what is in it: seal it first. [`Ledger::append_with_detail`] does both at once.
+    /// ledger never sees what is in it: seal it first. [`Ledger::append_all`] does both at once.
     ///
     /// # Errors
     /// [`LedgerError::State`].
     pub async fn put_detail(&self, client: &ClientId, sealed: Bytes) -> Result<Digest, LedgerError> {
         let detail = NewDetail::of_nothing(sealed);
-        let (digest, statements) = (detail.digest, insert(client, [&detail]));
+        let (digest, statements) = (detail.digest, insert(client, [&detail]).concat());
         self.shared.details.db.write("keep a detail", statements).await?;
         Ok(digest)
     }

@@ -103,11 +103,15 @@ impl Heads {
         Ok(next.map_or(1, |n| n.max(1) as u64))
     }
 
-    /// Moves the head and `host`'s count, and does `beside` with it: all or nothing. False when the head was no longer at
-    /// its base. After an error it may have moved or not.
-    pub(crate) async fn advance(&self, to: Move<'_>, beside: Vec<Statement>) -> Result<bool, LedgerError> {
+    /// Moves the head and `host`'s count, and does the lists `beside` with it: all or nothing. False when the head was no
+    /// longer at its base. After an error it may have moved or not.
+    pub(crate) async fn advance(
+        &self,
+        to: Move<'_>,
+        beside: Vec<Vec<Statement>>,
+    ) -> Result<bool, LedgerError> {
         let Move { client, host, from, head: Head { base, now }, batch, next_seq } = to;
-        let mut statements = Vec::with_capacity(3 + beside.len());
+        let mut statements = Vec::with_capacity(3);
         if from.size == 0 {
             let begin = Statement::new(
                 "INSERT INTO ledger_head (client, size, root, base_size, base_root)
@@ -135,8 +139,7 @@ impl Heads {
              ON CONFLICT (client, host) DO UPDATE SET next = excluded.next",
         );
         statements.push(count.bind(client.as_str()).bind(host).bind(next_seq as i64));
-        statements.extend(beside);
-        let written = self.db.write("move the head of a log", statements).await?;
+        let written = self.db.write_with("move the head of a log", statements, beside).await?;
         Ok(matches!(written, Written::Done { .. }))
     }
 }

@@ -8,26 +8,26 @@ use std::{
 
 use bytes::Bytes;
 use caveat_model::{ClientId, Clock, Digest};
-use caveat_state::Db;
+use caveat_state::{Db, Statement};
 use object_store::ObjectStore;
 use tlog_tiles::{HashReader, Tile, TileHashReader, stored_hash_index};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     Consistency, ENTRY_BYTES_MAX, Entry, EntryKind, Inclusion, LedgerError, LogSigner, Position, checkpoint,
-    details::{Details, NewDetail},
+    details::Details,
     head::{Head, Heads},
     objects::{HEIGHT, Objects, WIDTH, path, split_bundle, tile_name},
     tree::Root,
-    writer::{self, Job, Shared},
+    writer::{self, Job, NewEntry, Shared},
 };
 
 /// How much at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Most entries written as one batch.
+    /// Most appends written as one batch.
     pub batch_entries: usize,
-    /// Most entries of one client that wait; further callers wait outside.
+    /// Most appends of one client that wait; further callers wait outside.
     pub queue_entries: usize,
     /// How often a batch is tried while other hosts append to the same log.
     pub append_attempts: u32,
@@ -102,10 +102,7 @@ impl Ledger {
     /// [`LedgerError::TooLarge`], [`LedgerError::NoDetail`]: nothing was written. [`LedgerError::Append`]: the entry is
     /// not acknowledged, and may or may not be in the log; the log itself stays whole, and appending again is safe.
     pub async fn append(&self, client: &ClientId, event: EntryKind) -> Result<Position, LedgerError> {
-        if let Some(digest) = event.detail() {
-            self.detail_is_durable(client, digest).await?;
-        }
-        self.send(client, event, None).await
+        self.append_one(client, NewEntry::new(event)).await
     }
 
     /// Appends an entry and keeps the sealed blob that it speaks of, in one commit. When this returns, both are durable.
@@ -118,23 +115,37 @@ impl Ledger {
         sealed: Bytes,
         event: impl FnOnce(Digest) -> EntryKind,
     ) -> Result<Position, LedgerError> {
-        let (detail, event) = NewDetail::of(sealed, event);
-        self.send(client, event, Some(detail)).await
+        self.append_one(client, NewEntry::with_detail(sealed, event)).await
     }
 
-    async fn send(
+    async fn append_one(&self, client: &ClientId, entry: NewEntry) -> Result<Position, LedgerError> {
+        let position = self.append_all(client, vec![entry], vec![]).await?.into_iter().next();
+        position.ok_or_else(|| LedgerError::Stopped { client: client.clone() })
+    }
+
+    /// Appends entries one behind the other, and does statements of other rooms, all in one commit. When this returns, all
+    /// of it is durable. The statements must not have to change a row.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`]; where the entries are not acknowledged, what was to be done with them may or may not be.
+    pub async fn append_all(
         &self,
         client: &ClientId,
-        event: EntryKind,
-        detail: Option<NewDetail>,
-    ) -> Result<Position, LedgerError> {
-        let widest = writer::encode(self.shared.clock.now(), &self.shared.host, u64::MAX, &event)?;
-        if widest.len() > ENTRY_BYTES_MAX {
-            return Err(LedgerError::TooLarge { bytes: widest.len(), max: ENTRY_BYTES_MAX });
+        entries: Vec<NewEntry>,
+        beside: Vec<Statement>,
+    ) -> Result<Vec<Position>, LedgerError> {
+        for NewEntry { event, detail } in &entries {
+            if let Some(digest) = event.detail().filter(|_| detail.is_none()) {
+                self.detail_is_durable(client, digest).await?;
+            }
+            let widest = writer::encode(self.shared.clock.now(), &self.shared.host, u64::MAX, event)?;
+            if widest.len() > ENTRY_BYTES_MAX {
+                return Err(LedgerError::TooLarge { bytes: widest.len(), max: ENTRY_BYTES_MAX });
+            }
         }
         let (reply, answer) = oneshot::channel();
         let stopped = || LedgerError::Stopped { client: client.clone() };
-        self.queue(client).send(Job { event, detail, reply }).await.map_err(|_| stopped())?;
+        self.queue(client).send(Job { entries, beside, reply }).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?.map_err(LedgerError::Append)
     }
 

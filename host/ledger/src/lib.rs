@@ -37,3 +37,4 @@ pub use stamps::Stamp;
 pub use timestamp::{Authorities, Stamped, TOKEN_BYTES_MAX, check_timestamp, timestamp_request};
 pub use verify::{VerifyLimits, verify_bundle, verify_bundle_within};
 pub use vouch::vouched;
+pub use writer::NewEntry;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use caveat_model::{ClientId, Clock, Digest, Moment};
+use caveat_state::Statement;
 use futures::future::{join_all, try_join_all};
 use tlog_tiles::{HashReader, Tile, TileHashReader, record_hash, stored_hash_index};
 use tokio::{
@@ -44,12 +45,32 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
 }
 
-/// One entry that waits to be written, and who waits for it.
+/// Entries that wait to be written one after the other, and who waits for them.
 pub(crate) struct Job {
+    pub(crate) entries: Vec<NewEntry>,
+    /// What becomes durable with them.
+    pub(crate) beside: Vec<Statement>,
+    pub(crate) reply: oneshot::Sender<Result<Vec<Position>, Arc<LedgerError>>>,
+}
+
+/// An entry that is yet to be appended.
+pub struct NewEntry {
     pub(crate) event: EntryKind,
     /// What the entry speaks of, where it becomes durable with it.
     pub(crate) detail: Option<NewDetail>,
-    pub(crate) reply: oneshot::Sender<Result<Position, Arc<LedgerError>>>,
+}
+
+impl NewEntry {
+    /// An entry that speaks of nothing beside the log, or of what is durable there.
+    pub fn new(event: EntryKind) -> Self {
+        Self { event, detail: None }
+    }
+
+    /// An entry with the sealed blob that it speaks of, made from the blob's digest.
+    pub fn with_detail(sealed: Bytes, event: impl FnOnce(Digest) -> EntryKind) -> Self {
+        let (detail, event) = NewDetail::of(sealed, event);
+        Self { event, detail: Some(detail) }
+    }
 }
 
 /// Batches of entries that may be committed before the first of them is in place.
@@ -136,9 +157,11 @@ impl Shared {
     async fn write(&self, client: &ClientId, tip: Option<Tip>, batch: Vec<Job>) -> Option<Tip> {
         match self.commit(client, tip, &batch).await {
             Ok((positions, tip)) => {
-                for (job, position) in batch.into_iter().zip(positions) {
-                    // Whoever asked may have gone; the entry stands all the same.
-                    let _ = job.reply.send(Ok(position));
+                let mut positions = positions.into_iter();
+                for job in batch {
+                    let of_job = positions.by_ref().take(job.entries.len()).collect();
+                    // Whoever asked may have gone; the entries stand all the same.
+                    let _ = job.reply.send(Ok(of_job));
                 }
                 Some(tip)
             }
@@ -157,7 +180,8 @@ impl Shared {
         mut known: Option<Tip>,
         jobs: &[Job],
     ) -> Result<(Vec<Position>, Tip), LedgerError> {
-        let events: Vec<_> = jobs.iter().map(|job| (self.clock.now(), &job.event)).collect();
+        let new = || jobs.iter().flat_map(|job| &job.entries);
+        let events: Vec<_> = new().map(|entry| (self.clock.now(), &entry.event)).collect();
         for _ in 0..self.limits.append_attempts {
             let mut tip = match known.take() {
                 Some(tip) => tip,
@@ -171,7 +195,8 @@ impl Shared {
             let head = Head { base: tip.placed.root(), now: tree.root() };
             let batch = bundle(&tip.waiting)?;
             let to = Move { client, host: &self.host, from: tip.tree.root(), head, batch, next_seq };
-            let beside = details::insert(client, jobs.iter().filter_map(|job| job.detail.as_ref()));
+            let mut beside = details::insert(client, new().filter_map(|entry| entry.detail.as_ref()));
+            beside.extend(jobs.iter().map(|job| job.beside.clone()).filter(|list| !list.is_empty()));
             match self.heads.advance(to, beside).await {
                 Ok(true) => return Ok((positions, Tip { tree, next_seq, ..tip })),
                 Ok(false) => tracing::debug!(client = client.as_str(), "another host was faster"),
