@@ -94,8 +94,7 @@ impl Bounds {
         if bounds.is_empty() {
             return Ok(());
         }
-        let statements = bounds.iter().map(|bound| statement(client, recording, bound)).collect();
-        self.db.write("note what a recording may be used for", statements).await?;
+        self.db.write("note what a recording may be used for", statements(client, recording, bounds)).await?;
         Ok(())
     }
 
@@ -123,6 +122,11 @@ impl Bounds {
         };
         Ok(rows.into_iter().map(bound).collect())
     }
+}
+
+/// What [`Bounds::set`] writes.
+pub(crate) fn statements(client: &ClientId, recording: RecordingId, bounds: &[Bound]) -> Vec<Statement> {
+    bounds.iter().map(|bound| statement(client, recording, bound)).collect()
 }
 
 fn statement(client: &ClientId, recording: RecordingId, bound: &Bound) -> Statement {

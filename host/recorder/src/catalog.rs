@@ -57,6 +57,20 @@ impl Catalog {
         duration_ms: u64,
         facts: &Facts,
     ) -> Result<(), RecorderError> {
+        let entry = self.entry(client, id, state, duration_ms, facts).await?;
+        self.db.run("enter a recording", entry).await?;
+        Ok(())
+    }
+
+    /// What [`Catalog::put`] writes.
+    pub(crate) async fn entry(
+        &self,
+        client: &ClientId,
+        id: RecordingId,
+        state: &str,
+        duration_ms: u64,
+        facts: &Facts,
+    ) -> Result<Statement, RecorderError> {
         let plain = serde_json::to_vec(facts).map_err(|source| RecorderError::Facts { id, source })?;
         let sealed = self.vault.seal_detail(client, &context(id), &plain).await?;
         let entry = Statement::new(
@@ -71,8 +85,7 @@ impl Catalog {
         .bind(duration_ms as i64)
         .bind(state)
         .bind(sealed);
-        self.db.run("enter a recording", entry).await?;
-        Ok(())
+        Ok(entry)
     }
 
     /// Notes that nothing of it is kept any more; its facts go with it.

@@ -3,12 +3,13 @@
 use std::sync::{Arc, atomic::AtomicUsize};
 
 use caveat_engine::Engine;
-use caveat_ledger::{EntryKind, Ledger};
+use caveat_ledger::{EntryKind, Ledger, LedgerError, NewEntry};
 use caveat_model::{
     ClientId, Clock, Duty, Event, Facts, Outcome, Reason, RecordingId, StorageEvent, Verdict,
 };
 use caveat_packs::ActiveSets;
 use caveat_retention::Retention;
+use caveat_state::Statement;
 use caveat_vault::{Suite, Vault};
 
 use crate::{
@@ -65,11 +66,18 @@ pub(crate) struct Logged {
     pub(crate) index: u64,
 }
 
+/// A verdict that is yet to be logged.
+pub(crate) struct Ruled<'a> {
+    pub(crate) event: &'a Event,
+    pub(crate) verdict: Verdict,
+    pub(crate) who: Option<&'a Who>,
+}
+
 /// The ruling on where a recording would be kept.
 #[derive(Debug, Clone)]
-pub(crate) struct Placed {
+pub(crate) struct Place {
     pub(crate) event: Event,
-    pub(crate) logged: Logged,
+    pub(crate) verdict: Verdict,
     /// What it would be sealed with, and whether that is allowed.
     pub(crate) suite: Suite,
     suite_fits: bool,
@@ -102,9 +110,43 @@ impl House {
         verdict: Verdict,
         who: Option<&Who>,
     ) -> Result<Logged, RecorderError> {
+        let ruled = vec![Ruled { event, verdict, who }];
+        let logged = self.log_all(client, recording, facts, ruled, (vec![], vec![])).await?;
+        logged.into_iter().next().ok_or_else(|| LedgerError::Stopped { client: client.clone() }.into())
+    }
+
+    /// Makes verdicts on the same facts durable, and with them further entries and what other rooms have to write, all in
+    /// one commit.
+    pub(crate) async fn log_all(
+        &self,
+        client: &ClientId,
+        recording: Option<RecordingId>,
+        facts: &Facts,
+        ruled: Vec<Ruled<'_>>,
+        (further, beside): (Vec<EntryKind>, Vec<Statement>),
+    ) -> Result<Vec<Logged>, RecorderError> {
+        let mut entries = Vec::with_capacity(ruled.len() + further.len());
+        for one in &ruled {
+            entries.push(self.entry_of(client, recording, facts, one).await?);
+        }
+        entries.extend(further.into_iter().map(NewEntry::new));
+        let positions = self.ledger.append_all(client, entries, beside).await?;
+        let logged = |(Ruled { event, verdict, .. }, index): (Ruled<'_>, u64)| {
+            self.monitor.compare(client, event, facts, &verdict, index);
+            Logged { verdict, index }
+        };
+        Ok(ruled.into_iter().zip(positions.into_iter().map(|p| p.index)).map(logged).collect())
+    }
+
+    async fn entry_of(
+        &self,
+        client: &ClientId,
+        recording: Option<RecordingId>,
+        facts: &Facts,
+        Ruled { event, verdict, who }: &Ruled<'_>,
+    ) -> Result<NewEntry, RecorderError> {
         let (event_kept, words_in_transcript) = without_words(event);
-        let detail =
-            Detail { recording, event: &event_kept, facts, verdict: &verdict, words_in_transcript, who };
+        let detail = Detail { recording, event: &event_kept, facts, verdict, words_in_transcript, who: *who };
         let plain = serde_json::to_vec(&detail).map_err(|source| RecorderError::Facts {
             id: recording.unwrap_or_else(|| RecordingId::new(facts.now)),
             source,
@@ -114,22 +156,8 @@ impl House {
             Some(id) => Some(self.pseudonym(client, id).await?),
             None => None,
         };
-        let entry = |digest| EntryKind::of_verdict(pseudonym, event.name(), &verdict, Some(digest));
-        let index = self.ledger.append_with_detail(client, sealed.into(), entry).await?.index;
-        self.monitor.compare(client, event, facts, &verdict, index);
-        Ok(Logged { verdict, index })
-    }
-
-    /// Asks, and logs the answer.
-    pub(crate) async fn rule(
-        &self,
-        client: &ClientId,
-        recording: Option<RecordingId>,
-        event: &Event,
-        facts: &Facts,
-    ) -> Result<Logged, RecorderError> {
-        let verdict = self.ask(client, event, facts)?;
-        self.log(client, recording, event, facts, verdict, None).await
+        let entry = |digest| EntryKind::of_verdict(pseudonym, event.name(), verdict, Some(digest));
+        Ok(NewEntry::with_detail(sealed.into(), entry))
     }
 
     /// Appends an entry about a recording.
@@ -217,46 +245,45 @@ impl House {
         Ok(())
     }
 
-    /// May this recording be kept where this client's recordings are kept? Asked before the first byte is written.
-    pub(crate) async fn rule_on_place(
+    /// May a recording be kept where this client's recordings are kept? Asked before the first byte is written. Every ruling
+    /// has to be logged; the last one counts.
+    pub(crate) fn rule_on_place(
         &self,
         client: &ClientProfile,
-        recording: RecordingId,
         facts: &Facts,
-    ) -> Result<Placed, RecorderError> {
+    ) -> Result<Vec<Place>, RecorderError> {
         let preferred = self.vault.suite_of(&client.id);
-        let placed = self.rule_on_suite(client, recording, facts, preferred).await?;
+        let place = self.rule_on_suite(client, facts, preferred)?;
         // Packs may ask for the other suite: then they are asked about that one, and it is taken.
-        let asked = placed.logged.verdict.terms.encrypt_with.clone();
+        let asked = place.verdict.terms.encrypt_with.clone();
         let other = asked.into_iter().flatten().find_map(|cipher| {
             Suite::ALL.into_iter().find(|suite| *suite != preferred && suite.cipher() == cipher)
         });
-        match other.filter(|_| !placed.suite_fits) {
-            Some(suite) => self.rule_on_suite(client, recording, facts, suite).await,
-            None => Ok(placed),
+        match other.filter(|_| !place.suite_fits) {
+            Some(suite) => Ok(vec![place, self.rule_on_suite(client, facts, suite)?]),
+            None => Ok(vec![place]),
         }
     }
 
-    async fn rule_on_suite(
+    fn rule_on_suite(
         &self,
         client: &ClientProfile,
-        recording: RecordingId,
         facts: &Facts,
         suite: Suite,
-    ) -> Result<Placed, RecorderError> {
+    ) -> Result<Place, RecorderError> {
         let vault = self.vault.placement(suite);
         let mut placement = client.placement.clone();
         (placement.cipher, placement.key) = (vault.cipher, vault.key);
         let event = Event::Storage(StorageEvent::Seal(placement.clone()));
-        let logged = self.rule(&client.id, Some(recording), &event, facts).await?;
-        let terms = &logged.verdict.terms;
+        let verdict = self.ask(&client.id, &event, facts)?;
+        let terms = &verdict.terms;
         let place_fits = terms.place_in.as_ref().is_none_or(|places| {
             placement.region.as_ref().is_some_and(|here| places.iter().any(|p| here.within(p)))
         });
         let suite_fits = terms.encrypt_with.as_ref().is_none_or(|suites| suites.contains(&placement.cipher));
         let immutable_fits = !terms.asks(&Duty::Immutable) || placement.traits.immutable;
-        let fits = logged.verdict.outcome == Outcome::Allow && place_fits && suite_fits && immutable_fits;
-        Ok(Placed { event, logged, suite, suite_fits, fits })
+        let fits = verdict.outcome == Outcome::Allow && place_fits && suite_fits && immutable_fits;
+        Ok(Place { event, verdict, suite, suite_fits, fits })
     }
 }
 

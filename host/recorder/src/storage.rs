@@ -29,14 +29,18 @@ pub struct Storage {
 }
 
 impl House {
-    /// Why nothing more is recorded, where the disk is full. Whoever sees to the host is told.
-    pub(crate) async fn no_room(&self, client: &ClientId) -> Result<Option<Reason>, RecorderError> {
-        let Some(Room::Full { free }) = self.storage.disk.as_ref().map(Disk::room) else { return Ok(None) };
-        tracing::error!(%client, free, "not recording: the disk is full");
+    /// Whether there is room for another recording.
+    pub(crate) fn has_room(&self) -> bool {
+        !matches!(self.storage.disk.as_ref().map(Disk::room), Some(Room::Full { .. }))
+    }
+
+    /// Nothing more is recorded, since the disk is full. Whoever sees to the host is told.
+    pub(crate) async fn refuse_for_room(&self, client: &ClientId) -> Result<Reason, RecorderError> {
+        tracing::error!(%client, "not recording: the disk is full");
         metrics::counter!("caveat_calls_without_room_total", "client" => client.to_string()).increment(1);
         let reason = full();
         self.tell_of_room(client, &reason).await?;
-        Ok(Some(reason))
+        Ok(reason)
     }
 
     async fn tell_of_room(&self, client: &ClientId, reason: &Reason) -> Result<(), RecorderError> {

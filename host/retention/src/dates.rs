@@ -57,10 +57,15 @@ impl Retention {
         recording: RecordingId,
         verdict: &Verdict,
     ) -> Result<(), RetentionError> {
+        self.tighten_by(Self::dates_of(client, recording, verdict)).await
+    }
+
+    /// What [`Retention::note`] writes; nothing where a verdict names no date.
+    pub fn dates_of(client: &ClientId, recording: RecordingId, verdict: &Verdict) -> Option<Statement> {
         let terms = &verdict.terms;
         let retain = terms.retain_until.map(|m| (m, rule_of(verdict, &Duty::RetainUntil(m))));
         let destroy = terms.destroy_by.map(|m| (m, rule_of(verdict, &Duty::DestroyBy(m))));
-        self.tighten(client, recording, retain, destroy).await
+        tightened(client, recording, retain, destroy)
     }
 
     /// It has to be kept until then, or should be gone by then.
@@ -71,34 +76,13 @@ impl Retention {
         retain_until: Option<(Moment, String)>,
         destroy_by: Option<(Moment, String)>,
     ) -> Result<(), RetentionError> {
-        if retain_until.is_none() && destroy_by.is_none() {
-            return Ok(());
+        self.tighten_by(tightened(client, recording, retain_until, destroy_by)).await
+    }
+
+    async fn tighten_by(&self, tighten: Option<Statement>) -> Result<(), RetentionError> {
+        if let Some(tighten) = tighten {
+            self.db.run("note how long a recording is kept", tighten).await?;
         }
-        let (retain_ms, retain_rule) =
-            retain_until.map_or((0, String::new()), |(m, rule)| (m.as_millis() as i64, rule));
-        let (destroy_ms, destroy_rule) =
-            destroy_by.map_or((NEVER, String::new()), |(m, rule)| (m.as_millis() as i64, rule));
-        // MAX and MIN of two values have other names on PostgreSQL; CASE has not.
-        let tighten = Statement::new(
-            "INSERT INTO retention_schedule (client, recording, retain_until_ms, destroy_by_ms, retain_rule, destroy_rule)
-             VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (client, recording) DO UPDATE SET
-               retain_until_ms = CASE WHEN excluded.retain_until_ms > retention_schedule.retain_until_ms
-                 THEN excluded.retain_until_ms ELSE retention_schedule.retain_until_ms END,
-               retain_rule = CASE WHEN excluded.retain_until_ms > retention_schedule.retain_until_ms
-                 THEN excluded.retain_rule ELSE retention_schedule.retain_rule END,
-               destroy_by_ms = CASE WHEN excluded.destroy_by_ms < retention_schedule.destroy_by_ms
-                 THEN excluded.destroy_by_ms ELSE retention_schedule.destroy_by_ms END,
-               destroy_rule = CASE WHEN excluded.destroy_by_ms < retention_schedule.destroy_by_ms
-                 THEN excluded.destroy_rule ELSE retention_schedule.destroy_rule END",
-        )
-        .bind(client.as_str())
-        .bind(recording.to_string())
-        .bind(retain_ms)
-        .bind(destroy_ms)
-        .bind(retain_rule)
-        .bind(destroy_rule);
-        self.db.run("note how long a recording is kept", tighten).await?;
         Ok(())
     }
 
@@ -152,6 +136,42 @@ impl From<DateColumns> for Schedule {
         let (retain_until, destroy_by, wish) = (date(retain), date(destroy), date(wish));
         Self { retain_until, retain_rule, destroy_by, destroy_rule, wish }
     }
+}
+
+fn tightened(
+    client: &ClientId,
+    recording: RecordingId,
+    retain_until: Option<(Moment, String)>,
+    destroy_by: Option<(Moment, String)>,
+) -> Option<Statement> {
+    if retain_until.is_none() && destroy_by.is_none() {
+        return None;
+    }
+    let (retain_ms, retain_rule) =
+        retain_until.map_or((0, String::new()), |(m, rule)| (m.as_millis() as i64, rule));
+    let (destroy_ms, destroy_rule) =
+        destroy_by.map_or((NEVER, String::new()), |(m, rule)| (m.as_millis() as i64, rule));
+    // MAX and MIN of two values have other names on PostgreSQL; CASE has not.
+    let tighten = Statement::new(
+        "INSERT INTO retention_schedule (client, recording, retain_until_ms, destroy_by_ms, retain_rule, destroy_rule)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (client, recording) DO UPDATE SET
+           retain_until_ms = CASE WHEN excluded.retain_until_ms > retention_schedule.retain_until_ms
+             THEN excluded.retain_until_ms ELSE retention_schedule.retain_until_ms END,
+           retain_rule = CASE WHEN excluded.retain_until_ms > retention_schedule.retain_until_ms
+             THEN excluded.retain_rule ELSE retention_schedule.retain_rule END,
+           destroy_by_ms = CASE WHEN excluded.destroy_by_ms < retention_schedule.destroy_by_ms
+             THEN excluded.destroy_by_ms ELSE retention_schedule.destroy_by_ms END,
+           destroy_rule = CASE WHEN excluded.destroy_by_ms < retention_schedule.destroy_by_ms
+             THEN excluded.destroy_rule ELSE retention_schedule.destroy_rule END",
+    )
+    .bind(client.as_str())
+    .bind(recording.to_string())
+    .bind(retain_ms)
+    .bind(destroy_ms)
+    .bind(retain_rule)
+    .bind(destroy_rule);
+    Some(tighten)
 }
 
 /// `rule (citation)` of the first obligation that asks for just this.

@@ -43,6 +43,19 @@ impl Retention {
         began: Moment,
         marks: &[Mark],
     ) -> Result<(), RetentionError> {
+        let enter = self.beginning(client, recording, began, marks).await?;
+        self.db.write("enter a recording that is kept", enter).await?;
+        self.apply_holds(client, recording).await
+    }
+
+    /// What [`Retention::begin`] writes first; [`Retention::apply_holds`] has to follow.
+    pub async fn beginning(
+        &self,
+        client: &ClientId,
+        recording: RecordingId,
+        began: Moment,
+        marks: &[Mark],
+    ) -> Result<Vec<Statement>, RetentionError> {
         let enter = Statement::new(
             "INSERT INTO retention_kept (client, recording, began_ms, state, next_review_ms, retry_ms)
              VALUES ($1, $2, $3, 'kept', $4, 0) ON CONFLICT (client, recording) DO NOTHING",
@@ -57,8 +70,7 @@ impl Retention {
             let found_by = found_by.bind(client.as_str()).bind(recording.to_string());
             writes.push(found_by.bind(mark.kind).bind(self.mark(client, mark).await?));
         }
-        self.db.write("enter a recording that is kept", writes).await?;
-        self.apply_holds(client, recording).await
+        Ok(writes)
     }
 
     /// Nothing of it is kept any more: it was discarded.

@@ -106,6 +106,16 @@ impl Assurance {
 
     /// Notes how far a captured call has come.
     pub(crate) async fn note(&self, of: OfCall<'_>, captured: &Captured) -> Result<(), RecorderError> {
+        self.db.run("note a captured call", self.noted(of, captured).await?).await?;
+        Ok(())
+    }
+
+    /// What [`Assurance::note`] writes.
+    pub(crate) async fn noted(
+        &self,
+        of: OfCall<'_>,
+        captured: &Captured,
+    ) -> Result<Statement, RecorderError> {
         let levels =
             serde_json::to_string(&captured.levels).map_err(|e| RecorderError::Audio(e.to_string()))?;
         let note = Statement::new(
@@ -122,8 +132,7 @@ impl Assurance {
         .bind(word(captured.state))
         .bind(i64::from(captured.legs))
         .bind(levels);
-        self.db.run("note a captured call", note).await?;
-        Ok(())
+        Ok(note)
     }
 
     /// After a crash nothing runs any more.

@@ -1,8 +1,10 @@
 //! Where a running call is kept: the place asked for, the recording opened, discarded, sealed.
 
 use caveat_audio::SAMPLE_RATE_HZ;
-use caveat_ledger::EntryKind;
-use caveat_model::{Offset, RecordingId, Verdict};
+use caveat_ledger::{EntryKind, LedgerError};
+use caveat_model::{Event, Offset, RecordingId, Verdict};
+use caveat_retention::Retention;
+use caveat_state::Statement;
 use caveat_vault::{Header, Kind, SealReason, Suite, Writer};
 use futures::{StreamExt, stream};
 
@@ -10,7 +12,8 @@ use super::Session;
 use crate::{
     Answer, RecorderError, RecordingState,
     assurance::{Captured, CapturedState, OfCall},
-    house::Placed,
+    bounds::{self, Bound},
+    house::{Logged, Place, Ruled},
     recovery::state_of as state_of_seal,
     tape::Part,
     why::{first_rule, reasons},
@@ -19,15 +22,46 @@ use crate::{
 /// Peaks of so many seconds wait for the disk together.
 const PEAKS_AT_ONCE: usize = 64;
 
+/// What is written when a recording begins.
+#[derive(Default)]
+struct Opening {
+    bounds: Vec<Bound>,
+    entries: Vec<EntryKind>,
+    beside: Vec<Statement>,
+}
+
+/// The ruling on where a recording would be kept, in the ledger.
+#[derive(Debug, Clone)]
+pub(super) struct Placed {
+    event: Event,
+    logged: Logged,
+    suite: Suite,
+    /// Whether it may be kept there.
+    fits: bool,
+    /// Whether there was room for it.
+    has_room: bool,
+}
+
+impl Placed {
+    /// Whether the recording is listed and opened, and the dates and bounds of its verdicts written.
+    pub(super) fn is_opened(&self) -> bool {
+        self.fits && self.has_room
+    }
+}
+
 impl Session {
     /// Goes on recording, after asking whether there is a place where it may be kept: once a call, and again only where
     /// the answer was no and the call begins anew. Gives back the ruling on the place if it was asked for, or stands
-    /// against it.
-    pub(super) async fn keep(&mut self, from: Offset) -> Result<Option<Placed>, RecorderError> {
+    /// against it. `placed`: it was asked for just now.
+    pub(super) async fn keep(
+        &mut self,
+        from: Offset,
+        placed: Option<Placed>,
+    ) -> Result<Option<Placed>, RecorderError> {
         if self.writer.is_none() {
-            let placed = match self.no_place.clone() {
+            let placed = match placed.or_else(|| self.no_place.clone()) {
                 Some(placed) => placed,
-                None => self.house.rule_on_place(&self.client, self.recording, self.known.facts()).await?,
+                None => self.place(None).await?.1,
             };
             if !placed.fits {
                 self.state = RecordingState::NotRecorded;
@@ -35,22 +69,103 @@ impl Session {
                 self.tape.stop(from, &first_rule(&placed.logged.verdict), self.state);
                 return Ok(Some(placed));
             }
-            if let Some(reason) = self.house.no_room(&self.client.id).await? {
+            if !placed.has_room {
+                let reason = self.house.refuse_for_room(&self.client.id).await?;
                 self.state = RecordingState::NotRecorded;
                 self.tape.stop(from, &reason.rule, self.state);
                 self.not_recording = vec![reason];
                 return Ok(None);
             }
-            self.known.captured(true);
-            if let Err(error) = self.open(&placed.logged.verdict, placed.suite).await {
-                self.known.captured(false);
-                return Err(error);
-            }
+            self.begin_writing(placed.suite).await?;
             self.begin_keeping(from);
             return Ok(Some(placed));
         }
         self.begin_keeping(from);
         Ok(None)
+    }
+
+    /// Logs the verdict that allows a recording together with the ruling on its place.
+    pub(super) async fn place_at_once(
+        &mut self,
+        allowed: Ruled<'_>,
+    ) -> Result<(Logged, Placed), RecorderError> {
+        match self.place(Some(allowed)).await? {
+            (Some(logged), placed) => Ok((logged, placed)),
+            (None, _) => Err(LedgerError::Stopped { client: self.client.id.clone() }.into()),
+        }
+    }
+
+    /// Has the place ruled on and logs what was ruled, behind the verdict that allows the recording where that is not logged
+    /// yet; a recording that may be kept there is listed and opened in the same commit. Gives back that verdict, logged.
+    async fn place(&mut self, allowed: Option<Ruled<'_>>) -> Result<(Option<Logged>, Placed), RecorderError> {
+        let (house, client, facts) = (self.house.clone(), self.client.clone(), self.known.facts().clone());
+        let places = house.rule_on_place(&client, &facts)?;
+        let has_room = house.has_room();
+        let opens = has_room && places.last().is_some_and(|place| place.fits);
+        let is_first = allowed.is_some();
+        let placed = places.iter().map(|p| Ruled { event: &p.event, verdict: p.verdict.clone(), who: None });
+        let ruled: Vec<Ruled<'_>> = allowed.into_iter().chain(placed).collect();
+        self.known.captured(opens || facts.traits.captured);
+        let logged = async {
+            let Opening { bounds, entries, beside } = match opens {
+                true => self.opening(ruled.iter().map(|one| &one.verdict)).await?,
+                false => Opening::default(),
+            };
+            let (id, with) = (Some(self.recording), (entries, beside));
+            Ok::<_, RecorderError>((house.log_all(&client.id, id, &facts, ruled, with).await?, bounds))
+        };
+        let logged = logged.await;
+        let (logged, bounds) = logged.inspect_err(|_| self.known.captured(facts.traits.captured))?;
+        if opens {
+            self.bounds.extend(bounds);
+            self.listed = Some(self.known.facts().clone());
+        }
+        let (mut logged, mut places) = (logged.into_iter(), places.into_iter());
+        let first = if is_first { logged.next() } else { None };
+        let stopped = || LedgerError::Stopped { client: client.id.clone() };
+        let (last, place) = logged.next_back().zip(places.next_back()).ok_or_else(stopped)?;
+        let Place { event, suite, fits, .. } = place;
+        Ok((first, Placed { event, logged: last, suite, fits, has_room }))
+    }
+
+    /// What is written when a recording begins: whatever the vault holds after a crash is then found in the list and in
+    /// the ledger.
+    async fn opening<'v>(
+        &self,
+        verdicts: impl Iterator<Item = &'v Verdict>,
+    ) -> Result<Opening, RecorderError> {
+        let (client, id, facts) = (&self.client.id, self.recording, self.known.facts());
+        let house = &self.house;
+        let mut beside = vec![house.catalog.entry(client, id, "recording", 0, facts).await?];
+        beside
+            .extend(house.retention.beginning(client, id, facts.began, &self.known.marks(&self.call)).await?);
+        beside.push(house.assurance.noted(self.of_call(), &self.captured(CapturedState::Running, 0)).await?);
+        let mut bounds: Vec<Bound> = vec![];
+        for verdict in verdicts {
+            beside.extend(Retention::dates_of(client, id, verdict));
+            bounds.extend(self.new_bounds(verdict));
+        }
+        beside.extend(bounds::statements(client, id, &bounds));
+        let recording = house.pseudonym(client, id).await?;
+        Ok(Opening { bounds, entries: vec![EntryKind::RecordingOpened { recording }], beside })
+    }
+
+    /// Begun last, when it is listed and opened.
+    async fn begin_writing(&mut self, suite: Suite) -> Result<(), RecorderError> {
+        let (client, id) = (&self.client.id, self.recording);
+        let header = Header { began: self.known.facts().began, legs: self.tape.leg_infos(), suite };
+        let begun = async { Ok::<_, RecorderError>(self.house.vault.begin(client, id, header).await?) };
+        let held = async { Ok::<_, RecorderError>(self.house.retention.apply_holds(client, id).await?) };
+        match tokio::try_join!(begun, held) {
+            Ok((writer, ())) => {
+                self.writer = Some(writer);
+                Ok(())
+            }
+            Err(error) => {
+                self.known.captured(false);
+                Err(error)
+            }
+        }
     }
 
     fn begin_keeping(&mut self, from: Offset) {
@@ -71,27 +186,6 @@ impl Session {
             }
         }
         Ok(self.answer(verdict))
-    }
-
-    /// Listed first, begun last: whatever the vault holds after a crash is then found in the list and in the ledger.
-    async fn open(&mut self, verdict: &Verdict, suite: Suite) -> Result<(), RecorderError> {
-        let bounds = self.new_bounds(verdict);
-        let (client, id, facts) = (&self.client.id, self.recording, self.known.facts());
-        let (house, marks) = (&self.house, self.known.marks(&self.call));
-        let listed = house.catalog.put(client, id, "recording", 0, facts);
-        let bound = async { Ok::<_, RecorderError>(house.bounds.set(client, id, &bounds).await?) };
-        let kept = async {
-            house.retention.note(client, id, verdict).await?;
-            Ok::<_, RecorderError>(house.retention.begin(client, id, facts.began, &marks).await?)
-        };
-        tokio::try_join!(kept, bound, listed)?;
-        self.bounds.extend(bounds);
-        self.listed = Some(facts.clone());
-        let recording = house.pseudonym(client, id).await?;
-        house.enter(client, EntryKind::RecordingOpened { recording }).await?;
-        let header = Header { began: facts.began, legs: self.tape.leg_infos(), suite };
-        self.writer = Some(house.vault.begin(client, id, header).await?);
-        Ok(())
     }
 
     /// Destroys what was kept so far. Whatever is kept later is another recording.
@@ -168,21 +262,29 @@ impl Session {
 
     /// Notes that the call was captured, and how. It is not recorded any less for a note that fails.
     pub(super) async fn note_capture(&self, state: CapturedState, duration_ms: u64) {
+        if let Err(error) =
+            self.house.assurance.note(self.of_call(), &self.captured(state, duration_ms)).await
+        {
+            tracing::error!(client = %self.client.id, recording = %self.recording, %error, "not noted as captured");
+        }
+    }
+
+    fn of_call(&self) -> OfCall<'_> {
+        OfCall { client: &self.client.id, call: &self.call }
+    }
+
+    fn captured(&self, state: CapturedState, duration_ms: u64) -> Captured {
         let facts = self.known.facts();
         let mut legs: Vec<u8> = facts.parties.iter().filter_map(|p| p.leg).collect();
         legs.sort_unstable();
         legs.dedup();
-        let captured = Captured {
+        Captured {
             recording: self.recording,
             began: facts.began,
             duration_ms,
             state,
             legs: u8::try_from(legs.len()).unwrap_or(u8::MAX),
             levels: self.tape.levels().clone(),
-        };
-        let of = OfCall { client: &self.client.id, call: &self.call };
-        if let Err(error) = self.house.assurance.note(of, &captured).await {
-            tracing::error!(client = %self.client.id, recording = %self.recording, %error, "not noted as captured");
         }
     }
 }

@@ -13,6 +13,8 @@ use caveat_model::{
 use caveat_vault::{SealReason, Writer};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use keeping::Placed;
+
 use crate::{
     Answer, ClientProfile, Frame, Happening, RecorderError, RecordingState, RedactionMode, RunningCall, Who,
     assurance::CapturedState,
@@ -21,7 +23,7 @@ use crate::{
     call_facts::CallFacts,
     cues::Cue,
     duties::Duties,
-    house::{About, House, Logged, Placed},
+    house::{About, House, Logged, Ruled},
     pauses::Pauses,
     tape::Tape,
     why::{asked_for, asks_for_pause, failed, first_rule, reasons, said},
@@ -125,7 +127,10 @@ impl Session {
 
     /// Lives until the call is over and all of it is sealed, or until nobody holds it any more.
     pub(crate) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
-        self.note_capture(CapturedState::Running, 0).await;
+        // With a recording that began with its call it is written already.
+        if self.writer.is_none() {
+            self.note_capture(CapturedState::Running, 0).await;
+        }
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !self.is_over() {
@@ -266,7 +271,13 @@ impl Session {
         let labelled = self.known.found(verdict.labels().copied().collect::<Vec<_>>());
         let streams = matches!(event, Event::Capture(CaptureEvent::Words(_) | CaptureEvent::Keys(_)));
         let too_late = self.drop_what_must_not_be_kept(&event, &verdict, from);
-        let logged = match self.log(&event, verdict, who, &too_late).await {
+        let logged = if is_kept_from_the_beginning(&event, &verdict) {
+            let allowed = Ruled { event: &event, verdict, who: Some(who) };
+            self.place_at_once(allowed).await.map(|(logged, placed)| (logged, Some(placed)))
+        } else {
+            self.log(&event, verdict, who, &too_late).await.map(|logged| (logged, None))
+        };
+        let (logged, placed) = match logged {
             Ok(logged) => logged,
             Err(error) => {
                 // What is not logged is not done: nothing more is kept until a verdict can be logged again.
@@ -275,7 +286,7 @@ impl Session {
                 return Err(error);
             }
         };
-        let answer = self.obey(&event, &logged, from, who, resumed).await?;
+        let answer = self.obey((&event, &logged, placed), from, who, resumed).await?;
         // Words and keys come all the time, and change nothing that is known unless something is found in them.
         if labelled || !streams {
             self.list().await?;
@@ -354,10 +365,10 @@ impl Session {
         Ok(())
     }
 
+    /// `placed`: the place was ruled on with the event, and what follows from both is written where it may be kept there.
     async fn obey(
         &mut self,
-        event: &Event,
-        logged: &Logged,
+        (event, logged, placed): (&Event, &Logged, Option<Placed>),
         from: Offset,
         who: &Who,
         resumed: bool,
@@ -365,6 +376,7 @@ impl Session {
         let verdict = &logged.verdict;
         let was = self.state;
         let duties = self.take_duties(event, verdict);
+        let is_noted = placed.as_ref().is_some_and(Placed::is_opened);
         let mut place = None;
         let id = self.recording;
         match verdict.outcome {
@@ -396,20 +408,16 @@ impl Session {
                         self.state = RecordingState::Suspended;
                         self.not_recording = vec![asked_for(&pause.who)];
                     }
-                    None => place = self.keep(from).await?,
+                    None => place = self.keep(from, placed).await?,
                 }
             }
         }
         if verdict.terms.asks(&Duty::DiscardCaptured) {
             self.discard(&first_rule(verdict)).await?;
         }
-        let bounds = self.new_bounds(verdict);
-        let (house, client) = (&self.house, &self.client.id);
-        let kept = async { Ok::<_, RecorderError>(house.retention.note(client, id, verdict).await?) };
-        tokio::try_join!(kept, async {
-            Ok::<_, RecorderError>(house.bounds.set(client, id, &bounds).await?)
-        })?;
-        self.bounds.extend(bounds);
+        if !is_noted {
+            self.note(id, verdict).await?;
+        }
         self.tell_of_duties(duties).await?;
         self.tell(event, logged, Some(id), Some(who)).await?;
         if verdict.outcome == Outcome::Refuse
@@ -421,6 +429,18 @@ impl Session {
             None => Ok(self.answer(verdict)),
             Some(place) => self.tell_of_place(&place).await,
         }
+    }
+
+    /// Writes down what a verdict says of keeping a recording, and of its use.
+    async fn note(&mut self, id: RecordingId, verdict: &Verdict) -> Result<(), RecorderError> {
+        let bounds = self.new_bounds(verdict);
+        let (house, client) = (&self.house, &self.client.id);
+        let kept = async { Ok::<_, RecorderError>(house.retention.note(client, id, verdict).await?) };
+        tokio::try_join!(kept, async {
+            Ok::<_, RecorderError>(house.bounds.set(client, id, &bounds).await?)
+        })?;
+        self.bounds.extend(bounds);
+        Ok(())
     }
 
     /// Ends a pause that has lasted too long, and seals what has been in memory long enough.
@@ -572,6 +592,13 @@ impl Session {
     pub(crate) fn client(&self) -> &ClientId {
         &self.client.id
     }
+}
+
+/// Whether a call is certain to be kept from its first moment on, if there is a place for it.
+fn is_kept_from_the_beginning(event: &Event, verdict: &Verdict) -> bool {
+    *event == Event::Capture(CaptureEvent::Offered)
+        && verdict.outcome == Outcome::Allow
+        && !verdict.obligations().any(|(_, o)| o.duty == Duty::Announce)
 }
 
 fn state_of(outcome: Outcome) -> RecordingState {
