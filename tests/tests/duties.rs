@@ -5,7 +5,10 @@
 use std::{
     path::Path,
     process::Command,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
@@ -55,18 +58,19 @@ fn joiner() -> Value {
     json!({"party-joined": {"role": "other-party", "number": "+12065550104", "leg": 1}})
 }
 
-/// A receiver of webhooks: it fails at first, and then takes everything.
+/// A receiver of webhooks: it fails so often, and then takes everything.
 #[derive(Clone, Default)]
 struct Receiver {
     taken: Arc<Mutex<Vec<(String, String)>>>,
-    refused: Arc<Mutex<usize>>,
+    refused: Arc<Mutex<Vec<Value>>>,
+    refuses: Arc<AtomicUsize>,
 }
 
 impl Receiver {
-    async fn listen() -> (Self, String) {
+    async fn listen(refuses: usize) -> (Self, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
-        let receiver = Self::default();
+        let receiver = Self { refuses: Arc::new(refuses.into()), ..Self::default() };
         let serving = receiver.clone();
         tokio::spawn(async move {
             while let Ok((mut socket, _)) = listener.accept().await {
@@ -89,8 +93,8 @@ impl Receiver {
 
     fn take(&self, signature: &str, body: &str) -> &'static str {
         let mut refused = self.refused.lock().unwrap();
-        if *refused < 2 {
-            *refused += 1;
+        if refused.len() < self.refuses.load(SeqCst) {
+            refused.push(serde_json::from_str(body).unwrap());
             return "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
         }
         self.taken.lock().unwrap().push((signature.to_owned(), body.to_owned()));
@@ -133,7 +137,7 @@ fn checks(signature: &str, body: &str, secret: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_is_held_until_the_notice_is_confirmed_and_the_integrator_is_told() {
-    let (receiver, hook) = Receiver::listen().await;
+    let (receiver, hook) = Receiver::listen(2).await;
     // Another receiver is down.
     let down = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let lost = format!(
@@ -237,6 +241,58 @@ async fn a_recording_is_held_until_the_notice_is_confirmed_and_the_integrator_is
     for done in ["\"done\":false", "\"done\":true"] {
         assert!(entries.contains(done), "{entries}");
     }
+    assert_eq!(host.stop().unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn news_that_a_receiver_has_not_taken_outlive_the_host() {
+    let (receiver, hook) = Receiver::listen(usize::MAX).await;
+    let rest =
+        format!("[[client.webhook]]\nurl = \"{hook}\"\nsecret-file = \"secret\"\nevents = [\"state\"]\n");
+    let patient = config(&rest).replace("attempts_max = 4", "attempts_max = 100000");
+    let mut host = Host::prepare(&patient).unwrap();
+    std::fs::write(host.dir().join("secret"), format!("{SECRET}\n")).unwrap();
+    let token = host.token("acme").unwrap();
+    host.start().unwrap();
+    let call = async |host: &Host, id: &str| {
+        let parameters = [("agent-region", "TX"), ("customer-region", "GA"), ("direction", "inbound")];
+        let mut script = Script::new(id, &parameters);
+        script.sound(AGENT, &[3_000; 4_000]);
+        script.play(&host.url, &token).await.unwrap();
+    };
+    let taken = async |of: &str, state: &str| {
+        until("news", async || {
+            let bodies = receiver.bodies();
+            Ok(bodies.iter().any(|b| b["call"] == of && b["state"] == state).then_some(bodies))
+        })
+        .await
+        .unwrap()
+    };
+
+    // What was tried is on the disk: neither a crash nor a restart loses it, and it is sealed there.
+    call(&host, "CA1").await;
+    let tried = until("an attempt", async || Ok(receiver.refused.lock().unwrap().first().cloned()));
+    let tried = tried.await.unwrap();
+    host.kill().unwrap();
+    let needle = br#""call":"CA1""#;
+    for (path, bytes) in host.written().unwrap() {
+        assert!(!bytes.windows(needle.len()).any(|part| part == needle), "{}", path.display());
+    }
+    receiver.refuses.store(0, SeqCst);
+    host.start().unwrap();
+    let bodies = taken("CA1", "recording").await;
+    assert_eq!(bodies[0], tried, "the same, under its number");
+
+    // A host that stops in order has written down everything that it had to tell.
+    receiver.refuses.store(usize::MAX, SeqCst);
+    call(&host, "CA2").await;
+    assert_eq!(host.stop().unwrap(), 0);
+    receiver.refuses.store(0, SeqCst);
+    host.start().unwrap();
+    let bodies = taken("CA2", "ended").await;
+    let of: Vec<_> = bodies.iter().filter(|b| b["call"] == "CA2").map(|b| b["state"].clone()).collect();
+    assert_eq!(of, ["recording", "ended"], "{bodies:?}");
+    assert!(bodies.windows(2).all(|b| b[0]["id"].as_u64() < b[1]["id"].as_u64()), "{bodies:?}");
     assert_eq!(host.stop().unwrap(), 0);
 }
 

@@ -62,7 +62,7 @@ pub(crate) async fn announce(
     Client(client): Client,
     Body(Announcement { call, streams }): Body<Announcement>,
 ) -> Result<StatusCode, Problem> {
-    rooms.recorder.announced().announce(&client, call, &streams)?;
+    rooms.recorder.announced().announce(&client, call, &streams).await?;
     Ok(StatusCode::CREATED)
 }
 

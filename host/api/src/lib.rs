@@ -44,7 +44,7 @@ pub use console::Console;
 pub use gate::Needs;
 pub use problem::Problem;
 pub use routes::{Route, as_markdown, listed, routes};
-pub use webhooks::{HookEvents, Webhook, WebhookLimits, start_webhooks};
+pub use webhooks::{HookEvents, Webhook, WebhookError, WebhookLimits, Webhooks, start_webhooks};
 pub use who::Web;
 
 /// Bounds on requests.

@@ -1,9 +1,10 @@
 //! Telling a client's own systems what happens on its calls: signed POSTs, in order, tried again, beside the path.
 //!
-//! One task a hook takes news off the recorder's watch into a bounded queue in memory, another sends them. Neither is ever
-//! waited for by a call. News that is lost, because the queue is full or the receiver does not answer, or with a restart
-//! of the host, is not sent again; where the host sees it, it raises an alert. What a receiver must not miss it can read:
-//! `/v1/alerts`, `/v1/calls/{call}`, the ledger.
+//! One task a hook takes news off the recorder's watch into the recorder's outbox, which is on the disk and bounded; another
+//! sends them, and after a restart what is still there. Neither is ever waited for by a call. A receiver may be told twice
+//! of one `id`: when the host ends between its answer and the note of it. News is lost when the outbox is full, when a
+//! receiver has not taken it after all attempts, and when the host ends in the moment before it is written down; in the first
+//! two cases an alert is raised. What a receiver must not miss it can read: `/v1/alerts`, `/v1/calls/{call}`, the ledger.
 //!
 //! The body is JSON: `id` (rising), `kind` (`state`, `duty`, `alert`), `client`, `at`, and what the kind says. The header
 //! `caveat-signature: t=SECONDS,v1=HEX` holds HMAC-SHA256, under the hook's secret, of `SECONDS.BODY`. To check it:
@@ -16,18 +17,31 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
+use axum::body::Bytes;
 use caveat_model::{ClientId, Clock, SystemClock};
-use caveat_recorder::{Live, News, Numbered, Recorder, RecordingState};
+use caveat_recorder::{Live, News, Numbered, Outgoing, Recorder, RecorderError, RecordingState};
+use futures::future::join_all;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use tokio::{
-    sync::{broadcast::error::RecvError, mpsc},
+    sync::{
+        Notify,
+        broadcast::{
+            Receiver,
+            error::{RecvError, TryRecvError},
+        },
+        watch,
+    },
+    task::JoinHandle,
     time::sleep,
 };
 
@@ -60,8 +74,8 @@ pub struct Webhook {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WebhookLimits {
-    /// News of one hook that wait in memory; more are lost, and an alert says so.
-    pub waiting_max: usize,
+    /// News of one hook that wait, on the disk; more are lost, and an alert says so.
+    pub waiting_max: u64,
     /// A receiver has to have answered within this time, in milliseconds.
     pub answer_ms: u64,
     /// How often one piece of news is tried.
@@ -87,50 +101,147 @@ impl Default for WebhookLimits {
 /// The kind of the alert about lost news. It is not told by webhook: it would be lost too.
 const LOST: &str = "webhook-lost";
 
-/// Starts telling. The tasks end with the program.
+/// News that are read from the outbox, or written to it, at once.
+const AT_ONCE: u32 = 64;
+
+/// Why telling could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WebhookError {
+    /// No HTTP client can be made on this machine.
+    #[error("no HTTP client could be made: {0}")]
+    Client(#[from] reqwest::Error),
+    /// What waits cannot be read.
+    #[error(transparent)]
+    Outbox(#[from] RecorderError),
+}
+
+/// A hook, and what is known of its part of the outbox.
+struct Line {
+    hook: Webhook,
+    /// Names it there. Its address may hold a secret.
+    name: String,
+    waiting: AtomicU64,
+    /// Something was put there.
+    put: Notify,
+    limits: WebhookLimits,
+}
+
+/// The tasks that tell. They end with the program.
+pub struct Webhooks {
+    stop: watch::Sender<bool>,
+    gathering: Vec<JoinHandle<()>>,
+}
+
+impl Webhooks {
+    /// Waits until all that was told by now is in the outbox. What has not been sent is sent by the next run.
+    pub async fn finish(self) {
+        // An error means that there is no hook.
+        let _ = self.stop.send(true);
+        join_all(self.gathering).await;
+    }
+}
+
+/// Starts telling, first of what an earlier run left.
 ///
 /// # Errors
-/// No HTTP client can be made on this machine.
-pub fn start_webhooks(
+/// No HTTP client can be made on this machine; the outbox cannot be read.
+pub async fn start_webhooks(
     recorder: &Recorder,
     hooks: Vec<Webhook>,
     limits: &WebhookLimits,
-) -> Result<(), reqwest::Error> {
+) -> Result<Webhooks, WebhookError> {
     // A redirect would carry news to a place that nobody wrote into the configuration.
     let http = reqwest::Client::builder()
         .timeout(Duration::from_millis(limits.answer_ms))
         .redirect(reqwest::redirect::Policy::none())
         .build()?;
-    for hook in hooks {
-        let (queue, waiting) = mpsc::channel(limits.waiting_max.max(1));
-        let hook = Arc::new(hook);
-        tokio::spawn(gather(recorder.clone(), hook.clone(), queue));
-        tokio::spawn(send(recorder.clone(), hook, http.clone(), waiting, limits.clone()));
+    for client in recorder.clients().iter() {
+        let of_client = hooks.iter().filter(|hook| hook.client == client.id).map(name_of).collect::<Vec<_>>();
+        recorder.outbox().keep_only(&client.id, &of_client).await?;
     }
-    Ok(())
+    let (stop, stopped) = watch::channel(false);
+    let mut gathering = vec![];
+    for hook in hooks {
+        let name = name_of(&hook);
+        let waiting = recorder.outbox().count(&hook.client, &name).await?.into();
+        let line = Arc::new(Line { hook, name, waiting, put: Notify::new(), limits: limits.clone() });
+        // From here on nothing is missed.
+        let (_, news) = recorder.watch().news(None);
+        gathering.push(tokio::spawn(gather(recorder.clone(), line.clone(), news, stopped.clone())));
+        tokio::spawn(send(recorder.clone(), line, http.clone()));
+    }
+    Ok(Webhooks { stop, gathering })
 }
 
-/// Takes what the hook wants off the watch.
-async fn gather(recorder: Recorder, hook: Arc<Webhook>, queue: mpsc::Sender<Value>) {
-    let (_, mut news) = recorder.watch().news(None);
+fn name_of(hook: &Webhook) -> String {
+    let text = json!([hook.url, hook.events]).to_string();
+    Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Takes what the hook wants off the watch, until it is stopped and nothing is left there.
+async fn gather(
+    recorder: Recorder,
+    line: Arc<Line>,
+    mut news: Receiver<Arc<Numbered>>,
+    mut stopped: watch::Receiver<bool>,
+) {
     let mut states = HashMap::new();
     loop {
-        let lost = match news.recv().await {
-            Ok(numbered) => match wanted(&hook, &numbered, &mut states) {
-                Some(body) => queue.try_send(body).is_err().then_some(1),
-                None => None,
-            },
-            Err(RecvError::Lagged(missed)) => Some(missed),
+        let first = tokio::select! {
+            biased;
+            first = news.recv() => first,
+            _ = stopped.changed() => return,
+        };
+        let mut next = match first {
+            Ok(numbered) => Ok(numbered),
+            Err(RecvError::Lagged(missed)) => Err(TryRecvError::Lagged(missed)),
             Err(RecvError::Closed) => return,
         };
-        if let Some(lost) = lost {
-            raise(&recorder, &hook, &format!("{lost} or more were not taken up: its queue is full")).await;
+        let (mut taken, mut lost) = (vec![], 0);
+        // What came meanwhile goes with it.
+        loop {
+            match next {
+                Ok(numbered) => taken.extend(wanted(&line.hook, &numbered, &mut states)),
+                Err(TryRecvError::Lagged(missed)) => lost += missed,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+            if taken.len() >= AT_ONCE as usize {
+                break;
+            }
+            next = news.try_recv();
+        }
+        lost += keep(&recorder, &line, taken).await;
+        if lost > 0 {
+            let why = format!("{lost} or more were not taken up: its queue is full, or cannot be written");
+            raise(&recorder, &line.hook, &why).await;
         }
     }
 }
 
+/// Puts news into the outbox; how many found no room.
+async fn keep(recorder: &Recorder, line: &Line, mut taken: Vec<Outgoing>) -> u64 {
+    let room = line.limits.waiting_max.saturating_sub(line.waiting.load(Relaxed));
+    let lost = taken.split_off(taken.len().min(usize::try_from(room).unwrap_or(usize::MAX)));
+    if taken.is_empty() {
+        return lost.len() as u64;
+    }
+    // Counted first: whoever sends strikes off no more than was counted.
+    line.waiting.fetch_add(taken.len() as u64, Relaxed);
+    let lost = match recorder.outbox().put(&line.hook.client, &line.name, &taken).await {
+        Ok(()) => lost.len(),
+        Err(error) => {
+            tracing::error!(client = %line.hook.client, %error, "news for a webhook could not be kept");
+            line.waiting.fetch_sub(taken.len() as u64, Relaxed);
+            lost.len() + taken.len()
+        }
+    };
+    line.put.notify_one();
+    lost as u64
+}
+
 /// What is sent of a piece of news, if anything.
-fn wanted(hook: &Webhook, told: &Numbered, states: &mut HashMap<String, RecordingState>) -> Option<Value> {
+fn wanted(hook: &Webhook, told: &Numbered, states: &mut HashMap<String, RecordingState>) -> Option<Outgoing> {
     if told.client != hook.client {
         return None;
     }
@@ -147,7 +258,7 @@ fn wanted(hook: &Webhook, told: &Numbered, states: &mut HashMap<String, Recordin
     body["id"] = told.number.into();
     body["kind"] = serde_json::to_value(events).ok()?;
     body["client"] = told.client.as_str().into();
-    Some(body)
+    Some(Outgoing { number: told.number, body: body.to_string().into_bytes() })
 }
 
 /// A change of what is done with a call's audio; none where nothing changed.
@@ -176,17 +287,33 @@ fn state(live: &Live, states: &mut HashMap<String, RecordingState>) -> Option<Va
 }
 
 /// Sends one after the other.
-async fn send(
-    recorder: Recorder,
-    hook: Arc<Webhook>,
-    http: reqwest::Client,
-    mut waiting: mpsc::Receiver<Value>,
-    limits: WebhookLimits,
-) {
-    while let Some(body) = waiting.recv().await {
-        if let Err(why) = deliver(&hook, &http, &body, &limits).await {
-            tracing::warn!(client = %hook.client, url = hook.url, %why, id = %body["id"], "a webhook was given up");
-            raise(&recorder, &hook, &format!("the receiver did not take it: {why}")).await;
+async fn send(recorder: Recorder, line: Arc<Line>, http: reqwest::Client) {
+    let (client, outbox) = (&line.hook.client, recorder.outbox());
+    loop {
+        let waiting = match outbox.waiting(client, &line.name, AT_ONCE).await {
+            Ok(waiting) if waiting.is_empty() => {
+                line.put.notified().await;
+                continue;
+            }
+            Ok(waiting) => waiting,
+            Err(error) => {
+                tracing::error!(%client, %error, "news for a webhook cannot be read");
+                sleep(Duration::from_millis(line.limits.back_off_max_ms)).await;
+                continue;
+            }
+        };
+        for Outgoing { number, body } in waiting {
+            if let Err(why) = deliver(&line.hook, &http, body.into(), &line.limits).await {
+                tracing::warn!(%client, url = line.hook.url, %why, id = number, "a webhook was given up");
+                raise(&recorder, &line.hook, &format!("the receiver did not take it: {why}")).await;
+            }
+            if let Err(error) = outbox.strike(client, &line.name, number).await {
+                // It is told again, and may be told twice.
+                tracing::error!(%client, %error, id = number, "news that were told stay in the outbox");
+                sleep(Duration::from_millis(line.limits.back_off_ms)).await;
+                break;
+            }
+            line.waiting.fetch_sub(1, Relaxed);
         }
     }
 }
@@ -195,10 +322,9 @@ async fn send(
 async fn deliver(
     hook: &Webhook,
     http: &reqwest::Client,
-    body: &Value,
+    body: Bytes,
     limits: &WebhookLimits,
 ) -> Result<(), String> {
-    let bytes = body.to_string();
     let mut pause = limits.back_off_ms;
     let mut why = String::from("nothing was tried: limits.webhooks.attempts_max is 0");
     for attempt in 0..limits.attempts_max {
@@ -210,8 +336,8 @@ async fn deliver(
         let request = http
             .post(&hook.url)
             .header("content-type", "application/json")
-            .header("caveat-signature", signature(&hook.secret, at, &bytes))
-            .body(bytes.clone());
+            .header("caveat-signature", signature(&hook.secret, at, &body))
+            .body(body.clone());
         match request.send().await {
             Ok(answer) if answer.status().is_success() => return Ok(()),
             Ok(answer) => why = format!("it answered {}", answer.status()),
@@ -222,9 +348,10 @@ async fn deliver(
     Err(why)
 }
 
-fn signature(secret: &[u8], at_s: u64, body: &str) -> String {
+fn signature(secret: &[u8], at_s: u64, body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
-    mac.update(format!("{at_s}.{body}").as_bytes());
+    mac.update(format!("{at_s}.").as_bytes());
+    mac.update(body);
     let hex: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
     format!("t={at_s},v1={hex}")
 }
@@ -248,7 +375,7 @@ mod tests {
     fn the_signature_is_that_of_any_other_implementation() {
         // printf '1700000000.{"a":1}' | openssl dgst -sha256 -hmac secret
         assert_eq!(
-            signature(b"secret", 1_700_000_000, r#"{"a":1}"#),
+            signature(b"secret", 1_700_000_000, br#"{"a":1}"#),
             "t=1700000000,v1=49f24e537407743fa4a0242bb63b94b9a47ee99cbbe071ccd8a22550ae411686"
         );
     }

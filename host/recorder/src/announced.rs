@@ -2,11 +2,13 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use caveat_model::{ClientId, Clock, Moment};
-use serde::Deserialize;
+use caveat_state::{Db, StateError, Statement, sql};
+use caveat_vault::Vault;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{Limits, NewCall, RecorderError};
@@ -22,10 +24,24 @@ pub struct AnnouncedStream {
     pub leg: u8,
 }
 
-/// Announced calls of every client, in memory: after a restart they have to be announced again. Cheap to clone.
+const MIGRATIONS: &[&str] = &["
+CREATE TABLE announced (
+    client TEXT NOT NULL,
+    stream TEXT NOT NULL,
+    until_ms BIGINT NOT NULL,
+    sealed BYTEA NOT NULL,
+    PRIMARY KEY (client, stream)
+)"];
+
+/// What an announced stream is sealed for, and what the commitment to its id is made for.
+const DETAIL: &str = "announced stream";
+
+/// Announced calls of every client. They are sealed in the database too, so that a restart forgets none. Cheap to clone.
 #[derive(Clone)]
 pub struct Announced {
     streams: Arc<Mutex<HashMap<Uuid, Waiting>>>,
+    db: Db,
+    vault: Vault,
     clock: Arc<dyn Clock>,
     max: usize,
     ms: u64,
@@ -38,16 +54,46 @@ struct Waiting {
     until: Moment,
 }
 
+/// A stream as it is sealed.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    stream: Uuid,
+    leg: u8,
+    call: NewCall,
+}
+
 impl Announced {
-    pub(crate) fn new(limits: &Limits, clock: Arc<dyn Clock>) -> Self {
-        Self { streams: Arc::default(), clock, max: limits.announced_max, ms: limits.announced_ms }
+    /// Those that an earlier run was told of wait on.
+    pub(crate) async fn open(
+        db: Db,
+        vault: Vault,
+        limits: &Limits,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, RecorderError> {
+        db.migrate("announced", MIGRATIONS).await?;
+        let (max, ms) = (limits.announced_max, limits.announced_ms);
+        let announced = Self { streams: Arc::default(), db, vault, clock, max, ms };
+        announced.forget_what_is_over().await?;
+        for (client, until, sealed) in announced.rows().await? {
+            let Ok(client) = client.parse::<ClientId>() else { continue };
+            match announced.opened(&client, &sealed).await {
+                Ok(Kept { stream, leg, call }) => {
+                    let until = Moment::from_millis(until.max(0) as u64);
+                    let call = Arc::new(call);
+                    announced.waiting().insert(stream, Waiting { client, call, leg, until });
+                }
+                Err(error) => tracing::error!(%client, %error, "an announced call is forgotten"),
+            }
+        }
+        Ok(announced)
     }
 
-    /// A call will come, in these streams. A call without an id of its own takes that of its first stream.
+    /// A call will come, in these streams. A call without an id of its own takes that of its first stream. It is durable
+    /// when this returns.
     ///
     /// # Errors
-    /// The call is over already, no stream or one that is announced, too many wait.
-    pub fn announce(
+    /// The call is over already, no stream or one that is announced, too many wait; or the host failed.
+    pub async fn announce(
         &self,
         client: &ClientId,
         mut call: NewCall,
@@ -60,8 +106,35 @@ impl Announced {
         if call.external_id.is_empty() {
             call.external_id = first.id.to_string();
         }
+        let (call, until) = (Arc::new(call), self.clock.now().plus_millis(self.ms));
+        self.enter(client, &call, streams, until)?;
+        let kept = self.keep(client, &call, streams, until).await;
+        if kept.is_err() {
+            let mut waiting = self.waiting();
+            streams.iter().for_each(|stream| drop(waiting.remove(&stream.id)));
+        }
+        kept
+    }
+
+    /// The stream with this id has come: whose it is, its call, its leg. It comes once.
+    pub async fn take(&self, stream: Uuid) -> Option<(ClientId, NewCall, u8)> {
+        let Waiting { client, call, leg, until } = self.waiting().remove(&stream)?;
+        if let Err(error) = self.strike(&client, stream).await {
+            // No call is lost for that.
+            tracing::error!(%client, %error, "an announced call could come again after a restart");
+        }
+        (until > self.clock.now()).then(|| (client, Arc::unwrap_or_clone(call), leg))
+    }
+
+    fn enter(
+        &self,
+        client: &ClientId,
+        call: &Arc<NewCall>,
+        streams: &[AnnouncedStream],
+        until: Moment,
+    ) -> Result<(), RecorderError> {
         let now = self.clock.now();
-        let mut waiting = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting();
         waiting.retain(|_, w| w.until > now);
         let twice = |(i, s): (usize, &AnnouncedStream)| {
             waiting.contains_key(&s.id) || streams.iter().take(i).any(|before| before.id == s.id)
@@ -72,7 +145,6 @@ impl Announced {
         if waiting.len() + streams.len() > self.max {
             return Err(RecorderError::TooMany { what: "announced calls", limit: self.max });
         }
-        let (call, until) = (Arc::new(call), now.plus_millis(self.ms));
         for AnnouncedStream { id, leg } in streams {
             let (client, call) = (client.clone(), call.clone());
             waiting.insert(*id, Waiting { client, call, leg: *leg, until });
@@ -80,40 +152,67 @@ impl Announced {
         Ok(())
     }
 
-    /// The stream with this id has come: whose it is, its call, its leg. It comes once.
-    pub fn take(&self, stream: Uuid) -> Option<(ClientId, NewCall, u8)> {
-        let mut waiting = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        let Waiting { client, call, leg, until } = waiting.remove(&stream)?;
-        (until > self.clock.now()).then(|| (client, Arc::unwrap_or_clone(call), leg))
+    async fn keep(
+        &self,
+        client: &ClientId,
+        call: &Arc<NewCall>,
+        streams: &[AnnouncedStream],
+        until: Moment,
+    ) -> Result<(), RecorderError> {
+        // Those that never came are in the way of nobody, but for their number.
+        let mut writes = vec![self.over()];
+        for AnnouncedStream { id, leg } in streams {
+            let kept = Kept { stream: *id, leg: *leg, call: NewCall::clone(call) };
+            let plain = serde_json::to_vec(&kept).map_err(|e| RecorderError::Audio(e.to_string()))?;
+            // An id that was announced before, and never came, is announced anew.
+            let keep = Statement::new(
+                "INSERT INTO announced (client, stream, until_ms, sealed) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (client, stream) DO UPDATE SET until_ms = excluded.until_ms, sealed = excluded.sealed",
+            );
+            let keep = keep.bind(client.as_str()).bind(self.name(client, *id).await?);
+            let sealed = self.vault.seal_detail(client, DETAIL, &plain).await?;
+            writes.push(keep.bind(until.as_millis() as i64).bind(sealed));
+        }
+        self.db.write("keep an announced call", writes).await?;
+        Ok(())
     }
-}
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-    use caveat_model::ManualClock;
+    async fn strike(&self, client: &ClientId, stream: Uuid) -> Result<(), RecorderError> {
+        let strike = Statement::new("DELETE FROM announced WHERE client = $1 AND stream = $2");
+        let strike = strike.bind(client.as_str()).bind(self.name(client, stream).await?);
+        self.db.run("strike off an announced call", strike).await?;
+        Ok(())
+    }
 
-    #[test]
-    fn a_stream_comes_once_and_not_too_late() {
-        let clock = Arc::new(ManualClock::default());
-        let limits = Limits { announced_max: 3, announced_ms: 1_000, ..Limits::default() };
-        let announced = Announced::new(&limits, clock.clone());
-        let acme: ClientId = "acme".parse().unwrap();
-        let stream = |n: u128, leg| AnnouncedStream { id: Uuid::from_u128(n), leg };
-        let announce = |streams: &[AnnouncedStream]| {
-            announced.announce(&acme, NewCall::default(), streams).map_err(|e| e.to_string())
-        };
-        announce(&[stream(1, 0), stream(2, 1)]).unwrap();
-        assert!(announce(&[]).is_err());
-        assert!(announce(&[stream(2, 0)]).is_err());
-        assert!(announce(&[stream(3, 0), stream(3, 1)]).is_err());
-        assert!(announce(&[stream(3, 0), stream(4, 1)]).unwrap_err().contains("the limit is 3"));
-        let (client, call, leg) = announced.take(Uuid::from_u128(2)).unwrap();
-        assert_eq!((client, call.external_id, leg), (acme.clone(), Uuid::from_u128(1).to_string(), 1));
-        assert!(announced.take(Uuid::from_u128(2)).is_none());
-        clock.set(Moment::from_millis(1_000));
-        assert!(announced.take(Uuid::from_u128(1)).is_none());
-        announce(&[stream(5, 0)]).unwrap();
+    async fn forget_what_is_over(&self) -> Result<(), RecorderError> {
+        self.db.run("forget announced calls that never came", self.over()).await?;
+        Ok(())
+    }
+
+    fn over(&self) -> Statement {
+        let now = self.clock.now().as_millis() as i64;
+        Statement::new("DELETE FROM announced WHERE until_ms <= $1").bind(now)
+    }
+
+    async fn rows(&self) -> Result<Vec<(String, i64, Vec<u8>)>, StateError> {
+        sqlx::query_as("SELECT client, until_ms, sealed FROM announced LIMIT $1")
+            .bind(i64::try_from(self.max).unwrap_or(i64::MAX))
+            .fetch_all(self.db.pool())
+            .await
+            .map_err(sql("read announced calls"))
+    }
+
+    async fn opened(&self, client: &ClientId, sealed: &[u8]) -> Result<Kept, RecorderError> {
+        let plain = self.vault.open_detail(client, DETAIL, sealed).await?;
+        serde_json::from_slice(&plain).map_err(|e| RecorderError::Audio(e.to_string()))
+    }
+
+    /// The id is a secret of the stream.
+    async fn name(&self, client: &ClientId, stream: Uuid) -> Result<String, RecorderError> {
+        Ok(self.vault.commitment(client, DETAIL, stream.as_bytes()).await?.to_string())
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<Uuid, Waiting>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

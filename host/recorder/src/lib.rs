@@ -31,6 +31,7 @@ mod limits;
 mod listen;
 mod live;
 mod monitor;
+mod outbox;
 mod packs;
 mod pauses;
 mod playback;
@@ -90,6 +91,7 @@ pub use limits::Limits;
 pub use listen::{Asked, Decided};
 pub use live::{DutyNews, Live, News, Numbered, Watch};
 pub use monitor::Difference;
+pub use outbox::{Outbox, Outgoing};
 pub use packs::{Change, Member, Order as PackOrder, PackInForce, PackKeeper, PackSet};
 pub use pauses::{AskedPause, Who};
 pub use playback::Playback;
@@ -137,6 +139,7 @@ pub struct Recorder {
     clients: Clients,
     running: Arc<Mutex<Running>>,
     announced: Announced,
+    outbox: Outbox,
 }
 
 type Running = HashMap<(ClientId, String), Call>;
@@ -160,6 +163,8 @@ impl Recorder {
         let late = late::Late::open(db.clone()).await?;
         let bounds = bounds::Bounds::open(db.clone()).await?;
         let answers = answers::Answers::open(db.clone(), vault.clone()).await?;
+        let outbox = Outbox::open(db.clone(), vault.clone()).await?;
+        let announced = Announced::open(db.clone(), vault.clone(), &limits, clock.clone()).await?;
         let requests = requests::Requests::open(db, vault.clone()).await?;
         let house = House {
             engine,
@@ -183,8 +188,7 @@ impl Recorder {
             clock,
             limits,
         };
-        let announced = Announced::new(&house.limits, house.clock.clone());
-        let recorder = Self { house: Arc::new(house), clients, running: Arc::default(), announced };
+        let recorder = Self { house: Arc::new(house), clients, running: Arc::default(), announced, outbox };
         recorder.house.finish_what_was_left().await?;
         recorder.house.assurance.nothing_runs().await?;
         for client in recorder.clients.iter() {
@@ -264,6 +268,11 @@ impl Recorder {
     /// Calls that were announced, and have not come yet.
     pub fn announced(&self) -> &Announced {
         &self.announced
+    }
+
+    /// News that wait to be told.
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
     /// Expected and captured calls.

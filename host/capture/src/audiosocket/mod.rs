@@ -119,14 +119,15 @@ struct Running {
 impl Calls {
     /// The stream's call: one that its other streams have begun, or a new one.
     async fn join(&self, rooms: &Rooms, id: Uuid, came: Instant) -> Result<Stream, CaptureError> {
-        let (client, call, leg) = match (rooms.recorder.announced().take(id), &rooms.sources.audiosocket) {
-            (Some(announced), _) => announced,
-            (None, Some(source)) => {
-                let client = source.client.clone().ok_or(CaptureError::NotAnnounced)?;
-                (client, unknown(id), 0)
-            }
-            (None, None) => return Err(CaptureError::NotAnnounced),
-        };
+        let (client, call, leg) =
+            match (rooms.recorder.announced().take(id).await, &rooms.sources.audiosocket) {
+                (Some(announced), _) => announced,
+                (None, Some(source)) => {
+                    let client = source.client.clone().ok_or(CaptureError::NotAnnounced)?;
+                    (client, unknown(id), 0)
+                }
+                (None, None) => return Err(CaptureError::NotAnnounced),
+            };
         let key = (client.clone(), call.external_id.clone());
         if let Some(stream) = self.joined(&key, leg, came, &rooms.limits) {
             return Ok(stream);

@@ -28,7 +28,8 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
             hooks.push(hook.open(&client.profile.id).with_context(about)?);
         }
     }
-    caveat_api::start_webhooks(&recorder, hooks, &config.limits.webhooks).context("webhooks")?;
+    let webhooks =
+        caveat_api::start_webhooks(&recorder, hooks, &config.limits.webhooks).await.context("webhooks")?;
     let api = caveat_api::routes(caveat_api::Rooms {
         recorder: recorder.clone(),
         packs,
@@ -67,6 +68,7 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     }
     intake.finish().await;
     recorder.drain().await;
+    webhooks.finish().await;
     if let Some(siprec) = siprec {
         siprec.close().await;
     }
