@@ -1,11 +1,13 @@
 //! The SQL handle: one set of statements that runs unchanged on SQLite (embedded default) and PostgreSQL (many hosts).
 //!
-//! Opens, migrates, begins transactions; knows no table but its own list of migrations. Each room owns its tables and
+//! Opens, migrates, begins transactions; knows no table but its own list of migrations and of leases. Each room owns its tables and
 //! statements, gives its migrations to [`Db::migrate`], and writes SQL in the common subset: `$1` parameters, `BIGINT`,
 //! `TEXT`, `BYTEA`, `INSERT ... ON CONFLICT`, `RETURNING`, compare-and-swap by `UPDATE ... WHERE`; no `FOR UPDATE`.
-//! What happens on calls is written by [`Db::write`], where many writes share one commit.
+//! What happens on calls is written by [`Db::write`], where many writes share one commit. What one host at a time may do, it
+//! does under a [`Lease`].
 
 mod group;
+mod lease;
 mod write;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -16,6 +18,7 @@ use sqlx::{
 };
 use tokio::sync::{mpsc, oneshot};
 
+pub use lease::{Held, Lease};
 pub use sqlx::AnyPool;
 pub use write::{Arg, Statement, Written};
 
@@ -189,12 +192,35 @@ impl Db {
         beside: Vec<Vec<Statement>>,
     ) -> Result<Written, StateError> {
         let Some(group) = &self.group else {
-            return group::finish(self.begin().await?, &statements, &beside).await.map_err(sql(what));
+            return self.write_alone(what, &statements, &beside).await;
         };
         let closed = || StateError::Closed { what };
         let (reply, answer) = oneshot::channel();
         group.send(group::Job { what, statements, beside, reply }).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
+    }
+
+    /// On PostgreSQL. Numbers are given by counting, so two writers may come upon the same one: whoever is later counts again.
+    async fn write_alone(
+        &self,
+        what: &'static str,
+        statements: &[Statement],
+        beside: &[Vec<Statement>],
+    ) -> Result<Written, StateError> {
+        let mut tries = 0..RECOUNTS;
+        loop {
+            match group::finish(self.begin().await?, statements, beside).await {
+                Err(error) if is_undone_by_another(&error) && tries.next().is_some() => {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+                written => return written.map_err(sql(what)),
+            }
+        }
+    }
+
+    /// Whether other hosts may share it.
+    pub fn can_be_shared(&self) -> bool {
+        self.kind == Kind::Postgres
     }
 
     /// [`Db::write`] of one statement.
@@ -276,6 +302,16 @@ impl Db {
         self.writers.close().await;
         self.pool.close().await;
     }
+}
+
+/// How often a write is done again that met another.
+const RECOUNTS: u32 = 16;
+
+/// Nothing of the write was done, and the same write may go through: unique_violation, serialization_failure,
+/// deadlock_detected.
+fn is_undone_by_another(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|e| e.code());
+    code.is_some_and(|code| ["23505", "40001", "40P01"].contains(&&*code))
 }
 
 /// Turns a database error into a [`StateError`] that says what was attempted.
