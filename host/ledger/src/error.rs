@@ -65,6 +65,20 @@ pub enum LedgerError {
         /// How often it was tried.
         attempts: u32,
     },
+    /// What was to be done in one commit with the entry found nothing to do. Nothing was appended.
+    #[error("nothing was appended to the log of `{client}`: what was to be done with it is no longer so")]
+    Refused {
+        /// Whose log.
+        client: ClientId,
+    },
+    /// Another host has taken over what this one had.
+    #[error(
+        "nothing was appended to the log of `{client}`: another host has taken over from this one; start it anew"
+    )]
+    Fenced {
+        /// Whose log.
+        client: ClientId,
+    },
     /// The batch that this entry was in was not acknowledged. It may have become durable: read the log to know.
     #[error("appending failed: {0}")]
     Append(#[source] Arc<LedgerError>),

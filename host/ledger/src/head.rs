@@ -54,12 +54,14 @@ pub(crate) struct Move<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct Heads {
     db: Db,
+    /// Stand before every move, and have it do nothing once this host may not append any more.
+    fence: Vec<Statement>,
 }
 
 impl Heads {
-    pub(crate) async fn open(db: Db) -> Result<Self, StateError> {
+    pub(crate) async fn open(db: Db, fence: Vec<Statement>) -> Result<Self, StateError> {
         db.migrate("ledger", MIGRATIONS).await?;
-        Ok(Self { db })
+        Ok(Self { db, fence })
     }
 
     pub(crate) async fn get(&self, client: &ClientId) -> Result<Head, LedgerError> {
@@ -103,15 +105,18 @@ impl Heads {
         Ok(next.map_or(1, |n| n.max(1) as u64))
     }
 
-    /// Moves the head and `host`'s count, and does the lists `beside` with it: all or nothing. False when the head was no
-    /// longer at its base. After an error it may have moved or not.
+    /// Moves the head and `host`'s count, and does `conditions` with it, each for the job of its number, and the lists
+    /// `beside`: all or nothing. After an error it may have moved or not.
     pub(crate) async fn advance(
         &self,
         to: Move<'_>,
+        conditions: Vec<(usize, Statement)>,
         beside: Vec<Vec<Statement>>,
-    ) -> Result<bool, LedgerError> {
+    ) -> Result<Moved, LedgerError> {
         let Move { client, host, from, head: Head { base, now }, batch, next_seq } = to;
-        let mut statements = Vec::with_capacity(3);
+        let mut statements = Vec::with_capacity(4 + conditions.len());
+        statements.extend(self.fence.iter().cloned());
+        let fences = statements.len();
         if from.size == 0 {
             let begin = Statement::new(
                 "INSERT INTO ledger_head (client, size, root, base_size, base_root)
@@ -139,9 +144,31 @@ impl Heads {
              ON CONFLICT (client, host) DO UPDATE SET next = excluded.next",
         );
         statements.push(count.bind(client.as_str()).bind(host).bind(next_seq as i64));
-        let written = self.db.write_with("move the head of a log", statements, beside).await?;
-        Ok(matches!(written, Written::Done { .. }))
+        let own = statements.len();
+        let (jobs, conditions): (Vec<usize>, Vec<Statement>) = conditions.into_iter().unzip();
+        statements.extend(conditions);
+        Ok(match self.db.write_with("move the head of a log", statements, beside).await? {
+            Written::Done { .. } => Moved::Done,
+            Written::Nothing { at } if at < fences => Moved::Fenced,
+            Written::Nothing { at } => match at.checked_sub(own).and_then(|at| jobs.get(at)) {
+                Some(job) => Moved::Refused(*job),
+                None => Moved::Behind,
+            },
+        })
     }
+}
+
+/// What became of moving a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moved {
+    /// It is durable.
+    Done,
+    /// The head was no longer where it was to be moved from.
+    Behind,
+    /// This host may not append any more.
+    Fenced,
+    /// A condition of the job of this number found nothing to do.
+    Refused(usize),
 }
 
 /// The columns of a row.

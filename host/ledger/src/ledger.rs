@@ -77,6 +77,23 @@ impl Ledger {
         host: String,
         limits: Limits,
     ) -> Result<Self, LedgerError> {
+        Self::open_fenced(db, store, clock, signer, host, limits, vec![]).await
+    }
+
+    /// [`Ledger::open_within`] of a host among others. `fence` stands before everything that it appends, in one transaction:
+    /// once one of it finds nothing, the host appends nothing any more ([`LedgerError::Fenced`]).
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub async fn open_fenced(
+        db: Db,
+        store: Arc<dyn ObjectStore>,
+        clock: Arc<dyn Clock>,
+        signer: LogSigner,
+        host: String,
+        limits: Limits,
+        fence: Vec<Statement>,
+    ) -> Result<Self, LedgerError> {
         if host.is_empty() || host.len() > 64 || !host.bytes().all(|b| b.is_ascii_graphic()) {
             let given = host.chars().take(70).collect();
             let why = "1 to 64 printable ASCII characters without spaces are wanted";
@@ -89,7 +106,7 @@ impl Ledger {
             read_entries: limits.read_entries.max(1),
         };
         let details = Details::open(db.clone()).await?;
-        let heads = Heads::open(db).await?;
+        let heads = Heads::open(db, fence).await?;
         let objects = Objects::new(store);
         let shared = Shared { heads, details, objects, clock, signer, host, limits };
         Ok(Self { shared: Arc::new(shared), queues: Arc::default() })
@@ -103,6 +120,23 @@ impl Ledger {
     /// not acknowledged, and may or may not be in the log; the log itself stays whole, and appending again is safe.
     pub async fn append(&self, client: &ClientId, event: EntryKind) -> Result<Position, LedgerError> {
         self.append_one(client, NewEntry::new(event)).await
+    }
+
+    /// Appends an entry and does `conditions` with it, in one commit. None: a statement that has to change a row found none,
+    /// and nothing was done.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`].
+    pub async fn append_beside(
+        &self,
+        client: &ClientId,
+        event: EntryKind,
+        conditions: Vec<Statement>,
+    ) -> Result<Option<Position>, LedgerError> {
+        match self.send(client, vec![NewEntry::new(event)], vec![], conditions).await {
+            Err(LedgerError::Append(why)) if matches!(*why, LedgerError::Refused { .. }) => Ok(None),
+            done => done.map(|positions| positions.into_iter().next()),
+        }
     }
 
     /// Appends an entry and keeps the sealed blob that it speaks of, in one commit. When this returns, both are durable.
@@ -134,6 +168,16 @@ impl Ledger {
         entries: Vec<NewEntry>,
         beside: Vec<Statement>,
     ) -> Result<Vec<Position>, LedgerError> {
+        self.send(client, entries, beside, vec![]).await
+    }
+
+    async fn send(
+        &self,
+        client: &ClientId,
+        entries: Vec<NewEntry>,
+        beside: Vec<Statement>,
+        conditions: Vec<Statement>,
+    ) -> Result<Vec<Position>, LedgerError> {
         for NewEntry { event, detail } in &entries {
             if let Some(digest) = event.detail().filter(|_| detail.is_none()) {
                 self.detail_is_durable(client, digest).await?;
@@ -145,7 +189,7 @@ impl Ledger {
         }
         let (reply, answer) = oneshot::channel();
         let stopped = || LedgerError::Stopped { client: client.clone() };
-        self.queue(client).send(Job { entries, beside, reply }).await.map_err(|_| stopped())?;
+        self.queue(client).send(Job { entries, beside, conditions, reply }).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?.map_err(LedgerError::Append)
     }
 

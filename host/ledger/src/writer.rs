@@ -10,7 +10,11 @@
 //! stages for the same reason). Step 2 goes on while further batches are committed: the row keeps every entry since the
 //! last tree that is known to be in place, and whoever takes up a log finishes step 2 first.
 
-use std::sync::Arc;
+use std::{
+    collections::hash_map::RandomState,
+    hash::{BuildHasher, Hasher},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use caveat_model::{ClientId, Clock, Digest, Moment};
@@ -20,13 +24,13 @@ use tlog_tiles::{HashReader, Tile, TileHashReader, record_hash, stored_hash_inde
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
-    time::{Duration, timeout},
+    time::{Duration, sleep, timeout},
 };
 
 use crate::{
     Entry, EntryKind, LedgerError, Limits, LogSigner, Position, VERSION, checkpoint,
     details::{self, Details, NewDetail},
-    head::{Head, Heads, Move},
+    head::{Head, Heads, Move, Moved},
     objects::{Objects, WIDTH, path, push_entry, split_bundle, tile_name},
     tree::{Fetched, Root, Tree, Written},
 };
@@ -48,8 +52,10 @@ pub(crate) struct Shared {
 /// Entries that wait to be written one after the other, and who waits for them.
 pub(crate) struct Job {
     pub(crate) entries: Vec<NewEntry>,
-    /// What becomes durable with them.
+    /// What becomes durable with them; none of it has to change a row.
     pub(crate) beside: Vec<Statement>,
+    /// What is done with them and has to change a row; else nothing of the job is done.
+    pub(crate) conditions: Vec<Statement>,
     pub(crate) reply: oneshot::Sender<Result<Vec<Position>, Arc<LedgerError>>>,
 }
 
@@ -153,23 +159,33 @@ impl Tip {
 }
 
 impl Shared {
-    /// Step 1 for a batch, and answers it.
-    async fn write(&self, client: &ClientId, tip: Option<Tip>, batch: Vec<Job>) -> Option<Tip> {
-        match self.commit(client, tip, &batch).await {
-            Ok((positions, tip)) => {
-                let mut positions = positions.into_iter();
-                for job in batch {
-                    let of_job = positions.by_ref().take(job.entries.len()).collect();
-                    // Whoever asked may have gone; the entries stand all the same.
-                    let _ = job.reply.send(Ok(of_job));
+    /// Step 1 for a batch, and answers it. A job that is refused is answered, and the others are written without it.
+    async fn write(&self, client: &ClientId, mut tip: Option<Tip>, mut batch: Vec<Job>) -> Option<Tip> {
+        loop {
+            match self.commit(client, &mut tip, &batch).await {
+                Ok(Committed::All(positions)) => {
+                    let mut positions = positions.into_iter();
+                    for job in batch {
+                        let of_job = positions.by_ref().take(job.entries.len()).collect();
+                        // Whoever asked may have gone; the entries stand all the same.
+                        let _ = job.reply.send(Ok(of_job));
+                    }
+                    return tip;
                 }
-                Some(tip)
-            }
-            Err(e) => {
-                let e = Arc::new(e);
-                tracing::error!(client = client.as_str(), error = %e, "entries were not logged");
-                batch.into_iter().for_each(|job| drop(job.reply.send(Err(e.clone()))));
-                None
+                Ok(Committed::Without(refused)) if refused < batch.len() => {
+                    let error = LedgerError::Refused { client: client.clone() };
+                    let _ = batch.remove(refused).reply.send(Err(Arc::new(error)));
+                    if batch.is_empty() {
+                        return tip;
+                    }
+                }
+                Ok(Committed::Without(_)) => return None,
+                Err(e) => {
+                    let e = Arc::new(e);
+                    tracing::error!(client = client.as_str(), error = %e, "entries were not logged");
+                    batch.into_iter().for_each(|job| drop(job.reply.send(Err(e.clone()))));
+                    return None;
+                }
             }
         }
     }
@@ -177,13 +193,13 @@ impl Shared {
     async fn commit(
         &self,
         client: &ClientId,
-        mut known: Option<Tip>,
+        known: &mut Option<Tip>,
         jobs: &[Job],
-    ) -> Result<(Vec<Position>, Tip), LedgerError> {
+    ) -> Result<Committed, LedgerError> {
         let new = || jobs.iter().flat_map(|job| &job.entries);
         let events: Vec<_> = new().map(|entry| (self.clock.now(), &entry.event)).collect();
-        for _ in 0..self.limits.append_attempts {
-            let mut tip = match known.take() {
+        for attempt in 0..self.limits.append_attempts {
+            let tip = match known.take() {
                 Some(tip) => tip,
                 None => self.take_up(client).await?,
             };
@@ -191,26 +207,58 @@ impl Shared {
             let positions = positions(tip.tree.root().size, &entries);
             let next_seq = tip.next_seq + entries.len() as u64;
             let (tree, _) = tip.tree.grown(&entries)?;
-            tip.waiting.extend(entries);
+            let mut waiting = tip.waiting.clone();
+            waiting.extend(entries);
             let head = Head { base: tip.placed.root(), now: tree.root() };
-            let batch = bundle(&tip.waiting)?;
+            let batch = bundle(&waiting)?;
             let to = Move { client, host: &self.host, from: tip.tree.root(), head, batch, next_seq };
             let mut beside = details::insert(client, new().filter_map(|entry| entry.detail.as_ref()));
             beside.extend(jobs.iter().map(|job| job.beside.clone()).filter(|list| !list.is_empty()));
-            match self.heads.advance(to, beside).await {
-                Ok(true) => return Ok((positions, Tip { tree, next_seq, ..tip })),
-                Ok(false) => tracing::debug!(client = client.as_str(), "another host was faster"),
+            match self.heads.advance(to, conditions(jobs), beside).await {
+                Ok(Moved::Done) => {
+                    *known = Some(Tip { tree, next_seq, waiting, ..tip });
+                    return Ok(Committed::All(positions));
+                }
+                Ok(Moved::Refused(job)) => {
+                    *known = Some(tip);
+                    return Ok(Committed::Without(job));
+                }
+                Ok(Moved::Fenced) => return Err(LedgerError::Fenced { client: client.clone() }),
+                Ok(Moved::Behind) => {
+                    tracing::debug!(client = client.as_str(), "another host was faster");
+                    sleep(pause(attempt)).await;
+                    *known = self.caught_up(client, tip).await?;
+                }
                 Err(e) => {
                     // The commit itself may have gone through and only its answer been lost.
                     let tip = self.take_up(client).await?;
                     if !self.holds(client, tip.tree.root(), &positions).await? {
                         return Err(e);
                     }
-                    return Ok((positions, tip));
+                    *known = Some(tip);
+                    return Ok(Committed::All(positions));
                 }
             }
         }
         Err(LedgerError::Contended { client: client.clone(), attempts: self.limits.append_attempts })
+    }
+
+    /// A tip with what other hosts have appended since, from the batch in the row alone: no tile is read. None: more was
+    /// appended than that, and the log has to be taken up.
+    async fn caught_up(&self, client: &ClientId, tip: Tip) -> Result<Option<Tip>, LedgerError> {
+        let Some((head, batch)) = self.heads.last_batch(client).await? else { return Ok(None) };
+        let known = tip.tree.root().size;
+        let Some(skipped) = known.checked_sub(head.base.size).and_then(|n| usize::try_from(n).ok()) else {
+            return Ok(None);
+        };
+        let Ok(entries) = split_bundle(&batch) else { return Ok(None) };
+        let Some(new) = entries.get(skipped..) else { return Ok(None) };
+        let (tree, _) = tip.tree.grown(new)?;
+        if tree.root() != head.now {
+            return Ok(None);
+        }
+        let waiting = tip.waiting.iter().chain(new).cloned().collect();
+        Ok(Some(Tip { tree, waiting, ..tip }))
     }
 
     /// Begins step 2 for all that waits.
@@ -355,6 +403,29 @@ impl Shared {
         }
     }
 }
+
+/// What became of a batch.
+enum Committed {
+    All(Vec<Position>),
+    /// Nothing was written; without the job of this number the others may be.
+    Without(usize),
+}
+
+/// What has to change a row, each for the job of its number.
+fn conditions(jobs: &[Job]) -> Vec<(usize, Statement)> {
+    let of_job =
+        |(n, job): (usize, &'_ Job)| job.conditions.iter().map(move |s| (n, s.clone())).collect::<Vec<_>>();
+    jobs.iter().enumerate().flat_map(of_job).collect()
+}
+
+/// How long a host that was not the fastest waits: for another time each, so that they do not meet again.
+fn pause(attempt: u32) -> Duration {
+    let most = 1 << attempt.min(PAUSE_DOUBLINGS);
+    Duration::from_millis(RandomState::new().build_hasher().finish() % most)
+}
+
+/// At most 64 ms.
+const PAUSE_DOUBLINGS: u32 = 6;
 
 /// The stored bytes of an entry.
 pub(crate) fn encode(at: Moment, host: &str, seq: u64, event: &EntryKind) -> Result<Bytes, LedgerError> {
