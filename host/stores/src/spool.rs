@@ -6,6 +6,9 @@
 //! | `latest/PATH` | the newest of an object that is rewritten; it stays |
 //! | `marks/` | deletions and locks that the store does not know yet |
 //!
+//! Where several hosts share a store ([`Spool::open_through`]), nothing but marks of locks stays here: what one host has put,
+//! the others have to see, and what it acknowledged has to outlive its disk.
+//!
 //! Reads look here first and then in the store. Whatever lies here when a host starts is brought anew: the store already
 //! having it is no harm. One process at a time brings; others may [`Spool::look`].
 
@@ -84,6 +87,8 @@ pub(crate) struct Desk {
     state: Mutex<State>,
     /// Whether this process may change anything.
     writes: bool,
+    /// Whether writes and deletions are done when the store has them.
+    through: bool,
     /// Held as long as the spool is open by who brings.
     _lock: Option<File>,
 }
@@ -165,14 +170,27 @@ impl State {
 impl Spool {
     /// Opens the spool in `dir`, takes up what an earlier run left in it, and begins to bring it to the store.
     pub async fn open(dir: PathBuf, opened: Opened, limits: Limits) -> std::result::Result<Self, StoreError> {
-        let desk = Desk::open(dir, opened, limits, true).await?;
+        Self::working(Desk::open(dir, opened, limits, true, false).await?)
+    }
+
+    /// As [`Spool::open`], for a store that several hosts write to: a write or deletion is done when the store has done it,
+    /// and fails with the store. What an earlier run left here is brought all the same.
+    pub async fn open_through(
+        dir: PathBuf,
+        opened: Opened,
+        limits: Limits,
+    ) -> std::result::Result<Self, StoreError> {
+        Self::working(Desk::open(dir, opened, limits, true, true).await?)
+    }
+
+    fn working(desk: Arc<Desk>) -> std::result::Result<Self, StoreError> {
         let worker = tokio::spawn(worker::run(desk.clone())).abort_handle();
         Ok(Self { desk, _worker: Some(Arc::new(Worker(worker))) })
     }
 
     /// Reads beside the process that has the spool open, and changes nothing.
     pub async fn look(dir: PathBuf, opened: Opened, limits: Limits) -> std::result::Result<Self, StoreError> {
-        Ok(Self { desk: Desk::open(dir, opened, limits, false).await?, _worker: None })
+        Ok(Self { desk: Desk::open(dir, opened, limits, false, false).await?, _worker: None })
     }
 
     /// What has not reached the store.
@@ -224,6 +242,7 @@ impl Desk {
         Opened { store, lock, at_hand }: Opened,
         limits: Limits,
         writes: bool,
+        through: bool,
     ) -> std::result::Result<Arc<Self>, StoreError> {
         let folder = |name: &str| {
             let at = dir.join(name);
@@ -249,6 +268,7 @@ impl Desk {
             wake,
             state,
             writes,
+            through,
             _lock: held,
         };
         if writes {
@@ -315,6 +335,11 @@ impl Desk {
                 return Err(not_implemented("a conditional update"));
             }
         };
+        if self.through {
+            let limit = self.limits.time_for(bytes);
+            let put = timeout(limit, self.remote.put_opts(path, payload, mode.into())).await;
+            return put.unwrap_or_else(|_| Err(silent()));
+        }
         {
             let mut state = self.state();
             if let Some(entry) = state.entries.get_mut(path)
@@ -351,6 +376,11 @@ impl Desk {
         };
         if unknown_to_the_store {
             return self.once.delete(&path).await.map(|()| path);
+        }
+        // What lies here still is deleted as it was put.
+        if self.through && self.state().entries.get(&path).is_none_or(|entry| entry.copy.is_none()) {
+            self.in_time(self.remote.delete(&path)).await?;
+            return Ok(path);
         }
         let (desk, marked) = (self.clone(), path.clone());
         spawn_blocking(move || desk.marks.set(&marked, Mark::Gone)).await?.map_err(generic)?;
