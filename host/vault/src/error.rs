@@ -63,6 +63,14 @@ pub enum VaultError {
         /// Which.
         segment: Segment,
     },
+    /// Another host has taken over what this one was recording.
+    #[error(
+        "another host has taken over what this one was recording: nothing more is kept here; start it anew"
+    )]
+    TakenOver,
+    /// The shared store did not answer for so long that there was no room to wait for it.
+    #[error("it is in the log on this disk and not in the shared store: see to the store")]
+    NotInStore,
     /// Its key was destroyed by a redaction.
     #[error("{segment} was redacted: its key is gone")]
     Shredded {

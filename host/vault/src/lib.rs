@@ -6,7 +6,7 @@
 //!
 //! Start at [`Vault`], then [`Writer`] and [`Reader`]; [`Opener`] reads beside a running host. The bytes are described in `FORMAT.md`; `tree` is the key tree,
 //! `layers` what redactions made of it, `once` the only use of the ciphers, `container` the object, `wal` the write-ahead log,
-//! `pages` keys in SQL.
+//! `tails` what other hosts can seal of it, `pages` keys in SQL.
 
 #[doc(hidden)]
 pub mod bench;
@@ -31,6 +31,8 @@ mod seal;
 mod secrets;
 mod segment;
 mod suite;
+mod tails;
+mod takeover;
 mod tree;
 mod vault;
 mod wal;
@@ -53,7 +55,8 @@ pub use rotation::KeyStatus;
 pub use seal::{SealReason, SealRecord};
 pub use segment::{Kind, SECONDS_PER_LEG, Segment, SegmentInfo};
 pub use suite::Suite;
-pub use vault::{Recovered, Vault};
+pub use tails::TailLimits;
+pub use vault::{LogFolder, Recovered, Vault};
 pub use writer::{Interim, Writer};
 
 /// Where and how much.

@@ -94,6 +94,8 @@ pub(crate) struct Row {
     pub(crate) state: State,
     pub(crate) header: Vec<u8>,
     pub(crate) seal: Option<SealRecord>,
+    /// Which log holds it while it is open.
+    pub(crate) log: String,
     page: String,
     cover: Vec<u8>,
     wrapped_page: Vec<u8>,
@@ -211,9 +213,9 @@ impl Pages {
     /// Reads a recording's row, in one statement with its page.
     pub(crate) async fn row(&self, name: &Name) -> Result<Row, VaultError> {
         let (client, recording) = name;
-        type Columns = (String, Vec<u8>, String, String, Vec<u8>, Option<Vec<u8>>);
+        type Columns = (String, Vec<u8>, String, String, String, Vec<u8>, Option<Vec<u8>>);
         let found: Option<Columns> = sqlx::query_as(
-            "SELECT r.state, r.header, r.seal, r.page, r.cover, p.wrapped
+            "SELECT r.state, r.header, r.seal, r.log, r.page, r.cover, p.wrapped
              FROM vault_recording r LEFT JOIN vault_page p ON p.page = r.page
              WHERE r.client = $1 AND r.recording = $2",
         )
@@ -222,7 +224,7 @@ impl Pages {
         .fetch_optional(self.db.pool())
         .await
         .map_err(sql("read a recording"))?;
-        let (state, header, seal, page, cover, wrapped_page) =
+        let (state, header, seal, log, page, cover, wrapped_page) =
             found.ok_or_else(|| VaultError::Unknown { client: client.clone(), recording: *recording })?;
         let damaged = |flaw| VaultError::Damaged { object: format!("vault_recording {recording}"), flaw };
         let state =
@@ -231,7 +233,7 @@ impl Pages {
             "" => None,
             text => Some(serde_json::from_str(text).map_err(|_| damaged("its seal is malformed"))?),
         };
-        Ok(Row { state, header, seal, page, cover, wrapped_page: wrapped_page.unwrap_or_default() })
+        Ok(Row { state, header, seal, log, page, cover, wrapped_page: wrapped_page.unwrap_or_default() })
     }
 
     /// The keys in a row; an error when they are gone.

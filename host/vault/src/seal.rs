@@ -94,12 +94,12 @@ impl Inner {
         let name = &pending.name;
         let row = self.opener.pages().row(name).await?;
         if let (State::Sealed, Some(seal)) = (row.state, &row.seal) {
-            self.wal.release(name);
+            self.release(name);
             return Ok(seal.clone());
         }
         let keys = match self.opener.pages().keys_of(name, &row).await {
             Err(gone @ VaultError::Gone { .. }) => {
-                self.wal.release(name);
+                self.release(name);
                 return Err(gone);
             }
             keys => keys?,
@@ -118,7 +118,7 @@ impl Inner {
         if !self.opener.pages().note_sealed(name, &seal).await? {
             return Err(VaultError::Contended { recording: name.1 });
         }
-        self.wal.release(name);
+        self.release(name);
         Ok(seal)
     }
 

@@ -23,6 +23,7 @@ use crate::{
     seal::{Held, Pending, object_path, store_error},
     secrets::RecordingKeys,
     segment::Binding,
+    tails::{Tail, TailLimits},
     wal::{Found, Name, Wal},
 };
 
@@ -48,8 +49,10 @@ pub(crate) struct Inner {
     pub(crate) opener: Opener,
     pub(crate) wal: Wal,
     /// Names this log in the database.
-    log: String,
-    unsealed: Mutex<Vec<Pending>>,
+    pub(crate) log: String,
+    /// What other hosts can seal; none: no other host shares the store.
+    pub(crate) tail: Option<Arc<Tail>>,
+    pub(crate) unsealed: Mutex<Vec<Pending>>,
     /// Whoever seals has one of these.
     seals: Semaphore,
     /// Held as long as the vault is open.
@@ -66,23 +69,45 @@ impl Vault {
         keys: Arc<dyn KeySource>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, VaultError> {
-        let VaultConfig { dir, limits } = config;
+        let dir = config.dir.clone();
+        let log = blocking(move || LogFolder::hold(&dir)).await?;
+        Self::open_in(log, config.limits, None, db, store, keys, clock).await
+    }
+
+    /// As [`Vault::open`], with a log that is held already. `tail`: of a host among others that share database and store,
+    /// so that they can seal what it leaves.
+    pub async fn open_in(
+        log: LogFolder,
+        limits: Limits,
+        tail: Option<TailLimits>,
+        db: Db,
+        store: Arc<dyn ObjectStore>,
+        keys: Arc<dyn KeySource>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, VaultError> {
         // A run that ended in between has not: what was redacted must not wait for the next redaction.
         db.forget_deleted().await;
-        let opener = Opener::open(limits, db, store, keys, clock).await?;
+        let opener = Opener::open(limits, db, store.clone(), keys, clock).await?;
+        let LogFolder { dir, name: log, lock } = log;
         let folder = dir.clone();
-        let (lock, log, wal, found) = blocking(move || {
-            fs::create_dir_all(&folder).map_err(io_error("create", &folder))?;
-            let lock = lock(&folder)?;
-            let log = log_name(&folder).map_err(io_error("name the write-ahead log in", &folder))?;
-            let (wal, found) =
-                Wal::open(&folder, &limits).map_err(io_error("open the write-ahead log in", &folder))?;
-            Ok((lock, log, wal, found))
+        let (wal, found) = blocking(move || {
+            Wal::open(&folder, &limits).map_err(io_error("open the write-ahead log in", &folder))
         })
         .await?;
-        let unsealed = Mutex::new(unfinished(opener.pages(), &wal, &log, found).await?);
+        let unsealed = unfinished(opener.pages(), &wal, &log, found).await?;
+        let tail = match tail {
+            Some(limits) => {
+                let names = unsealed.iter().map(|pending| pending.name.clone()).collect();
+                let tail = Tail::open(store, &log, limits, &names).await?;
+                wal.has_tail(tail.clone());
+                tokio::spawn(Tail::run(Arc::downgrade(&tail)));
+                Some(tail)
+            }
+            None => None,
+        };
+        let unsealed = Mutex::new(unsealed);
         let seals = Semaphore::new(limits.seal_count.clamp(1, Semaphore::MAX_PERMITS));
-        Ok(Self(Arc::new(Inner { dir, limits, opener, wal, log, unsealed, seals, _lock: lock })))
+        Ok(Self(Arc::new(Inner { dir, limits, opener, wal, log, tail, unsealed, seals, _lock: lock })))
     }
 
     /// Begins a recording under fresh keys, which are durable when this returns.
@@ -131,7 +156,7 @@ impl Vault {
             Ok(()) | Err(VaultError::Gone { .. }) => {}
             Err(e) => return Err(e),
         }
-        self.0.wal.release(&name);
+        self.0.release(&name);
         self.delete_patches(&name).await?;
         let path = object_path(&name);
         match self.0.opener.store().delete(&path).await {
@@ -204,6 +229,14 @@ impl Vault {
 }
 
 impl Inner {
+    /// Nothing of this recording is needed any more, in the log and in its tail.
+    pub(crate) fn release(&self, name: &Name) {
+        self.wal.release(name);
+        if let Some(tail) = &self.tail {
+            tail.release(name);
+        }
+    }
+
     /// Seals; keeps what could not be sealed for the next [`Vault::recover`], unless its keys are gone.
     pub(crate) async fn seal_or_keep(&self, pending: Pending) -> Result<SealRecord, VaultError> {
         let turn = self.seals.acquire().await;
@@ -239,7 +272,8 @@ async fn unfinished(
     }
     for (name, frames) in by_name {
         match pages.row(&name).await {
-            Ok(row) if row.state == State::Open => {
+            // Of what another host has taken over, this log keeps nothing.
+            Ok(row) if row.state == State::Open && row.log == log => {
                 let frames = frames.into_values().collect();
                 pending.push(Pending { name, end: SealReason::Interrupted, frames });
             }
@@ -253,7 +287,31 @@ async fn unfinished(
     Ok(pending)
 }
 
-/// Two hosts writing one log would number its files alike.
+/// The folder of a write-ahead log, held by this process: two that write one log would number its files alike.
+pub struct LogFolder {
+    dir: PathBuf,
+    name: String,
+    lock: File,
+}
+
+impl LogFolder {
+    /// Makes the folder where it is not there, and holds it.
+    ///
+    /// # Errors
+    /// [`VaultError::Busy`]: another process has it; the disk fails.
+    pub fn hold(dir: &Path) -> Result<Self, VaultError> {
+        fs::create_dir_all(dir).map_err(io_error("create", dir))?;
+        let lock = lock(dir)?;
+        let name = log_name(dir).map_err(io_error("name the write-ahead log in", dir))?;
+        Ok(Self { dir: dir.to_owned(), name, lock })
+    }
+
+    /// Names the log among those of all hosts; kept with it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 fn lock(dir: &Path) -> Result<File, VaultError> {
     let path = dir.join("lock");
     let file = File::options().write(true).create(true).truncate(false).open(&path);

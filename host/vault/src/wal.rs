@@ -10,15 +10,15 @@ use std::{
     io::{self, Write},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, mpsc::TryRecvError},
+    sync::{Arc, Mutex, OnceLock, mpsc::TryRecvError},
 };
 
 use caveat_model::{ClientId, RecordingId};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Limits, VaultError, locked, once::sha256};
+use crate::{Limits, VaultError, locked, once::sha256, tails::Tail};
 
-const MAGIC: &[u8; 8] = b"cavwal\x00\x01";
+pub(crate) const MAGIC: &[u8; 8] = b"cavwal\x00\x01";
 const SUM: usize = 16;
 /// What a record adds to the longest client name and its frame, in bytes.
 const RECORD_OVERHEAD: usize = 4 + 1 + 40 + 16 + 4 + SUM;
@@ -32,6 +32,14 @@ pub(crate) struct Location {
     file: u64,
     offset: u64,
     len: u32,
+}
+
+impl Location {
+    /// The frame, in the bytes of its whole file.
+    pub(crate) fn of(self, file: &[u8]) -> Option<&[u8]> {
+        let start = usize::try_from(self.offset).ok()?;
+        file.get(start..start.checked_add(self.len as usize)?)
+    }
 }
 
 /// A frame on its way to the disk. `seq` counts the frames of its recording.
@@ -53,6 +61,7 @@ enum Request {
 pub(crate) struct Wal {
     queue: mpsc::Sender<Request>,
     shelf: Arc<Shelf>,
+    tail: Arc<OnceLock<Arc<Tail>>>,
 }
 
 /// Room in the queue for one frame.
@@ -84,8 +93,10 @@ impl Wal {
             live: Mutex::new(Live { current: last + 1, files: live }),
         });
         let (queue, requests) = mpsc::channel(limits.log_queue_count.max(1));
+        let tail = Arc::default();
         let scribe = Scribe {
             shelf: shelf.clone(),
+            tail: Arc::clone(&tail),
             disk,
             ahead: None,
             file: None,
@@ -93,7 +104,13 @@ impl Wal {
             batch_bytes: limits.log_batch_bytes,
         };
         std::thread::Builder::new().name("vault-log".into()).spawn(move || scribe.run(requests))?;
-        Ok((Self { queue, shelf }, found))
+        Ok((Self { queue, shelf, tail }, found))
+    }
+
+    /// From now on what is durable here goes into the tail, too.
+    pub(crate) fn has_tail(&self, tail: Arc<Tail>) {
+        // One vault opens one tail.
+        let _ = self.tail.set(tail);
     }
 
     /// Waits for room in the queue.
@@ -235,6 +252,8 @@ fn remove_unused(dir: &Path) -> io::Result<()> {
 /// The only writer.
 struct Scribe {
     shelf: Arc<Shelf>,
+    /// There from when the log's tail was opened, where it has one.
+    tail: Arc<OnceLock<Arc<Tail>>>,
     disk: Arc<dyn Disk>,
     ahead: Option<Ahead>,
     file: Option<Open>,
@@ -280,8 +299,12 @@ impl Scribe {
                 Ok(written) => {
                     failures = 0;
                     for at in written {
-                        if let Some(append) = batch.pop_front() {
-                            (append.done)(Ok(at));
+                        if let Some(Append { name, seq, frame, done }) = batch.pop_front() {
+                            // Before anybody hears of it, so that whoever does finds it in the tail.
+                            if let Some(tail) = self.tail.get() {
+                                tail.take(name, seq, frame);
+                            }
+                            done(Ok(at));
                         }
                     }
                 }
@@ -317,7 +340,8 @@ impl Scribe {
                 break;
             }
             let before = records.len() as u64;
-            let offset = encode(append, open.id, start + before, &mut records);
+            let record = (&append.name, append.seq, append.frame.as_slice());
+            let offset = encode(record, open.id, start + before, &mut records);
             written.push(Location { file: open.id, offset, len: append.frame.len() as u32 });
             open.end = start + records.len() as u64;
         }
@@ -374,17 +398,17 @@ impl Scribe {
 }
 
 /// Appends one record that begins at `at` of file `id`; returns the offset of its frame in the file.
-fn encode(append: &Append, id: u64, at: u64, out: &mut Vec<u8>) -> u64 {
+pub(crate) fn encode((name, seq, frame): (&Name, u32, &[u8]), id: u64, at: u64, out: &mut Vec<u8>) -> u64 {
     let start = out.len();
-    let (client, recording) = (append.name.0.as_str().as_bytes(), append.name.1);
-    let body = 1 + client.len() + 16 + 4 + append.frame.len();
+    let (client, recording) = (name.0.as_str().as_bytes(), name.1);
+    let body = 1 + client.len() + 16 + 4 + frame.len();
     out.extend_from_slice(&(body as u32).to_be_bytes());
     out.push(client.len() as u8);
     out.extend_from_slice(client);
     out.extend_from_slice(recording.0.as_bytes());
-    out.extend_from_slice(&append.seq.to_be_bytes());
+    out.extend_from_slice(&seq.to_be_bytes());
     let frame_at = at + (out.len() - start) as u64;
-    out.extend_from_slice(&append.frame);
+    out.extend_from_slice(frame);
     let sum = checksum(id, at, &out[start..]);
     out.extend_from_slice(&sum);
     frame_at

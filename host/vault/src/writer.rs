@@ -89,6 +89,9 @@ impl Writer {
     pub async fn append(&self, leg: u8, index: u32, kind: Kind, plain: &[u8]) -> Result<(), VaultError> {
         let segment = Segment { leg, index, kind };
         self.check(segment, plain)?;
+        if self.vault.tail.as_ref().is_some_and(|tail| tail.is_closed()) {
+            return Err(VaultError::TakenOver);
+        }
         let slot = self.vault.wal.slot().await?;
         let (tell, told) = oneshot::channel();
         // The frame's number and its place in the queue are taken under one lock, so that both orders are the same.
@@ -123,7 +126,7 @@ impl Writer {
     pub async fn discard(self) -> Result<(), VaultError> {
         self.vault.opener.pages().destroy(&self.name, State::Discarded).await?;
         self.vault.wal.flush().await?;
-        self.vault.wal.release(&self.name);
+        self.vault.release(&self.name);
         Ok(())
     }
 
