@@ -10,6 +10,7 @@ mod calls;
 mod console;
 mod describe;
 mod disclosures;
+mod elsewhere;
 mod extract;
 mod gate;
 mod health;
@@ -107,6 +108,8 @@ pub struct Rooms {
     pub console: Arc<Console>,
     /// How browsers reach the host.
     pub web: Arc<Web>,
+    /// Asks other hosts about their calls.
+    pub others: reqwest::Client,
 }
 
 /// Where a request came from.

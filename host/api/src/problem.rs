@@ -59,6 +59,14 @@ impl Problem {
     pub fn busy(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "Busy", detail)
     }
+    /// Another host has it, and this one cannot ask there.
+    pub fn elsewhere(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "On another host", detail)
+    }
+    /// Another host has it, and does not answer.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Another host is away", detail)
+    }
     /// Whoever asks has to wait.
     pub fn too_often(wait_s: u64) -> Self {
         let detail = format!("too many requests: wait {wait_s} s, then go on more slowly");

@@ -106,6 +106,7 @@ use crate::{
     Needs, Problem, Rooms, assurance, audio, calls, console,
     describe::{Described, Takes},
     disclosures,
+    elsewhere::elsewhere,
     gate::gate,
     health,
     impact::{self, Jobs},
@@ -251,9 +252,11 @@ pub fn routes(rooms: Rooms) -> Router {
     let rates = Rates::new(&rooms.limits);
     let mut router = Router::new();
     for Row { path, needs, to, .. } in table() {
-        let to = to
-            .route_layer(from_fn_with_state(rooms.clone(), once))
-            .route_layer(from_fn_with_state((rooms.clone(), needs), gate));
+        let mut to = to.route_layer(from_fn_with_state(rooms.clone(), once));
+        if path.contains("{call}") {
+            to = to.route_layer(from_fn_with_state(rooms.clone(), elsewhere));
+        }
+        let to = to.route_layer(from_fn_with_state((rooms.clone(), needs), gate));
         router = router.route(path, to);
     }
     router

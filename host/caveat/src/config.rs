@@ -21,6 +21,7 @@ use caveat_stores::{Address, Settings};
 use caveat_vault::Suite;
 use serde::Deserialize;
 
+use crate::hosts::{self, Hosts};
 use crate::http::Http;
 use crate::identity::RawProvider;
 use crate::ingest::{Ingest, OfClient, RawAudioHook, RawAudioSocket, RawFolder, RawTwilio};
@@ -35,6 +36,8 @@ const SECRET_BYTES_MIN: usize = 16;
 pub(crate) struct Config {
     pub(crate) host: Host,
     pub(crate) paths: Paths,
+    /// Other hosts on the same database and store; none: this is the only one.
+    pub(crate) hosts: Option<Hosts>,
     pub(crate) http: Http,
     pub(crate) keys: Keys,
     pub(crate) timestamps: Option<Timestamps>,
@@ -64,6 +67,8 @@ pub(crate) struct Host {
     database: Option<String>,
     store: Option<String>,
     keyring: Option<PathBuf>,
+    /// What ledgers are signed with; hosts that share a database have the same.
+    ledger_key: Option<PathBuf>,
     /// Environment variable that holds the passphrase of the keyring; none: the file's permissions guard it.
     keyring_passphrase_env: Option<String>,
     /// File that holds it; relative to the configuration.
@@ -82,6 +87,7 @@ impl Default for Host {
             database: None,
             store: None,
             keyring: None,
+            ledger_key: None,
             keyring_passphrase_env: None,
             keyring_passphrase_file: None,
             keyring_passphrase_credential: None,
@@ -138,6 +144,7 @@ pub(crate) struct Limits {
     pub(crate) siprec: caveat_capture::SiprecLimits,
     pub(crate) store: caveat_stores::Limits,
     pub(crate) retention: caveat_retention::Limits,
+    pub(crate) hosts: hosts::Limits,
 }
 
 /// A client and its packs.
@@ -195,6 +202,7 @@ struct AnnouncementChoice {
 struct Raw {
     #[serde(default)]
     host: Host,
+    hosts: Option<Hosts>,
     #[serde(default)]
     http: Http,
     #[serde(default)]
@@ -340,18 +348,23 @@ impl Config {
             store,
             spool: data.join("spool"),
             keyring: at(&raw.host.keyring, "keys/keyring"),
-            ledger_key: data.join("keys/ledger"),
+            ledger_key: at(&raw.host.ledger_key, "keys/ledger"),
             write_ahead: data.join("write-ahead"),
             compiled: data.join("compiled"),
             base: base.to_owned(),
             lock,
         };
+        raw.limits.hosts.check()?;
+        if let Some(hosts) = &raw.hosts {
+            hosts.check(&paths)?;
+        }
         let siprec = raw.siprec.located(base);
         let (host, keys) = (raw.host.located(base), raw.keys.located(base)?);
         let timestamps = raw.timestamps.map(|timestamps| timestamps.located(base)).transpose()?;
         Ok(Self {
             host,
             paths,
+            hosts: raw.hosts,
             http: raw.http.located(base),
             keys,
             timestamps,
@@ -575,6 +588,10 @@ mod tests {
         check("[limits.http]\nhandshakes_max = 0\n", &["`handshakes_max`"]);
         check("[store]\nsecret = \"x\"\n", &["line 2", "`secret-env`"]);
         check("[limits.store]\nretry_ms = 0\n", &["`retry_ms`"]);
+        check("[hosts]\n", &["[hosts]", "PostgreSQL"]);
+        check("[host]\ndatabase = \"postgres://a@b/c\"\n[hosts]\n", &["[hosts]", "s3://"]);
+        check("[hosts]\nurl = \"10.0.0.5\"\n", &["`url`", "http://"]);
+        check("[limits.hosts]\nlease_ms = 1\n", &["`lease_ms`"]);
         let locked = |placement: &str| {
             let more = format!("placement = {{ {placement} }}");
             format!("[host]\nstore = \"s3://calls\"\n{}", client(&more))

@@ -5,14 +5,14 @@ use std::{collections::HashMap, fs, sync::Arc};
 use anyhow::Context;
 use caveat_access::{Access, SecretBox, WaysIn};
 use caveat_engine::Engine;
-use caveat_ledger::{EntryKind, Ledger, LogSigner};
+use caveat_ledger::{self as ledger, EntryKind, Ledger, LogSigner};
 use caveat_model::{ClientId, Clock, SystemClock};
 use caveat_packs::{Active, ActiveSet, ActiveSets, Archive, PackFile, Trust, load, settings_from_toml};
 use caveat_recorder::{Assurance, Clients, PackKeeper, Recorder, Rooms, Storage};
 use caveat_retention::Retention;
 use caveat_state::Db;
 use caveat_stores::{Address, Disk, Opened, Spool, StoreError};
-use caveat_vault::{Opener, Vault, VaultConfig};
+use caveat_vault::{LogFolder, Opener, Vault};
 use object_store::{
     ObjectStore,
     path::{Path, PathPart},
@@ -20,6 +20,7 @@ use object_store::{
 
 use crate::{
     config::{Client, Config},
+    hosts::Membership,
     keys,
 };
 
@@ -32,24 +33,33 @@ pub(crate) struct House {
     pub(crate) archive: Archive,
     pub(crate) clock: Arc<dyn Clock>,
     spool: Option<Spool>,
+    /// This host among others; none: it is the only one.
+    pub(crate) member: Option<Arc<Membership>>,
 }
 
 impl House {
     /// Opens what lies on disk; runs nothing. One process at a time: the vault's log is its own.
     pub(crate) async fn open(config: &Config, ways: WaysIn) -> anyhow::Result<Self> {
-        let paths = &config.paths;
-        let Log { ledger, db, store, spool, clock } = Log::open(config, Brings::Yes).await?;
+        let folder = LogFolder::hold(&config.paths.write_ahead)?;
+        let db = open_database(config).await?;
+        let member = match &config.hosts {
+            Some(hosts) => Some(Membership::join(&db, config, hosts, folder.name()).await?),
+            None => None,
+        };
+        let log = Log::open_on(db, config, Brings::Yes, member.as_deref()).await?;
+        let Log { ledger, db, store, spool, clock } = log;
         let keys = keys::open(config)?;
-        let vault_config = VaultConfig { dir: paths.write_ahead.clone(), limits: config.limits.vault };
+        let limits = config.limits.vault;
         let archive = Archive::new(store.clone());
-        let vault = Vault::open(vault_config, db.clone(), store, keys, clock.clone()).await?;
+        let tail = member.as_ref().map(|_| config.limits.hosts.tail());
+        let vault = Vault::open_in(folder, limits, tail, db.clone(), store, keys, clock.clone()).await?;
         for client in &config.clients {
             vault.prefer(&client.profile.id, client.cipher);
         }
         let secrets: Arc<dyn SecretBox> = Arc::new(Sealed(vault.opener().clone()));
         let limits = config.limits.people.clone();
         let access = Access::open_with(db.clone(), clock.clone(), secrets, limits, ways).await?;
-        Ok(Self { db, vault, ledger, access, archive, clock, spool })
+        Ok(Self { db, vault, ledger, access, archive, clock, spool, member })
     }
 
     /// Loads every client's packs and starts the recorder.
@@ -80,12 +90,18 @@ impl House {
         let keeping = config.limits.retention.clone();
         let retention =
             Retention::open(db.clone(), vault.clone(), ledger.clone(), clock.clone(), keeping).await?;
+        let retention = if self.member.is_some() { retention.shared() } else { retention };
         let (opener, limits) = (vault.opener().clone(), config.limits.assurance.clone());
         let assurance = Assurance::open(db.clone(), opener, clock.clone(), limits).await?;
         let storage = self.storage(config).await?;
-        let rooms = Rooms { engine, packs, vault, ledger, retention, assurance, storage, db, clock };
+        let among = self.member.as_ref().map(|member| member.among.clone());
+        let rooms = Rooms { engine, packs, vault, ledger, retention, assurance, storage, among, db, clock };
         let clients: Clients = config.clients.iter().map(|c| c.profile.clone()).collect();
-        Ok((Recorder::start(rooms, clients, config.limits.calls.clone()).await?, keeper))
+        let recorder = Recorder::start(rooms, clients, config.limits.calls.clone()).await?;
+        if let Some(member) = &self.member {
+            tokio::spawn(member.clone().follow(recorder.clone(), keeper.clone()));
+        }
+        Ok((recorder, keeper))
     }
 
     /// What stands behind the vault. A bucket that cannot lock what it is said to lock is refused here.
@@ -133,23 +149,41 @@ enum Brings {
 impl Log {
     /// For looking back.
     pub(crate) async fn look(config: &Config) -> anyhow::Result<Self> {
-        Self::open(config, Brings::No).await
+        Self::open_on(open_database(config).await?, config, Brings::No, None).await
     }
 
-    async fn open(config: &Config, brings: Brings) -> anyhow::Result<Self> {
+    async fn open_on(
+        db: Db,
+        config: &Config,
+        brings: Brings,
+        member: Option<&Membership>,
+    ) -> anyhow::Result<Self> {
         let paths = &config.paths;
-        let folders = [paths.keyring.parent(), paths.ledger_key.parent()];
-        for dir in folders.into_iter().flatten() {
-            fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (store, spool) = open_store(config, brings).await.context("the store")?;
-        let db = Db::open(&paths.database, 8).await.context("the state database")?;
         let signer = LogSigner::open(&paths.ledger_key, &config.host.ledger_origin)?;
-        let host = config.host.name.clone();
-        let ledger = Ledger::open(db.clone(), store.clone(), clock.clone(), signer, host).await?;
+        let (host, log, c) = (config.host.name.clone(), store.clone(), clock.clone());
+        let ledger = match member {
+            Some(member) => {
+                member.agree_on_keys(config, &signer).await?;
+                let limits = ledger::Limits { append_attempts: APPEND_ATTEMPTS, ..Default::default() };
+                Ledger::open_fenced(db.clone(), log, c, signer, host, limits, member.fence()).await?
+            }
+            None => Ledger::open(db.clone(), log, c, signer, host).await?,
+        };
         Ok(Self { ledger, db, store, spool, clock })
     }
+}
+
+/// How often a batch is tried while other hosts append to the same log: the more hosts, the more often one is not the fastest.
+const APPEND_ATTEMPTS: u32 = 200;
+
+async fn open_database(config: &Config) -> anyhow::Result<Db> {
+    let paths = &config.paths;
+    for dir in [paths.keyring.parent(), paths.ledger_key.parent()].into_iter().flatten() {
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    }
+    Db::open(&paths.database, 8).await.context("the state database")
 }
 
 /// What it takes to look back, while a host runs or not: everything but the write-ahead log.
@@ -199,6 +233,7 @@ async fn open_store(
     }
     let dir = paths.spool.clone();
     let spool = match brings {
+        Brings::Yes if config.hosts.is_some() => Spool::open_through(dir, opened, limits.clone()).await?,
         Brings::Yes => Spool::open(dir, opened, limits.clone()).await?,
         Brings::No => Spool::look(dir, opened, limits.clone()).await?,
     };

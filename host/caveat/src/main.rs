@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod config;
+mod hosts;
 mod house;
 mod http;
 mod identity;

@@ -1,7 +1,7 @@
 //! The list of recordings. What describes a call is sealed: the tables hold ids, dates and states.
 
 use caveat_model::{ClientId, Facts, Moment, RecordingId};
-use caveat_state::{Db, Statement, sql};
+use caveat_state::{Db, Statement, Written, sql};
 use caveat_vault::Vault;
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,8 @@ pub(crate) struct Catalog {
     vault: Vault,
 }
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE recording (
     client TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -38,9 +39,16 @@ CREATE TABLE recording (
     facts BYTEA NOT NULL,
     PRIMARY KEY (client, id)
 );
-CREATE INDEX recording_began ON recording (client, began_ms)"];
+CREATE INDEX recording_began ON recording (client, began_ms)",
+    "
+ALTER TABLE recording ADD COLUMN log TEXT NOT NULL DEFAULT '';
+CREATE INDEX recording_running ON recording (state, log)",
+];
 
 type Row = (String, i64, i64, String);
+
+/// A recording that is listed as running, and when its call began.
+pub(crate) type Running = (ClientId, RecordingId, Moment);
 
 impl Catalog {
     pub(crate) async fn open(db: Db, vault: Vault) -> Result<Self, RecorderError> {
@@ -74,8 +82,8 @@ impl Catalog {
         let plain = serde_json::to_vec(facts).map_err(|source| RecorderError::Facts { id, source })?;
         let sealed = self.vault.seal_detail(client, &context(id), &plain).await?;
         let entry = Statement::new(
-            "INSERT INTO recording (client, id, began_ms, duration_ms, state, facts)
-             VALUES ($1, $2, $3, $4, $5, $6)
+            "INSERT INTO recording (client, id, began_ms, duration_ms, state, facts, log)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (client, id) DO UPDATE SET
                duration_ms = excluded.duration_ms, state = excluded.state, facts = excluded.facts",
         )
@@ -84,7 +92,8 @@ impl Catalog {
         .bind(facts.began.as_millis() as i64)
         .bind(duration_ms as i64)
         .bind(state)
-        .bind(sealed);
+        .bind(sealed)
+        .bind(self.vault.log());
         Ok(entry)
     }
 
@@ -125,11 +134,19 @@ impl Catalog {
         Ok(())
     }
 
-    /// Every recording that is listed as running, and when its call began.
-    pub(crate) async fn running(&self) -> Result<Vec<(ClientId, RecordingId, Moment)>, RecorderError> {
+    /// Every recording that is listed as running in this host's log, and when its call began; those of before logs were
+    /// noted, too.
+    pub(crate) async fn running(&self) -> Result<Vec<Running>, RecorderError> {
+        let here = self.vault.log();
+        Ok([self.running_in(here).await?, self.running_in("").await?].concat())
+    }
+
+    async fn running_in(&self, log: &str) -> Result<Vec<Running>, RecorderError> {
         let rows: Vec<(String, String, i64)> = sqlx::query_as(
-            "SELECT client, id, began_ms FROM recording WHERE state = 'recording' ORDER BY id",
+            "SELECT client, id, began_ms FROM recording
+             WHERE state = 'recording' AND log = $1 ORDER BY id",
         )
+        .bind(log)
         .fetch_all(self.db.pool())
         .await
         .map_err(sql("list running recordings"))?;
@@ -137,6 +154,19 @@ impl Catalog {
             Some((client.parse().ok()?, id.parse().ok()?, Moment::from_millis(began as u64)))
         };
         Ok(rows.into_iter().filter_map(running).collect())
+    }
+
+    /// Lists under this host's log what is listed as running in another's, and gives it. None: `guard` did not hold.
+    pub(crate) async fn take_over(
+        &self,
+        log: &str,
+        guard: Statement,
+    ) -> Result<Option<Vec<Running>>, RecorderError> {
+        let running = self.running_in(log).await?;
+        let text = "UPDATE recording SET log = $2 WHERE log = $1 AND state = 'recording'";
+        let moved = Statement::new(text).bind(log).bind(self.vault.log());
+        let moved = self.db.write("list what was taken over", vec![guard, moved]).await?;
+        Ok(matches!(moved, Written::Done { .. }).then_some(running))
     }
 
     /// Recordings that began within a range, newest first, from after the last one of a page before; with their sealed facts.

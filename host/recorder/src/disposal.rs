@@ -12,13 +12,18 @@ use caveat_model::{
     SpanSet, StorageEvent,
 };
 use caveat_retention::{Destroyed, Due, Receipt, RetentionError, Trust};
+use caveat_state::{Lease, Statement};
 
 use crate::{
     Asked, Decided, Recorder, RecorderError, Who,
+    hosts::Among,
     house::{About, House, Logged, first_of, first_or_two_people},
     listen::decided,
     redaction::Agreement,
 };
+
+/// How long one look at a client's schedule is waited for by other hosts.
+const SWEEP_LEASE_MS: u64 = 60_000;
 
 /// What one look at the schedule did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,7 +70,7 @@ impl Recorder {
         }
         let rule = first_or_two_people(&logged.verdict);
         let (verdict, agreed) = (logged.index, Some(agreed.index));
-        let on = Destroyed { disposal, rule: &rule, verdict, agreed, now };
+        let on = Destroyed { disposal, rule: &rule, verdict, agreed, now, guard: None };
         let done = self.house.destroy(client, id, on).await;
         self.result(client, granted.intent, done.is_ok(), 0).await?;
         Ok(Ok(done?))
@@ -143,33 +148,58 @@ impl House {
     pub(crate) async fn sweep(&self) -> Result<Swept, RecorderError> {
         let _one_at_a_time = self.sweeping.lock().await;
         let clients: Vec<ClientId> = self.clients.iter().map(|c| c.id.clone()).collect();
-        let limits = self.retention.limits();
-        let (disposals, reviews) = (limits.disposals_per_sweep_max, limits.reviews_per_sweep_max);
         let mut swept = Swept::default();
         // Another client comes first each time, so that none uses up what all have together.
         let first = self.sweeps.fetch_add(1, Ordering::Relaxed) % clients.len().max(1);
         for client in clients[first..].iter().chain(&clients[..first]) {
-            let Some(now) = self.trusted_now(client).await? else {
-                swept.untrusted += 1;
-                continue;
+            let lease = match &self.among {
+                Some(here) => match self.sweeps_of(client, here).await? {
+                    None => continue,
+                    lease => lease,
+                },
+                None => None,
             };
-            for id in self.retention.to_review(client, now, reviews - swept.reviewed).await? {
-                self.review_again(client, id, now).await?;
-                swept.reviewed += 1;
+            self.sweep_client(client, &lease, &mut swept).await?;
+            if let Some(lease) = lease {
+                lease.release("").await?;
             }
-            for (due, held) in self.retention.at_odds(client, now, reviews).await? {
-                self.queue_at_odds(client, &due, held).await?;
-            }
-            let left = disposals - swept.destroyed.saturating_add(swept.kept).min(disposals);
-            for due in self.retention.due(client, now, left).await? {
-                match self.dispose_due(client, &due, now).await? {
-                    true => swept.destroyed += 1,
-                    false => swept.kept += 1,
-                }
-            }
-            self.retention.delete_leftovers(client, disposals).await?;
         }
         Ok(swept)
+    }
+
+    /// The schedule of a client, for this host alone; none: another host is at it.
+    async fn sweeps_of(&self, client: &ClientId, here: &Among) -> Result<Option<Lease>, RecorderError> {
+        Ok(self.db.take_lease(&format!("sweep/{client}"), &here.name, "", SWEEP_LEASE_MS).await?)
+    }
+
+    async fn sweep_client(
+        &self,
+        client: &ClientId,
+        lease: &Option<Lease>,
+        swept: &mut Swept,
+    ) -> Result<(), RecorderError> {
+        let limits = self.retention.limits();
+        let (disposals, reviews) = (limits.disposals_per_sweep_max, limits.reviews_per_sweep_max);
+        let Some(now) = self.trusted_now(client).await? else {
+            swept.untrusted += 1;
+            return Ok(());
+        };
+        for id in self.retention.to_review(client, now, reviews - swept.reviewed).await? {
+            self.review_again(client, id, now).await?;
+            swept.reviewed += 1;
+        }
+        for (due, held) in self.retention.at_odds(client, now, reviews).await? {
+            self.queue_at_odds(client, &due, held).await?;
+        }
+        let left = disposals - swept.destroyed.saturating_add(swept.kept).min(disposals);
+        for due in self.retention.due(client, now, left).await? {
+            match self.dispose_due(client, &due, now, lease.as_ref().map(Lease::guard)).await? {
+                true => swept.destroyed += 1,
+                false => swept.kept += 1,
+            }
+        }
+        self.retention.delete_leftovers(client, disposals).await?;
+        Ok(())
     }
 
     /// The time, if it can be destroyed by.
@@ -227,7 +257,13 @@ impl House {
     }
 
     /// Whether it is destroyed; if not, it is tried again later.
-    async fn dispose_due(&self, client: &ClientId, due: &Due, now: Moment) -> Result<bool, RecorderError> {
+    async fn dispose_due(
+        &self,
+        client: &ClientId,
+        due: &Due,
+        now: Moment,
+        guard: Option<Statement>,
+    ) -> Result<bool, RecorderError> {
         let id = due.recording;
         let facts = match self.catalog.get(client, id).await {
             Ok((_, facts)) => Facts { now, ..facts },
@@ -246,9 +282,12 @@ impl House {
             self.retention.postpone(client, id, later).await?;
             return Ok(false);
         }
-        let on = Destroyed { disposal, rule: due.schedule.why(), verdict: logged.index, agreed: None, now };
+        let (rule, verdict) = (due.schedule.why(), logged.index);
+        let on = Destroyed { disposal, rule, verdict, agreed: None, now, guard };
         match self.destroy(client, id, on).await {
             Ok(_) => Ok(true),
+            // Another host is at it, or has done it.
+            Err(RecorderError::Retention(RetentionError::NotOurs { .. })) => Ok(false),
             Err(RecorderError::Retention(RetentionError::Held { .. } | RetentionError::MustKeep { .. })) => {
                 self.retention.postpone(client, id, later).await?;
                 Ok(false)

@@ -24,6 +24,14 @@ pub enum RecorderError {
         /// As given.
         id: String,
     },
+    /// Another host has changed the packs since this one last looked.
+    #[error(
+        "another host has changed the packs of client `{client}` meanwhile: look at them, then change them again"
+    )]
+    PacksMovedOn {
+        /// Whose.
+        client: String,
+    },
     /// A call that is said to be over has not begun.
     #[error("the call began at {began}, which has not come yet")]
     NotYet {

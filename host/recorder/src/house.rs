@@ -9,7 +9,7 @@ use caveat_model::{
 };
 use caveat_packs::ActiveSets;
 use caveat_retention::Retention;
-use caveat_state::Statement;
+use caveat_state::{Db, Statement};
 use caveat_vault::{Suite, Vault};
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     bounds::Bounds,
     catalog::Catalog,
     history::{DETAIL, Detail, PSEUDONYM, without_words},
+    hosts::{Among, Places},
     late::Late,
     monitor::Monitor,
     requests::Requests,
@@ -45,6 +46,10 @@ pub(crate) struct House {
     pub(crate) watch: Watch,
     pub(crate) monitor: Monitor,
     pub(crate) storage: Storage,
+    /// What this host is among others; none: it is the only one.
+    pub(crate) among: Option<Among>,
+    pub(crate) places: Places,
+    pub(crate) db: Db,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
 }

@@ -22,6 +22,7 @@ mod error;
 mod evidence;
 mod health;
 mod history;
+mod hosts;
 mod house;
 mod impact;
 mod keep;
@@ -84,6 +85,7 @@ pub use evidence::{
 };
 pub use health::{Health, WaitingObjects};
 pub use history::{Decision, Gone, History, Recorded, Window};
+pub use hosts::{Among, Elsewhere};
 pub use impact::{
     Candidate, Changed, Direction, Effect, Example, Group, Impact, ImpactReport, Past, Swap, Transition,
 };
@@ -126,6 +128,8 @@ pub struct Rooms {
     pub assurance: Assurance,
     /// Disks and stores behind the vault.
     pub storage: Storage,
+    /// What this host is among others that share database and store; none: it is the only one.
+    pub among: Option<Among>,
     /// Holds the lists.
     pub db: Db,
     /// The time.
@@ -156,7 +160,7 @@ pub struct Call {
 impl Recorder {
     /// Opens the recorder. Recordings that a crash cut short are sealed first, as interrupted.
     pub async fn start(rooms: Rooms, clients: Clients, limits: Limits) -> Result<Self, RecorderError> {
-        let Rooms { engine, packs, vault, ledger, retention, assurance, storage, db, clock } = rooms;
+        let Rooms { engine, packs, vault, ledger, retention, assurance, storage, among, db, clock } = rooms;
         let catalog = catalog::Catalog::open(db.clone(), vault.clone()).await?;
         let watch = Watch::default();
         let alerts = alerts::Alerts::open(db.clone(), watch.clone()).await?;
@@ -165,7 +169,8 @@ impl Recorder {
         let answers = answers::Answers::open(db.clone(), vault.clone()).await?;
         let outbox = Outbox::open(db.clone(), vault.clone()).await?;
         let announced = Announced::open(db.clone(), vault.clone(), &limits, clock.clone()).await?;
-        let requests = requests::Requests::open(db, vault.clone()).await?;
+        let requests = requests::Requests::open(db.clone(), vault.clone()).await?;
+        let places = hosts::Places::open(db.clone(), vault.clone()).await?;
         let house = House {
             engine,
             packs,
@@ -185,12 +190,16 @@ impl Recorder {
             watch,
             monitor: monitor::Monitor::default(),
             storage,
+            among,
+            places,
+            db,
             clock,
             limits,
         };
         let recorder = Self { house: Arc::new(house), clients, running: Arc::default(), announced, outbox };
         recorder.house.finish_what_was_left().await?;
-        recorder.house.assurance.nothing_runs().await?;
+        recorder.house.assurance.nothing_runs(recorder.house.vault.log()).await?;
+        recorder.house.nobody_is_here().await?;
         for client in recorder.clients.iter() {
             recorder.rewrap_in_the_background(client.id.clone());
         }
@@ -217,6 +226,7 @@ impl Recorder {
         let (shown, state) = watch::channel(RecordingState::NotRecorded);
         let handle = Call { client: client.clone(), id: id.clone(), orders, state };
         let admitted = self.admit(&handle)?;
+        let place = self.house.take_place(client, &id).await?;
         let (began, clock) = self.clock_of(&call)?;
         let known = CallFacts::new(call, &profile, began, limits)?;
         let (session, answer) = Session::begin(self.house.clone(), profile, id, clock, known, shown).await?;
@@ -224,6 +234,7 @@ impl Recorder {
         // The table holds a sender too, so the task must not wait for all senders to go.
         tokio::spawn(async move {
             session.run(inbox).await;
+            drop(place);
             drop(admitted);
         });
         Ok((handle, answer))

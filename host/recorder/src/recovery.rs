@@ -9,7 +9,7 @@ use caveat_ledger::EntryKind;
 use caveat_model::{ClientId, Moment, RecordingId};
 use caveat_vault::{SealReason, SealRecord, VaultError};
 
-use crate::{RecorderError, house::House};
+use crate::{RecorderError, catalog::Running, house::House};
 
 /// How many ledger entries are read at once.
 const ENTRIES: u64 = 256;
@@ -25,7 +25,7 @@ enum Told {
 }
 
 impl House {
-    /// Brings every recording that is listed as running to its end. This host alone writes to its database.
+    /// Brings every recording of this host's log that is listed as running to its end.
     pub(crate) async fn finish_what_was_left(&self) -> Result<(), RecorderError> {
         for left in self.vault.recover().await {
             let (client, recording) = (&left.client, left.recording);
@@ -64,7 +64,12 @@ impl House {
     }
 
     async fn finish_what_is_listed(&self) -> Result<(), RecorderError> {
-        for (client, id, began) in self.catalog.running().await? {
+        self.finish_those(self.catalog.running().await?).await
+    }
+
+    /// Brings recordings that are listed as running to their ends, unless they are open.
+    pub(crate) async fn finish_those(&self, listed: Vec<Running>) -> Result<(), RecorderError> {
+        for (client, id, began) in listed {
             match self.vault.reader(&client, id).await {
                 Ok(reader) => self.finish(&client, id, began, reader.seal()).await?,
                 Err(VaultError::Unknown { .. } | VaultError::Gone { .. }) => {

@@ -43,7 +43,7 @@ struct Row {
 impl Retention {
     /// Looks at the clock for a client's schedule, and remembers what it says.
     pub async fn trust(&self, client: &ClientId) -> Result<Trust, RetentionError> {
-        let (now, ticks) = (self.clock.now(), self.clock.ticks_ms());
+        let (now, ticks) = (self.latest_agreed().await?, self.clock.ticks_ms());
         let base = locked(&self.bases).get(client).copied();
         let Some(row) = self.clock_row(client).await? else {
             self.trust_from_here(client, now, ticks).await?;
@@ -86,6 +86,15 @@ impl Retention {
             ahead_ms,
             left_ms: self.limits.clock_wait_ms - waited_ms.min(self.limits.clock_wait_ms),
         })
+    }
+
+    /// This host's time, or the database's where it is earlier.
+    async fn latest_agreed(&self) -> Result<Moment, RetentionError> {
+        let now = self.clock.now();
+        if !self.shared {
+            return Ok(now);
+        }
+        Ok(now.min(moment(self.db.clock_ms().await?)))
     }
 
     /// A person says that the clock is right.

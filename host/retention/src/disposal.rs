@@ -2,7 +2,7 @@
 
 use caveat_ledger::EntryKind;
 use caveat_model::{ClientId, Disposal, Moment, RecordingId};
-use caveat_state::sql;
+use caveat_state::{Statement, sql};
 use caveat_vault::VaultError;
 
 use crate::{Receipt, Retention, RetentionError, Told};
@@ -20,6 +20,8 @@ pub struct Destroyed<'a> {
     pub agreed: Option<u64>,
     /// The time that dates are compared with.
     pub now: Moment,
+    /// Holds while this host may destroy it; none: nobody else would.
+    pub guard: Option<Statement>,
 }
 
 impl Retention {
@@ -45,12 +47,15 @@ impl Retention {
         {
             return Err(RetentionError::MustKeep { recording, until });
         }
-        let Destroyed { disposal, rule, verdict, agreed, .. } = on;
+        let Destroyed { disposal, rule, verdict, agreed, guard, .. } = on;
         let Disposal { what, basis } = disposal;
         let pseudonym = self.pseudonym(client, recording).await?;
         let name = pseudonym.clone();
         let intent = EntryKind::DisposalIntent { recording: name, what, basis, verdict, agreed };
-        let intent = self.ledger.append(client, intent).await?.index;
+        let mut beside: Vec<Statement> = guard.into_iter().collect();
+        beside.push(self.is_kept(client, recording));
+        let intent = self.ledger.append_beside(client, intent, beside).await?;
+        let intent = intent.ok_or(RetentionError::NotOurs { recording })?.index;
         // Anything put under a hold since is kept: the intent has no effect then.
         if let Some(hold) = self.holds(client, recording).await?.into_iter().next() {
             self.ledger.append(client, EntryKind::DisposalResult { intent, ok: false }).await?;
@@ -63,12 +68,18 @@ impl Retention {
             Err(VaultError::Store { .. }) => (true, false),
             Err(_) => (false, false),
         };
-        let result = self.ledger.append(client, EntryKind::DisposalResult { intent, ok }).await?.index;
+        let result = EntryKind::DisposalResult { intent, ok };
         if !ok {
+            self.ledger.append(client, result).await?;
             done?;
+            return Err(RetentionError::NotOurs { recording });
         }
         self.ledger.erase_details_of(client, &pseudonym).await?;
-        self.set_state(client, recording, if object_gone { "gone" } else { "object-remains" }).await?;
+        // In one commit, so that no crash and no other host makes two of it.
+        let state = if object_gone { "gone" } else { "object-remains" };
+        let gone = self.no_longer_kept(client, recording, state);
+        let result = self.ledger.append_beside(client, result, vec![gone]).await?;
+        let result = result.ok_or(RetentionError::NotOurs { recording })?.index;
         let told = Told { disposal, rule: rule.to_owned(), verdict, intent, result };
         self.enter_receipt(client, recording, &told, object_gone).await
     }

@@ -247,4 +247,21 @@ impl Retention {
             .map_err(sql("note what became of a recording"))?;
         Ok(())
     }
+
+    /// Finds nothing where a recording is no longer kept. One that was never entered is.
+    pub(crate) fn is_kept(&self, client: &ClientId, recording: RecordingId) -> Statement {
+        let text = "SELECT CAST(1 AS BIGINT) WHERE NOT EXISTS (
+             SELECT 1 FROM retention_kept WHERE client = $1 AND recording = $2 AND state <> 'kept')";
+        Statement::new(text).bind(client.as_str()).bind(recording.to_string()).giving().or_nothing()
+    }
+
+    /// Notes that it is no longer kept; finds nothing where that was noted before.
+    pub(crate) fn no_longer_kept(&self, client: &ClientId, recording: RecordingId, state: &str) -> Statement {
+        let text = "INSERT INTO retention_kept (client, recording, began_ms, state, next_review_ms, retry_ms)
+             VALUES ($1, $2, 0, $3, $4, 0)
+             ON CONFLICT (client, recording) DO UPDATE SET state = excluded.state
+             WHERE retention_kept.state = 'kept'";
+        let noted = Statement::new(text).bind(client.as_str()).bind(recording.to_string());
+        noted.bind(state).bind(NEVER).or_nothing()
+    }
 }

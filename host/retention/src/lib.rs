@@ -52,6 +52,12 @@ pub enum RetentionError {
         /// Until when.
         until: Moment,
     },
+    /// Another host destroys it, or has.
+    #[error("recording `{recording}` is being destroyed, or was, by another host: look at its receipt")]
+    NotOurs {
+        /// Which recording.
+        recording: RecordingId,
+    },
     /// No such hold is in force.
     #[error("no hold {id} is in force; `caveat hold list` shows those that are")]
     NoSuchHold {
@@ -138,6 +144,8 @@ pub struct Retention {
     ledger: Ledger,
     clock: Arc<dyn Clock>,
     limits: Arc<Limits>,
+    /// Other hosts share the database: nothing goes earlier than by its clock, too.
+    shared: bool,
     /// What the clock and the ticks were when the time was last known to be right, by client.
     bases: Arc<Mutex<HashMap<ClientId, clock::Base>>>,
 }
@@ -252,7 +260,14 @@ impl Retention {
         limits: Limits,
     ) -> Result<Self, RetentionError> {
         db.migrate("retention", MIGRATIONS).await?;
-        Ok(Self { db, vault, ledger, clock, limits: Arc::new(limits), bases: Arc::default() })
+        let (limits, shared) = (Arc::new(limits), false);
+        Ok(Self { db, vault, ledger, clock, limits, shared, bases: Arc::default() })
+    }
+
+    /// Of a host among others: whatever their clocks say, they destroy by the database's, where that is behind.
+    #[must_use]
+    pub fn shared(self) -> Self {
+        Self { shared: true, ..self }
     }
 
     /// Bounds on what is done by schedule.

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode, sync::Arc};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use caveat_capture::{SiprecServer, listen_siprec};
 use caveat_engine::Engine;
 use caveat_recorder::Recorder;
@@ -38,6 +38,7 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
         limits: Arc::new(config.limits.requests.clone()),
         console: Arc::new(config.console.clone()),
         web: Arc::new(caveat_api::Web::at(config.http.public_url(config.host.listen).as_deref())),
+        others: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?,
     });
     if let Some(timestamps) = &config.timestamps {
         timestamps.start(&recorder, &house.ledger)?;
@@ -61,6 +62,8 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     tokio::select! {
         served = async { axum::serve(listener, service).await } => served.context("serving")?,
         () = stop => {}
+        // Nothing of what it does now would count: what runs it starts it anew.
+        why = no_longer_a_host(&house) => bail!("{why}: start it anew"),
     }
     tracing::info!(calls = recorder.calls_running(), "stopping: sealing what is running");
     if let Some(siprec) = &siprec {
@@ -72,8 +75,20 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     if let Some(siprec) = siprec {
         siprec.close().await;
     }
+    if let Some(member) = &house.member {
+        member.leave(house.vault.unsealed() == 0).await;
+    }
     house.db.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why this is no host among the others any more, once that is so.
+async fn no_longer_a_host(house: &House) -> &'static str {
+    let Some(member) = &house.member else { return std::future::pending().await };
+    tokio::select! {
+        why = member.lost() => why,
+        () = house.vault.taken_over() => "another host has taken over what this one was recording",
+    }
 }
 
 /// A session recording server, if the configuration names a socket for it.

@@ -18,7 +18,8 @@ pub struct Assurance {
     pub(crate) limits: AssuranceLimits,
 }
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE expected_call (
     client TEXT NOT NULL,
     call TEXT NOT NULL,
@@ -42,7 +43,9 @@ CREATE TABLE captured_call (
     PRIMARY KEY (client, recording)
 );
 CREATE INDEX captured_call_call ON captured_call (client, call);
-CREATE INDEX captured_call_began ON captured_call (client, began_ms)"];
+CREATE INDEX captured_call_began ON captured_call (client, began_ms)",
+    "ALTER TABLE captured_call ADD COLUMN log TEXT NOT NULL DEFAULT ''",
+];
 
 /// What the commitment to a call's id, and what is sealed of it, are bound to.
 const CONTEXT: &str = "expected call";
@@ -104,9 +107,14 @@ impl Assurance {
         Ok(())
     }
 
-    /// Notes how far a captured call has come.
-    pub(crate) async fn note(&self, of: OfCall<'_>, captured: &Captured) -> Result<(), RecorderError> {
-        self.db.run("note a captured call", self.noted(of, captured).await?).await?;
+    /// Notes how far a captured call has come, on the host that has this log.
+    pub(crate) async fn note(
+        &self,
+        of: OfCall<'_>,
+        log: &str,
+        captured: &Captured,
+    ) -> Result<(), RecorderError> {
+        self.db.run("note a captured call", self.noted(of, log, captured).await?).await?;
         Ok(())
     }
 
@@ -114,13 +122,14 @@ impl Assurance {
     pub(crate) async fn noted(
         &self,
         of: OfCall<'_>,
+        log: &str,
         captured: &Captured,
     ) -> Result<Statement, RecorderError> {
         let levels =
             serde_json::to_string(&captured.levels).map_err(|e| RecorderError::Audio(e.to_string()))?;
         let note = Statement::new(
-            "INSERT INTO captured_call (client, recording, call, began_ms, duration_ms, state, legs, levels)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            "INSERT INTO captured_call (client, recording, call, began_ms, duration_ms, state, legs, levels, log)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
              ON CONFLICT (client, recording) DO UPDATE SET duration_ms = excluded.duration_ms,
                state = excluded.state, legs = excluded.legs, levels = excluded.levels",
         )
@@ -131,15 +140,17 @@ impl Assurance {
         .bind(captured.duration_ms as i64)
         .bind(word(captured.state))
         .bind(i64::from(captured.legs))
-        .bind(levels);
+        .bind(levels)
+        .bind(log);
         Ok(note)
     }
 
-    /// After a crash nothing runs any more.
-    pub(crate) async fn nothing_runs(&self) -> Result<(), StateError> {
-        sqlx::query("UPDATE captured_call SET state = $2 WHERE state = $1")
+    /// After a crash nothing of a host runs any more.
+    pub(crate) async fn nothing_runs(&self, log: &str) -> Result<(), StateError> {
+        sqlx::query("UPDATE captured_call SET state = $2 WHERE state = $1 AND (log = $3 OR log = '')")
             .bind(word(CapturedState::Running))
             .bind(word(CapturedState::Interrupted))
+            .bind(log)
             .execute(self.db.pool())
             .await
             .map_err(sql("note calls that broke off"))?;

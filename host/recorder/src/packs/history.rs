@@ -2,7 +2,7 @@
 
 use caveat_model::{ClientId, Mode, Moment, PackRef};
 use caveat_packs::ActiveSet;
-use caveat_state::{Db, StateError, sql};
+use caveat_state::{Db, StateError, Statement, sql};
 use serde::{Deserialize, Serialize};
 
 use crate::RecorderError;
@@ -65,24 +65,32 @@ impl History {
         Ok(Self { db })
     }
 
-    /// Adds a set. One writer at a time: its number must follow the newest.
-    pub(super) async fn add(&self, client: &ClientId, set: &PackSet) -> Result<(), RecorderError> {
-        sqlx::query(
+    /// Adds a set; finds nothing to do where another host has added one of its number.
+    pub(super) fn add(&self, client: &ClientId, set: &PackSet) -> Result<Statement, RecorderError> {
+        let add = Statement::new(
             "INSERT INTO pack_set (client, number, origin, at_ms, by_whom, why, packs, declared)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(client.as_str())
-        .bind(set.number as i64)
-        .bind(set.origin as i64)
-        .bind(set.at.as_millis() as i64)
-        .bind(set.by.as_str())
-        .bind(set.why.as_str())
-        .bind(text(&set.packs)?)
-        .bind(text(&set.declared)?)
-        .execute(self.db.pool())
-        .await
-        .map_err(sql("note a set of packs"))?;
-        Ok(())
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (client, number) DO NOTHING",
+        );
+        Ok(add
+            .bind(client.as_str())
+            .bind(set.number as i64)
+            .bind(set.origin as i64)
+            .bind(set.at.as_millis() as i64)
+            .bind(set.by.as_str())
+            .bind(set.why.as_str())
+            .bind(text(&set.packs)?)
+            .bind(text(&set.declared)?)
+            .or_nothing())
+    }
+
+    /// The number of every client's newest set.
+    pub(super) async fn newest(&self) -> Result<Vec<(ClientId, u64)>, RecorderError> {
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as("SELECT client, MAX(number) FROM pack_set GROUP BY client")
+                .fetch_all(self.db.pool())
+                .await
+                .map_err(sql("look for newer sets of packs"))?;
+        Ok(rows.into_iter().filter_map(|(client, n)| Some((client.parse().ok()?, n as u64))).collect())
     }
 
     /// The newest sets, newest first, of those with a number below `below`.

@@ -1,10 +1,10 @@
 //! Which packs rule for a client, changed while calls run.
 //!
 //! A change is made ready beside the set in force: admitted (signature, lock), compiled, configured, held to its cases. Only then, in this
-//! order: its bytes and settings are archived, [`EntryKind::PacksChanged`] is durable in the ledger, the set is noted in
+//! order: its bytes and settings are archived, [`EntryKind::PacksChanged`] is durable in the ledger and with it the set in
 //! the history, and one atomic exchange puts it in force. So every verdict of the new set stands after its entry in the
-//! ledger; a verdict of the old set may too, when its event had begun. What fails changes nothing: the set in force stays,
-//! and the log, an alert and the metrics say why.
+//! ledger; a verdict of the old set may too, when its event had begun, or on another host that has not followed yet
+//! ([`PackKeeper::follow`]). What fails changes nothing: the set in force stays, and the log, an alert and the metrics say why.
 //!
 //! `caveat.toml` declares the set that a client begins with. A set that was swapped in stands across restarts for as long
 //! as the file declares the same as when it was swapped in; once the file declares something else, the file wins.
@@ -14,7 +14,7 @@ mod history;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
@@ -34,10 +34,12 @@ pub use history::{Member, PackSet};
 
 /// Who is named for a set that the configuration declares.
 const CONFIGURATION: &str = "caveat.toml";
+/// How often a start is tried while other hosts start, too.
+const BEGINNINGS: u32 = 16;
 /// An alert says this much of why a swap failed; the log has it all.
 const ALERT_CHARS_MAX: usize = 600;
 
-/// The packs of every client; cheap to clone. One host at a time may change those of a client.
+/// The packs of every client; cheap to clone. What one host changes, the others follow.
 #[derive(Clone)]
 pub struct PackKeeper(Arc<Inner>);
 
@@ -51,6 +53,8 @@ struct Inner {
     alerts: Alerts,
     clock: Arc<dyn Clock>,
     turns: Mutex<HashMap<ClientId, Turn>>,
+    /// Which of the client's sets is in force here.
+    numbers: Mutex<HashMap<ClientId, u64>>,
 }
 
 /// Changes of one client's packs come one after the other. Whoever has the turn has the set before the one in force: it
@@ -100,7 +104,7 @@ impl PackKeeper {
         let history = History::open(db.clone()).await?;
         // Whoever watches calls is not told of packs; the alert is there to be read.
         let alerts = Alerts::open(db, Watch::default()).await?;
-        let turns = Mutex::default();
+        let (turns, numbers) = Default::default();
         Ok(Self(Arc::new(Inner {
             engine,
             sets,
@@ -111,6 +115,7 @@ impl PackKeeper {
             alerts,
             clock,
             turns,
+            numbers,
         })))
     }
 
@@ -120,6 +125,17 @@ impl PackKeeper {
     /// # Errors
     /// The set that stood last cannot be loaded any more; the rooms behind fail. Nothing is in force then.
     pub async fn begin(&self, client: &ClientId, declared: ActiveSet) -> Result<PackSet, RecorderError> {
+        let mut tries = 0..BEGINNINGS;
+        loop {
+            match self.begin_once(client, declared.clone()).await {
+                // Another host begins, too.
+                Err(RecorderError::PacksMovedOn { .. }) if tries.next().is_some() => {}
+                begun => return begun,
+            }
+        }
+    }
+
+    async fn begin_once(&self, client: &ClientId, declared: ActiveSet) -> Result<PackSet, RecorderError> {
         let turn = self.turn(client);
         let mut before = turn.lock().await;
         let declared_members = members(&declared);
@@ -236,6 +252,7 @@ impl PackKeeper {
     ) -> Result<PackSet, RecorderError> {
         let turn = self.turn(client);
         let mut before = turn.lock().await;
+        let newest = self.catch_up(client, &mut before).await?;
         let (engine, current) = (self.0.engine.clone(), self.set(client)?);
         let (trust, owner) = (self.0.trust.clone(), client.clone());
         let set = blocking(move || {
@@ -245,7 +262,6 @@ impl PackKeeper {
             change.apply(&engine, &current)
         });
         let set = set.await?;
-        let newest = self.newest(client).await?;
         let number = newest.number + 1;
         let record = self.record(number, number, order, &set, newest);
         *before = self.put_in_force(client, set, &record, true).await?;
@@ -260,8 +276,8 @@ impl PackKeeper {
     ) -> Result<PackSet, RecorderError> {
         let turn = self.turn(client);
         let mut before = turn.lock().await;
+        let newest = self.catch_up(client, &mut before).await?;
         let current = self.set(client)?;
-        let newest = self.newest(client).await?;
         let none = || RecorderError::NoEarlierPacks { client: client.to_string(), to };
         let below = to.map_or(newest.origin, |number| number.saturating_add(1));
         let target = self.0.history.list(client, below, 1).await?.pop().ok_or_else(none)?;
@@ -297,14 +313,17 @@ impl PackKeeper {
         for pack in &set.packs {
             inner.archive.put_signatures(&pack.loaded.file).await?;
         }
-        let packs = set.references();
-        inner.ledger.append(client, EntryKind::PacksChanged { packs }).await?;
-        if is_new && let Err(error) = inner.history.add(client, record).await {
-            // The ledger has said more than came of it: it is told what goes on to rule.
-            let packs = current.references();
-            inner.ledger.append(client, EntryKind::PacksChanged { packs }).await?;
-            return Err(error);
+        // With the entry in one commit: no host ever rules by a set that the ledger does not know, and of two that change
+        // them at once, one is told to look again.
+        let (packs, mut beside) = (set.references(), vec![]);
+        if is_new {
+            beside.push(inner.history.add(client, record)?);
         }
+        let told = inner.ledger.append_beside(client, EntryKind::PacksChanged { packs }, beside).await?;
+        if told.is_none() {
+            return Err(RecorderError::PacksMovedOn { client: client.to_string() });
+        }
+        self.numbers().insert(client.clone(), record.number);
         inner.sets.replace(client, set);
         Ok(current)
     }
@@ -343,6 +362,44 @@ impl PackKeeper {
     async fn newest(&self, client: &ClientId) -> Result<PackSet, RecorderError> {
         let newest = self.0.history.list(client, u64::MAX, 1).await?.pop();
         newest.ok_or_else(|| RecorderError::NoPacks { client: client.to_string() })
+    }
+
+    /// Puts in force what other hosts have changed since. Calls go on; every event from now on is ruled on by it.
+    ///
+    /// # Errors
+    /// The rooms behind fail, or a pack cannot be loaded here: the set in force stays, and this is to be tried again.
+    pub async fn follow(&self) -> Result<(), RecorderError> {
+        for (client, number) in self.0.history.newest().await? {
+            // A client that is not configured here has no set here.
+            let behind = self.numbers().get(&client).is_some_and(|here| *here < number);
+            if behind {
+                let turn = self.turn(&client);
+                self.catch_up(&client, &mut *turn.lock().await).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the newest set in force, if it is not; whoever calls has the turn. Gives back the newest.
+    async fn catch_up(
+        &self,
+        client: &ClientId,
+        before: &mut Arc<ActiveSet>,
+    ) -> Result<PackSet, RecorderError> {
+        let newest = self.newest(client).await?;
+        let current = self.set(client)?;
+        if self.numbers().get(client).is_some_and(|here| *here < newest.number) {
+            let set = self.assemble(client, &newest.packs, [before.clone(), current.clone()]).await?;
+            self.0.sets.replace(client, set);
+            *before = current;
+            self.numbers().insert(client.clone(), newest.number);
+            tracing::info!(%client, number = newest.number, by = newest.by, "another host changed the packs");
+        }
+        Ok(newest)
+    }
+
+    fn numbers(&self) -> MutexGuard<'_, HashMap<ClientId, u64>> {
+        self.0.numbers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn turn(&self, client: &ClientId) -> Turn {

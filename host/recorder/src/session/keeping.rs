@@ -139,7 +139,8 @@ impl Session {
         let mut beside = vec![house.catalog.entry(client, id, "recording", 0, facts).await?];
         beside
             .extend(house.retention.beginning(client, id, facts.began, &self.known.marks(&self.call)).await?);
-        beside.push(house.assurance.noted(self.of_call(), &self.captured(CapturedState::Running, 0)).await?);
+        let captured = self.captured(CapturedState::Running, 0);
+        beside.push(house.assurance.noted(self.of_call(), house.vault.log(), &captured).await?);
         let mut bounds: Vec<Bound> = vec![];
         for verdict in verdicts {
             beside.extend(Retention::dates_of(client, id, verdict));
@@ -239,12 +240,26 @@ impl Session {
                     // For tests that kill hosts: what is said here has to be there after any crash.
                     let (id, call, sounding) = (self.recording, &self.call, sounding_samples(&plain));
                     tracing::trace!(target: "caveat::durable", recording = %id, call, leg, second, sounding, "durable");
+                    self.tell_when_shared(leg, second, sounding);
                 }
                 Ok(()) => {}
                 Err(error) => kept = kept.and(Err(error.into())),
             }
         }
         kept
+    }
+
+    /// Likewise, of what another host can seal.
+    fn tell_when_shared(&self, leg: u8, second: u32, sounding: usize) {
+        if self.house.among.is_none() || !tracing::enabled!(target: "caveat::shared", tracing::Level::TRACE) {
+            return;
+        }
+        let (vault, id, call) = (self.house.vault.clone(), self.recording, self.call.clone());
+        tokio::spawn(async move {
+            if vault.in_store().await.is_ok() {
+                tracing::trace!(target: "caveat::shared", recording = %id, call, leg, second, sounding, "shared");
+            }
+        });
     }
 
     /// What fails is drawn from the sound.
@@ -262,9 +277,8 @@ impl Session {
 
     /// Notes that the call was captured, and how. It is not recorded any less for a note that fails.
     pub(super) async fn note_capture(&self, state: CapturedState, duration_ms: u64) {
-        if let Err(error) =
-            self.house.assurance.note(self.of_call(), &self.captured(state, duration_ms)).await
-        {
+        let (log, captured) = (self.house.vault.log(), self.captured(state, duration_ms));
+        if let Err(error) = self.house.assurance.note(self.of_call(), log, &captured).await {
             tracing::error!(client = %self.client.id, recording = %self.recording, %error, "not noted as captured");
         }
     }

@@ -88,6 +88,7 @@ impl House {
             retention,
             assurance,
             storage: Default::default(),
+            among: None,
             db,
             clock,
         };
