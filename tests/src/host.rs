@@ -63,7 +63,8 @@ fn database(dir: &Path) -> anyhow::Result<Option<String>> {
 }
 
 impl Host {
-    /// Writes a configuration into a new folder. `PACKS` in it stands for the folder of built packs.
+    /// Writes a configuration into a new folder. `PACKS` in it stands for the folder of built packs, `OWN_URL` for where the
+    /// host will be reached.
     pub fn prepare(config: &str) -> anyhow::Result<Self> {
         let temporary = tempfile::tempdir()?;
         let dir = temporary.path().to_owned();
@@ -73,9 +74,10 @@ impl Host {
         let room = "\n[limits.store]\ndisk_free_bytes_warn = 0\ndisk_free_bytes_min = 0\n";
         let room = if config.contains("[limits.store]") { "" } else { room };
         let host = format!("[host]\nlisten = \"127.0.0.1:{port}\"\ndata-dir = \"data\"\n{database}");
-        let packs = packs()?.display().to_string();
-        std::fs::write(dir.join("caveat.toml"), host + &config.replace("PACKS", &packs) + room)?;
-        let (temporary, url) = (Some(temporary), format!("http://127.0.0.1:{port}"));
+        let (packs, url) = (packs()?.display().to_string(), format!("http://127.0.0.1:{port}"));
+        let config = config.replace("PACKS", &packs).replace("OWN_URL", &url);
+        std::fs::write(dir.join("caveat.toml"), host + &config + room)?;
+        let temporary = Some(temporary);
         Ok(Self { child: None, dir, temporary, log_filter: None, url })
     }
 
@@ -129,6 +131,24 @@ impl Host {
     /// What it has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.join("host.log")).unwrap_or_default()
+    }
+
+    /// Whether its process is there.
+    pub fn runs(&mut self) -> anyhow::Result<bool> {
+        Ok(match &mut self.child {
+            Some(child) => child.try_wait()?.is_none(),
+            None => false,
+        })
+    }
+
+    /// Sends it a signal (`STOP`, `CONT`).
+    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let pid = self.pid().context("it does not run")?.to_string();
+        anyhow::ensure!(
+            Command::new("kill").args([&format!("-{name}"), &pid]).status()?.success(),
+            "no {name}"
+        );
+        Ok(())
     }
 
     /// Asks it to stop (SIGTERM) and waits until it has; its exit code.

@@ -242,7 +242,7 @@ impl Lane {
 }
 
 /// Recording, call, leg and second, and how many samples sound, of a line in the host's log.
-fn durable(line: &str) -> Option<(String, u64, (usize, usize), usize)> {
+pub fn durable(line: &str) -> Option<(String, u64, (usize, usize), usize)> {
     let field = |name: &str| {
         let (_, rest) = line.split_once(&format!("{name}="))?;
         Some(rest.split([' ', '\n']).next()?.trim_matches('"'))
@@ -252,7 +252,8 @@ fn durable(line: &str) -> Option<(String, u64, (usize, usize), usize)> {
     Some((field("recording")?.to_owned(), call, place, field("sounding")?.parse().ok()?))
 }
 
-fn script(call: u64, seconds: usize) -> Script {
+/// A call whose audio says whose it is.
+pub fn script(call: u64, seconds: usize) -> Script {
     let parameters = [("agent-region", "TX"), ("customer-region", "GA"), ("direction", "inbound")];
     let mut script = Script::new(&format!("CA{call}"), &parameters);
     let track = |leg| -> Vec<i16> {
@@ -263,14 +264,14 @@ fn script(call: u64, seconds: usize) -> Script {
 }
 
 /// What a frame sounds like: one of the louder values of mu-law, by call, leg and place.
-fn level(call: u64, leg: usize, frame: usize) -> i16 {
+pub(crate) fn level(call: u64, leg: usize, frame: usize) -> i16 {
     let mixed = (call << 20 | (frame as u64) << 1 | leg as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
     let byte = (mixed as u8 & 0x80) | (mixed as u8 & 0x3f);
     g711::from_mu_law(&[byte]).first().copied().unwrap_or_default()
 }
 
 /// All that sounded is there, where it was said, and nothing else.
-fn is_there(
+pub fn is_there(
     channel: &[i16],
     call: u64,
     (leg, second): (usize, usize),
@@ -289,7 +290,7 @@ fn is_there(
 }
 
 /// How many recordings were sealed, if each was opened once and sealed once.
-fn sealed_once(entries: &str) -> anyhow::Result<usize> {
+pub fn sealed_once(entries: &str) -> anyhow::Result<usize> {
     let recordings = |kind: &str| -> anyhow::Result<BTreeSet<String>> {
         let mut seen = BTreeSet::new();
         for part in entries.split(&format!("\"kind\":\"{kind}\"")).skip(1) {
@@ -308,10 +309,10 @@ fn sealed_once(entries: &str) -> anyhow::Result<usize> {
 }
 
 /// Xorshift: small, and the same everywhere.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, sides: u64) -> u64 {
+    pub(crate) fn below(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -49,6 +49,16 @@ impl Person {
         Self { http: Client::new(), url: url.to_owned(), token: token.to_owned() }
     }
 
+    /// The same person at another host.
+    pub fn at(&self, url: &str) -> Self {
+        Self::with_session(url, &self.token)
+    }
+
+    /// A DELETE with the session.
+    pub async fn delete(&self, path: &str) -> anyhow::Result<Response> {
+        Ok(self.http.delete(format!("{}{path}", self.url)).bearer_auth(&self.token).send().await?)
+    }
+
     /// The host has been restarted: connections to the one before are of no use.
     pub fn reconnect(&mut self) {
         self.http = Client::new();

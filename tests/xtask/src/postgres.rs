@@ -9,7 +9,9 @@ use std::{
 use crate::{machine, plain_cargo, run};
 
 /// Tests that run on both databases: those of every room with tables, and some of the whole path.
-const SUITES: [&str; 13] = [
+const SUITES: [&str; 15] = [
+    "leases",
+    "tails",
     "door",
     "enrolment",
     "people",
