@@ -3,6 +3,7 @@
 
 use caveat_model::{ClientId, PersonId};
 use caveat_state::sql;
+use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -28,7 +29,7 @@ pub enum Ceremony {
 }
 
 /// What a browser needs to go on.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
 pub struct Challenge {
     /// Names the ceremony. Whoever finishes it sends it back.
     pub ceremony: String,

@@ -124,30 +124,16 @@ impl ShownCode {
         account: &Account,
     ) -> Result<bool, AccessError> {
         let step = match self {
-            Self::Step(step) => step,
+            Self::Step(step) => Some(step),
             Self::Recovery(hash) => {
                 if !recovery::use_up(tx, client, person, hash).await? {
                     return Ok(false);
                 }
                 tracing::warn!(%client, %person, "signed in by a recovery code");
-                return proven(tx, client, person, account).await;
+                None
             }
         };
-        let used = sqlx::query(
-            "UPDATE access_person SET totp_step = $1, failures = 0, wait_until_ms = 0, attempts = attempts + 1
-             WHERE client = $2 AND id = $3 AND totp_step < $1 AND standing = $4 AND password_hash = $5
-                 AND totp_sealed = $6",
-        )
-        .bind(step)
-        .bind(client.as_str())
-        .bind(person.as_str())
-        .bind(word(&Standing::Active))
-        .bind(account.password_hash.as_str())
-        .bind(account.totp_sealed.clone())
-        .execute(&mut **tx)
-        .await
-        .map_err(sql("use a code"))?;
-        Ok(used.rows_affected() == 1)
+        note_proof(tx, client, person, account, step).await
     }
 }
 
@@ -159,10 +145,24 @@ pub(crate) async fn proven(
     person: &PersonId,
     account: &Account,
 ) -> Result<bool, AccessError> {
+    note_proof(tx, client, person, account, None).await
+}
+
+/// Likewise; `step` is that of the code which was the proof, and has to be later than any before.
+async fn note_proof(
+    tx: &mut sqlx::Transaction<'_, sqlx::Any>,
+    client: &ClientId,
+    person: &PersonId,
+    account: &Account,
+    step: Option<i64>,
+) -> Result<bool, AccessError> {
     let proven = sqlx::query(
-        "UPDATE access_person SET failures = 0, wait_until_ms = 0, attempts = attempts + 1
-         WHERE client = $1 AND id = $2 AND standing = $3 AND password_hash = $4 AND totp_sealed = $5",
+        "UPDATE access_person SET totp_step = CASE WHEN $1 < 0 THEN totp_step ELSE $1 END, failures = 0,
+             wait_until_ms = 0, attempts = attempts + 1
+         WHERE client = $2 AND id = $3 AND ($1 < 0 OR totp_step < $1) AND standing = $4 AND password_hash = $5
+             AND totp_sealed = $6",
     )
+    .bind(step.unwrap_or(-1))
     .bind(client.as_str())
     .bind(person.as_str())
     .bind(word(&Standing::Active))

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, fmt};
 
 use caveat_model::{ClientId, Moment};
 use caveat_state::sql;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
@@ -15,8 +16,9 @@ use crate::{
 };
 
 /// What a machine may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "TokenScope")]
 pub enum Scope {
     /// Offer calls and their audio.
     Capture,
@@ -71,7 +73,7 @@ pub struct ShownCertificate {
 }
 
 /// A token as administrators see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TokenRecord {
     /// Names the token.
     pub id: String,

@@ -4,6 +4,7 @@
 
 use caveat_model::{ClientId, Moment, PersonId};
 use caveat_state::sql;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use webauthn_rs::{
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// A passkey as its owner sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PasskeyRecord {
     /// Of the credential.
     pub id: String,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use caveat_model::{ClientId, Moment, PersonId, Role, Standing};
 use caveat_state::sql;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -42,7 +43,7 @@ pub struct Enrolment {
 }
 
 /// A person as administrators see them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PersonRecord {
     /// Whose person.
     pub client: ClientId,

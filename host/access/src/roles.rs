@@ -37,12 +37,13 @@
 //! | read-health        |       |            |         |            |         | yes        | yes   |         |        |
 
 use caveat_model::Role;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::words::word;
+use crate::{markdown, words::word};
 
 /// What somebody wants to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// Begin a session.
@@ -207,15 +208,7 @@ pub fn as_markdown() -> String {
         cells.extend([mark(row.step_up, "yes"), mark(row.people > 1, "two")]);
         rows.push(cells);
     }
-    let width = |column: usize| rows.iter().map(|cells| cells[column].len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
-    let line = |cells: &Vec<String>| {
-        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!(" {cell:width$} |"));
-        format!("|{}\n", padded.collect::<String>())
-    };
-    let rule: String = widths.iter().map(|width| format!("{}|", "-".repeat(width + 2))).collect();
-    let body: String = rows[1..].iter().map(line).collect();
-    format!("{}|{rule}\n{body}", line(&rows[0]))
+    markdown(&rows)
 }
 
 fn listed(action: Action) -> Option<&'static Row> {

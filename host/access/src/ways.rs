@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use caveat_model::ClientId;
+use schemars::JsonSchema;
 use serde::Serialize;
 use webauthn_rs::{Webauthn, WebauthnBuilder, prelude::Url};
 
@@ -22,7 +23,7 @@ pub struct WaysIn {
 }
 
 /// Which ways in a client has, for whoever asks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Ways {
     /// Password and code.
     pub password: bool,
@@ -33,7 +34,7 @@ pub struct Ways {
 }
 
 /// An identity provider that somebody may choose.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ProviderChoice {
     /// In routes.
     pub name: String,

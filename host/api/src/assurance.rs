@@ -3,36 +3,61 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::State,
-    http::{HeaderMap, header::CONTENT_TYPE},
+    extract::{FromRequest, Request, State},
+    http::header::CONTENT_TYPE,
 };
 use caveat_model::Moment;
 use caveat_recorder::{AssuranceReport, ExpectedCall};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Problem, Rooms, extract::Query, gate::Client};
+use crate::{
+    Problem, Rooms,
+    describe::{Described, Taken},
+    extract::Query,
+    gate::Client,
+};
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ExpectedEntered")]
 pub(crate) struct Entered {
     entered: usize,
 }
 
-/// Calls that should be captured: `text/csv`, or JSON.
+/// Calls in a body: `text/csv`, or JSON.
+pub(crate) struct Expected(Vec<ExpectedCall>);
+
+impl FromRequest<Rooms> for Expected {
+    type Rejection = Problem;
+    async fn from_request(request: Request, rooms: &Rooms) -> Result<Self, Problem> {
+        let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let is_csv = kind.is_some_and(|kind| kind.starts_with("text/csv"));
+        let body = Bytes::from_request(request, rooms).await;
+        let body = body.map_err(|e| Problem::too_large(e.body_text()))?;
+        let read = if is_csv { ExpectedCall::from_csv } else { ExpectedCall::from_json };
+        let calls = read(&body, rooms.recorder.assurance().expected_max());
+        Ok(Self(calls.map_err(|e| Problem::bad_request(e.to_string()))?))
+    }
+}
+
+impl Taken for Expected {
+    fn describe(to: &mut Described<'_>) {
+        to.takes_json::<Vec<ExpectedCall>>();
+        to.takes("text/csv", serde_json::json!({ "type": "string" }));
+    }
+}
+
+/// Calls that should be captured.
 pub(crate) async fn expect(
     State(rooms): State<Rooms>,
     Client(client): Client,
-    headers: HeaderMap,
-    body: Bytes,
+    Expected(calls): Expected,
 ) -> Result<Json<Entered>, Problem> {
-    let assurance = rooms.recorder.assurance();
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let read = if kind.starts_with("text/csv") { ExpectedCall::from_csv } else { ExpectedCall::from_json };
-    let calls = read(&body, assurance.expected_max()).map_err(|e| Problem::bad_request(e.to_string()))?;
-    assurance.expect(&client, &calls).await?;
+    rooms.recorder.assurance().expect(&client, &calls).await?;
     Ok(Json(Entered { entered: calls.len() }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Time {
     since: Option<Moment>,

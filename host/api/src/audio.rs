@@ -1,62 +1,134 @@
 //! Sound over HTTP: a WAV as this person may hear it, in one piece or in ranges (RFC 9110, section 14).
 
-use std::ops::Range;
+use std::{convert::Infallible, ops::Range};
 
 use axum::{
-    extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    Extension,
+    extract::{FromRequestParts, State},
+    http::{StatusCode, Uri, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use caveat_model::{Act, RecordingId};
-use sha2::{Digest, Sha256};
+use caveat_recorder::Heard;
 
 use crate::{
     Problem, Rooms,
+    answer::served,
+    describe::{Described, Given, Taken, bytes},
     extract::{Path, Query},
-    gate::Person,
-    recordings::{Play, asked, served},
+    gate::{Person, Token},
+    plays::Plays,
+    recordings::{Play, asked},
 };
 
-/// The sound as this person may hear it: a stereo WAV, the spans that the rules hide silenced. Each range that is asked for
-/// is ruled on and logged.
+/// The sound as this person may hear it: a stereo WAV, the spans that the rules hide silenced. It is ruled on and logged
+/// once a play: ranges of the same sound that the same session asks for a little later belong to it.
 pub(crate) async fn audio(
     State(rooms): State<Rooms>,
     Person(who): Person,
+    Token(session): Token,
     Path(id): Path<RecordingId>,
-    headers: HeaderMap,
+    (uri, Extension(plays)): (Uri, Extension<Plays>),
+    ranged: Ranged,
     Query(play): Query<Play>,
-) -> Result<Response, Problem> {
+) -> Result<Sound, Problem> {
     let asked = asked(&rooms, Act::Play, play)?;
-    let (playback, decided) = rooms.recorder.play(&who, id, &asked).await?.map_err(Problem::refused)?;
-    let wav = playback.wav;
-    // What is silenced for one person is not for another: the tag is of what this one gets.
-    let tag = format!("\"{}\"", hex(&Sha256::digest(&wav)[..16]));
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let is_same = text(header::IF_RANGE).is_none_or(|given| given == tag);
-    let range = text(header::RANGE).filter(|_| is_same).and_then(|range| wanted(range, wav.len()));
+    let key = (session.as_str(), id, uri.query().unwrap_or_default());
+    let play = match plays.find(key).filter(|_| ranged.range.is_some()) {
+        Some(play) => play,
+        None => {
+            let play = rooms.recorder.play(&who, id, &asked).await?.map_err(Problem::refused)?;
+            plays.keep(key, play)
+        }
+    };
+    let mut wanted = None;
+    let heard = rooms.recorder.hear(&play, |tag, of| {
+        wanted = ranged.of(tag, of);
+        match &wanted {
+            None => Some(0..of),
+            Some(Ok(range)) => Some(range.clone()),
+            Some(Err(Unsatisfiable)) => None,
+        }
+    });
+    let Heard { bytes, range, of, tag } = match heard.await {
+        Ok(heard) => heard,
+        Err(error) => {
+            plays.forget(key);
+            return Err(error.into());
+        }
+    };
+    let Some(range) = range else {
+        let at = format!("bytes */{of}");
+        return Ok(Sound((StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, at)]).into_response()));
+    };
     let kind = [
         (header::CONTENT_TYPE, "audio/wav".to_owned()),
         (header::ACCEPT_RANGES, "bytes".to_owned()),
-        (header::ETAG, tag),
+        (header::ETAG, quoted(&tag)),
     ];
-    let all = wav.len();
-    let (status, at, body) = match range {
-        None => (StatusCode::OK, None, wav),
-        Some(Err(Unsatisfiable)) => {
-            let at = format!("bytes */{all}");
-            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, at)]).into_response());
+    let answer = (served(&play.decided)?, kind, bytes);
+    Ok(Sound(match wanted {
+        None => answer.into_response(),
+        Some(_) => {
+            let at = format!("bytes {}-{}/{of}", range.start, range.end.saturating_sub(1));
+            (StatusCode::PARTIAL_CONTENT, [(header::CONTENT_RANGE, at)], answer).into_response()
         }
-        Some(Ok(range)) => {
-            let at = format!("bytes {}-{}/{all}", range.start, range.end - 1);
-            let part = wav.get(range).unwrap_or_default().to_vec();
-            (StatusCode::PARTIAL_CONTENT, Some(at), part)
-        }
-    };
-    let mut response = (status, served(&decided)?, kind, body).into_response();
-    if let Some(at) = at.and_then(|at| HeaderValue::from_str(&at).ok()) {
-        response.headers_mut().insert(header::CONTENT_RANGE, at);
+    }))
+}
+
+/// Sound, or a part of it.
+pub(crate) struct Sound(Response);
+
+impl IntoResponse for Sound {
+    fn into_response(self) -> Response {
+        self.0
     }
-    Ok(response)
+}
+
+impl Given for Sound {
+    fn describe(to: &mut Described<'_>) {
+        for (status, says) in [(200, "The sound."), (206, "A part of the sound.")] {
+            let sound = to.gives(status, says, vec![("audio/wav", bytes())]);
+            sound.headers.push(("ETag", "Names these bytes, for `If-Range`."));
+            sound.headers.push(("caveat-decided", "The verdict, as JSON."));
+        }
+        to.gives(416, "No byte of the range is there.", vec![]);
+    }
+}
+
+/// Which part of a whole is wanted.
+pub(crate) struct Ranged {
+    range: Option<String>,
+    /// Only if it is still this one.
+    only_of: Option<String>,
+}
+
+impl<S: Sync> FromRequestParts<S> for Ranged {
+    type Rejection = Infallible;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let text = |name| parts.headers.get(name).and_then(|value| Some(value.to_str().ok()?.to_owned()));
+        Ok(Self { range: text(header::RANGE), only_of: text(header::IF_RANGE) })
+    }
+}
+
+impl Taken for Ranged {
+    fn describe(to: &mut Described<'_>) {
+        to.headers.push(("Range", "One range of bytes: `bytes=0-99`."));
+        to.headers
+            .push(("If-Range", "The `ETag` of a part: all of it is sent where it is another one by now."));
+    }
+}
+
+impl Ranged {
+    /// The range that is wanted of what has this tag and length; none: all of it.
+    fn of(&self, tag: &str, of: u64) -> Option<Result<Range<u64>, Unsatisfiable>> {
+        let is_same = self.only_of.as_ref().is_none_or(|given| *given == quoted(tag));
+        self.range.as_deref().filter(|_| is_same).and_then(|range| wanted(range, of))
+    }
+}
+
+fn quoted(tag: &str) -> String {
+    format!("\"{tag}\"")
 }
 
 /// No byte of it is there.
@@ -64,17 +136,17 @@ pub(crate) async fn audio(
 struct Unsatisfiable;
 
 /// The bytes that a `Range` asks for; none where it is not understood, or asks for several, which a server may pass over.
-fn wanted(range: &str, all: usize) -> Option<Result<Range<usize>, Unsatisfiable>> {
+fn wanted(range: &str, all: u64) -> Option<Result<Range<u64>, Unsatisfiable>> {
     let (first, last) = range.trim().strip_prefix("bytes=")?.split_once('-')?;
     let (first, last) = (first.trim(), last.trim());
     let range = match (first, last) {
         ("", last) => {
-            let count: usize = last.parse().ok()?;
+            let count: u64 = last.parse().ok()?;
             all.saturating_sub(count)..all
         }
         (first, "") => first.parse().ok()?..all,
         (first, last) => {
-            let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+            let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
             if last < first {
                 return None;
             }
@@ -84,17 +156,13 @@ fn wanted(range: &str, all: usize) -> Option<Result<Range<usize>, Unsatisfiable>
     Some(if range.is_empty() { Err(Unsatisfiable) } else { Ok(range) })
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn ranges_are_read_as_rfc_9110_has_them() {
-        let check = |range: &str, expected: Option<Result<Range<usize>, Unsatisfiable>>| {
+        let check = |range: &str, expected: Option<Result<Range<u64>, Unsatisfiable>>| {
             assert_eq!(wanted(range, 1_000), expected, "{range}");
         };
         check("bytes=0-0", Some(Ok(0..1)));

@@ -4,23 +4,26 @@ use std::convert::Infallible;
 
 use axum::{
     Json,
-    extract::State,
-    http::{HeaderMap, StatusCode},
+    extract::{FromRequestParts, State},
+    http::request::Parts,
     response::sse::{Event, KeepAlive, Sse},
 };
 use caveat_recorder::{Alert, AnnouncedStream, Answer, Happening, NewCall, News, Numbered, RunningCall, Who};
 use futures::{Stream, StreamExt};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::{
     Problem, Rooms,
+    answer::{Entered, NoContent},
+    describe::{Described, Taken},
     extract::{Body, Path, Query},
     gate::{Caller, Client, Person},
 };
 
 /// Beside what happened: why, in the words of whoever asks for it.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Why {
     #[serde(default)]
@@ -49,7 +52,7 @@ pub(crate) async fn look(
     Ok(Json(rooms.recorder.call(&client, &call)?.look().await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Announcement {
     call: NewCall,
@@ -61,9 +64,9 @@ pub(crate) async fn announce(
     State(rooms): State<Rooms>,
     Client(client): Client,
     Body(Announcement { call, streams }): Body<Announcement>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Entered, Problem> {
     rooms.recorder.announced().announce(&client, call, &streams).await?;
-    Ok(StatusCode::CREATED)
+    Ok(Entered)
 }
 
 pub(crate) async fn list(
@@ -74,11 +77,28 @@ pub(crate) async fn list(
 }
 
 /// What of the news is wanted.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Which {
     /// Only of this call, by the phone system's id.
     call: Option<String>,
+}
+
+/// The last event that whoever comes back has seen.
+pub(crate) struct LastEventId(Option<u64>);
+
+impl FromRequestParts<Rooms> for LastEventId {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &Rooms) -> Result<Self, Problem> {
+        let given = parts.headers.get("last-event-id");
+        Ok(Self(given.and_then(|id| id.to_str().ok()?.parse().ok())))
+    }
+}
+
+impl Taken for LastEventId {
+    fn describe(to: &mut Described<'_>) {
+        to.headers.push(("Last-Event-ID", "The last event that was seen: those after it come first."));
+    }
 }
 
 /// Every verdict, duty and alert of the client as it happens, as server-sent events. `Last-Event-ID` takes it up where it
@@ -86,10 +106,9 @@ pub(crate) struct Which {
 pub(crate) async fn live(
     State(rooms): State<Rooms>,
     Client(client): Client,
-    headers: HeaderMap,
+    LastEventId(after): LastEventId,
     Query(which): Query<Which>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let after = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let (newer, news) = rooms.recorder.watch().news(after);
     let missed = newer.is_none().then(|| Event::default().event("missed").data("some"));
     let is_wanted = move |told: &Numbered| told.client == client && is_of(&told.news, which.call.as_deref());
@@ -127,7 +146,7 @@ fn is_of(news: &News, call: Option<&str>) -> bool {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Page {
     limit: Option<u32>,
@@ -147,9 +166,9 @@ pub(crate) async fn confirm_alert(
     State(rooms): State<Rooms>,
     Path(id): Path<i64>,
     Person(who): Person,
-) -> Result<StatusCode, Problem> {
+) -> Result<NoContent, Problem> {
     if rooms.recorder.confirm_alert(&who.client, id, who.person.as_str()).await? {
-        Ok(StatusCode::NO_CONTENT)
+        Ok(NoContent)
     } else {
         Err(Problem::not_found(format!("no open alert has the id {id}")))
     }

@@ -10,7 +10,11 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Problem, Rooms, extract::Path};
+use crate::{
+    Problem, Rooms,
+    describe::{Described, Given, bytes},
+    extract::Path,
+};
 
 /// How the console is served.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -90,24 +94,57 @@ static FILES: &[File] = files![
     "mark.svg"
 ];
 
-/// The console.
-pub(crate) async fn index(headers: HeaderMap) -> Response {
-    page("index.html", &headers, "'none'")
-}
+/// One page.
+pub(crate) struct Page(Response);
 
-/// One call, for a frame in an agent's desktop.
-pub(crate) async fn agent(State(rooms): State<Rooms>, headers: HeaderMap) -> Response {
-    match rooms.console.agent_frame_ancestors.join(" ") {
-        none if none.is_empty() => page("agent.html", &headers, "'none'"),
-        origins => page("agent.html", &headers, &origins),
+/// A style, a module, a picture.
+pub(crate) struct Part(Response);
+
+impl IntoResponse for Page {
+    fn into_response(self) -> Response {
+        self.0
     }
 }
 
+impl Given for Page {
+    fn describe(to: &mut Described<'_>) {
+        to.gives(200, "A page.", vec![("text/html", serde_json::json!({ "type": "string" }))]);
+        to.gives(304, "The same page as before.", vec![]);
+    }
+}
+
+impl IntoResponse for Part {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl Given for Part {
+    fn describe(to: &mut Described<'_>) {
+        let kinds = ["text/css", "text/javascript", "image/svg+xml", "text/html"];
+        to.gives(200, "A part.", kinds.map(|kind| (kind, bytes())).to_vec());
+        to.gives(304, "The same part as before.", vec![]);
+    }
+}
+
+/// The console.
+pub(crate) async fn index(headers: HeaderMap) -> Page {
+    Page(page("index.html", &headers, "'none'"))
+}
+
+/// One call, for a frame in an agent's desktop.
+pub(crate) async fn agent(State(rooms): State<Rooms>, headers: HeaderMap) -> Page {
+    Page(match rooms.console.agent_frame_ancestors.join(" ") {
+        none if none.is_empty() => page("agent.html", &headers, "'none'"),
+        origins => page("agent.html", &headers, &origins),
+    })
+}
+
 /// What pages are made of.
-pub(crate) async fn part(Path(name): Path<String>, headers: HeaderMap) -> Response {
+pub(crate) async fn part(Path(name): Path<String>, headers: HeaderMap) -> Result<Part, Problem> {
     match read(&name) {
-        Some(bytes) => file(&name, &bytes, &headers),
-        None => Problem::not_found("the console has no such file").into_response(),
+        Some(bytes) => Ok(Part(file(&name, &bytes, &headers))),
+        None => Err(Problem::not_found("the console has no such file")),
     }
 }
 

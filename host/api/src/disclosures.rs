@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use axum::{Json, extract::State};
 use caveat_model::Moment;
 use caveat_recorder::{Disclosure, Disclosures};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Problem, Rooms, extract::Query, gate::Person};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
     /// Of calls that this person was on: a telephone number, or an id given with the call. None: of everybody.
@@ -24,8 +25,9 @@ pub(crate) struct Wanted {
 }
 
 /// One of them, with the name of who was given it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "NamedDisclosure")]
 pub(crate) struct Named {
     #[serde(flatten)]
     disclosure: Disclosure,

@@ -2,7 +2,7 @@
 //! [`Client`] or [`Caller`] gets whom the gate let in; it never looks at a token itself.
 
 use axum::{
-    extract::{FromRequestParts, Request, State},
+    extract::{ConnectInfo, FromRequestParts, Request, State},
     http::{HeaderMap, Method, request::Parts},
     middleware::Next,
     response::Response,
@@ -10,7 +10,7 @@ use axum::{
 use caveat_access::{Action, Machine, Scope, ShownCertificate, SignedIn, permitted};
 use caveat_model::ClientId;
 
-use crate::{Problem, Rooms, who};
+use crate::{Origin, Problem, Rooms, rates::Rates, who};
 
 /// What a route needs of whoever calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub(crate) struct Client(pub(crate) ClientId);
 
 /// Stands before every route of the table.
 pub(crate) async fn gate(
-    State((rooms, needs)): State<(Rooms, Needs)>,
+    State((rooms, rates, needs)): State<(Rooms, Rates, Needs)>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
@@ -104,8 +104,20 @@ pub(crate) async fn gate(
         Needs::Open | Needs::Machine(_) => None,
         _ => rooms.session_of(asks.method, asks.headers).ok().map(Token),
     };
-    if let Some(caller) = rooms.admit(&asks, needs).await? {
-        request.extensions_mut().insert(caller);
+    let address = request.extensions().get().map(|ConnectInfo(from): &Origin| from.ip());
+    match rooms.identify(&asks, needs).await {
+        Ok(Some(caller)) => {
+            rates.of(&caller)?;
+            permit(&caller, needs)?;
+            request.extensions_mut().insert(caller);
+        }
+        // The pages and what they are made of lie in memory, and a browser asks for all of them at once.
+        Ok(None) if !request.uri().path().starts_with("/v1/") => {}
+        Ok(None) => rates.from(address)?,
+        Err(unknown) => {
+            rates.from(address)?;
+            return Err(unknown);
+        }
     }
     if let Some(token) = token {
         request.extensions_mut().insert(token);
@@ -143,39 +155,36 @@ impl Rooms {
         }
     }
 
-    async fn may(&self, asks: &Asks<'_>, action: Action) -> Result<Caller, Problem> {
-        let who = self.person(asks).await?;
-        who.permit(action, &who.client)?;
-        Ok(Caller::Person(who))
-    }
-
-    async fn admit(&self, asks: &Asks<'_>, needs: Needs) -> Result<Option<Caller>, Problem> {
-        Ok(Some(match needs {
+    /// Who asks; none where nobody has to say.
+    async fn identify(&self, asks: &Asks<'_>, needs: Needs) -> Result<Option<Caller>, Problem> {
+        let caller = match needs {
             Needs::Open => return Ok(None),
-            Needs::Session => Caller::Person(self.person(asks).await?),
-            Needs::Person(action) => self.may(asks, action).await?,
-            Needs::OneOfTwo(action) => {
-                let who = self.person(asks).await?;
-                who.may_ask(action, &who.client)?;
-                Caller::Person(who)
-            }
-            Needs::EitherOf(_, scope) if asks.by_machine() => {
+            Needs::Machine(scope) => Caller::Machine(self.machine(asks, scope).await?),
+            Needs::Either(_, scope) | Needs::EitherOf(_, scope) if asks.by_machine() => {
                 Caller::Machine(self.machine(asks, scope).await?)
             }
-            Needs::AnyOf(actions) | Needs::EitherOf(actions, _) => {
-                let who = self.person(asks).await?;
-                if let [first, ..] = actions
-                    && !actions.iter().any(|action| permitted(who.role, *action))
-                {
-                    who.may_ask(*first, &who.client)?;
-                }
-                Caller::Person(who)
-            }
-            Needs::Machine(scope) => Caller::Machine(self.machine(asks, scope).await?),
-            Needs::Either(_, scope) if asks.by_machine() => Caller::Machine(self.machine(asks, scope).await?),
-            Needs::Either(action, _) => self.may(asks, action).await?,
-        }))
+            _ => Caller::Person(self.person(asks).await?),
+        };
+        Ok(Some(caller))
     }
+}
+
+/// Whether the table of roles lets them; a machine's scope was asked for with its token.
+fn permit(caller: &Caller, needs: Needs) -> Result<(), Problem> {
+    let Caller::Person(who) = caller else { return Ok(()) };
+    match needs {
+        Needs::Person(action) | Needs::Either(action, _) => who.permit(action, &who.client)?,
+        Needs::OneOfTwo(action) => who.may_ask(action, &who.client)?,
+        Needs::AnyOf(actions) | Needs::EitherOf(actions, _) => {
+            if let [first, ..] = actions
+                && !actions.iter().any(|action| permitted(who.role, *action))
+            {
+                who.may_ask(*first, &who.client)?;
+            }
+        }
+        Needs::Open | Needs::Session | Needs::Machine(_) => {}
+    }
+    Ok(())
 }
 
 /// A handler that asks who called stands behind a gate that knows it, or the table is wrong.

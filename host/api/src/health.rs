@@ -2,11 +2,12 @@
 
 use axum::{Json, extract::State};
 use caveat_recorder::Health;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{Problem, Rooms, gate::Person};
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Doing {
     #[serde(flatten)]

@@ -8,28 +8,30 @@ use std::{
 
 use axum::{
     Extension, Json,
-    body::to_bytes,
-    extract::{Request, State},
-    http::StatusCode,
+    extract::State,
     response::sse::{Event, KeepAlive, Sse},
 };
 use caveat_model::{ClientId, Moment};
 use caveat_packs::{FileLimits, PackFile};
 use caveat_recorder::{Candidate, ImpactReport, Window};
 use futures::Stream;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::{
     Problem, Rooms,
+    answer::Accepted,
     extract::{Path, Query},
     gate::Client,
+    packs::PackBytes,
 };
 
 /// How a job stands.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "state")]
+#[schemars(rename = "Comparison")]
 pub(crate) enum Stands {
     /// History is being ruled again: ledger entries looked at, and all there are.
     Running { done: u64, all: u64 },
@@ -80,7 +82,7 @@ impl Jobs {
 }
 
 /// The pack itself is the body; without one, that of the name `replace` as it is in force.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Compare {
     /// Whose place it would take; its own name's if left out.
@@ -93,7 +95,8 @@ pub(crate) struct Compare {
     until: Option<Moment>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ComparisonBegun")]
 pub(crate) struct Begun {
     id: u64,
 }
@@ -103,13 +106,9 @@ pub(crate) async fn begin(
     Client(client): Client,
     Extension(jobs): Extension<Jobs>,
     Query(asked): Query<Compare>,
-    request: Request,
-) -> Result<(StatusCode, Json<Begun>), Problem> {
+    PackBytes(bytes): PackBytes,
+) -> Result<Accepted<Begun>, Problem> {
     let Compare { replace, settings, since, until } = asked;
-    let limits = FileLimits::default();
-    let most = usize::try_from(limits.file_bytes).unwrap_or(usize::MAX);
-    let bytes = to_bytes(request.into_body(), most).await;
-    let bytes = bytes.map_err(|e| Problem::too_large(format!("the pack in the body: {e}")))?;
     let settings = settings.as_deref().map(serde_json::from_str::<Value>).transpose();
     let settings = settings.map_err(|e| Problem::bad_request(format!("`settings`: {e}")))?;
     let file = match (bytes.is_empty(), replace.as_deref()) {
@@ -117,7 +116,7 @@ pub(crate) async fn begin(
             return Err(Problem::bad_request("send a pack in the body, or name one in force with `replace`"));
         }
         (true, Some(name)) => rooms.packs.file_in_force(&client, name)?,
-        (false, _) => PackFile::read("the pack that was sent", bytes.to_vec(), &limits)
+        (false, _) => PackFile::read("the pack that was sent", bytes, &FileLimits::default())
             .map_err(|e| Problem::bad_request(e.to_string()))?,
     };
     let (id, stands) = jobs.enter(&client, rooms.limits.impact_jobs_max)?;
@@ -132,7 +131,7 @@ pub(crate) async fn begin(
             }
         });
     });
-    Ok((StatusCode::ACCEPTED, Json(Begun { id })))
+    Ok(Accepted(Begun { id }))
 }
 
 pub(crate) async fn look(

@@ -1,11 +1,12 @@
 //! A client's own key: how it stands, a new version, the end of old ones.
 
-use axum::{Json, extract::State, response::Response};
-use caveat_recorder::Wanted;
+use axum::{Json, extract::State};
+use caveat_recorder::{Request, Wanted};
 use caveat_vault::KeyStatus;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Problem, Rooms, extract::Query, gate::Person, redactions::ask};
+use crate::{Problem, Rooms, answer::Accepted, extract::Query, gate::Person, redactions::ask};
 
 pub(crate) async fn status(
     State(rooms): State<Rooms>,
@@ -14,7 +15,7 @@ pub(crate) async fn status(
     Ok(Json(rooms.recorder.key_status(&who.client).await?))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Rotated {
     version: u32,
 }
@@ -27,7 +28,7 @@ pub(crate) async fn rotate(
     Ok(Json(Rotated { version: rooms.recorder.rotate_key(&who).await? }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Which {
     /// Versions before this one; left out: all but the newest.
@@ -41,7 +42,7 @@ pub(crate) async fn destroy(
     State(rooms): State<Rooms>,
     Person(who): Person,
     Query(Which { before, reason }): Query<Which>,
-) -> Result<Response, Problem> {
+) -> Result<Accepted<Request>, Problem> {
     let before = match before {
         Some(version) => version,
         None => rooms.recorder.key_status(&who.client).await?.newest().unwrap_or_default(),

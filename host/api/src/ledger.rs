@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State};
 use caveat_ledger::{Report, verify_bundle};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{Problem, Rooms, gate::Client};
@@ -14,7 +15,8 @@ pub(crate) async fn checkpoint(
     Ok(rooms.ledger.checkpoint(&client).await?)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LogKey")]
 pub(crate) struct Key {
     vkey: String,
 }
@@ -26,8 +28,9 @@ pub(crate) async fn key(State(rooms): State<Rooms>, Client(client): Client) -> R
 
 /// Whether the log is what it says that it is: the host writes it out as for an auditor and checks that, with its own key.
 /// Whoever does not trust the host exports it and checks it elsewhere.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "LogCheck")]
 pub(crate) struct Checked {
     is_good: bool,
     /// Milliseconds that it took.

@@ -4,6 +4,7 @@
 //! token), then permitted by the role table, then ruled on by the client's packs through the recorder. What a client sees
 //! of an error is not what the log sees. Start at the table in [`routes`].
 
+mod answer;
 mod assurance;
 mod audio;
 mod calls;
@@ -21,6 +22,7 @@ mod may;
 mod once;
 mod openapi;
 mod packs;
+mod plays;
 mod problem;
 mod rates;
 mod recordings;
@@ -72,6 +74,10 @@ pub struct Limits {
     pub requests_at_once_max: u32,
     /// Steps in which one leg of a recording is drawn.
     pub waveform_steps_max: u32,
+    /// Ranges of the same sound that a session asks for within this time belong to one play, in milliseconds.
+    pub play_reused_ms: u64,
+    /// Plays of which that is remembered; the ranges of others are plays of their own.
+    pub plays_max: usize,
 }
 
 impl Default for Limits {
@@ -87,6 +93,8 @@ impl Default for Limits {
             requests_per_minute_max: 1_200,
             requests_at_once_max: 300,
             waveform_steps_max: 20_000,
+            play_reused_ms: 60_000,
+            plays_max: 1_000,
         }
     }
 }

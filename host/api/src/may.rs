@@ -2,11 +2,12 @@
 
 use axum::Json;
 use caveat_access::{Action, needs_step_up, needs_two_people, permitted, roles::ACTIONS};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::gate::Person;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct May {
     action: Action,

@@ -3,21 +3,23 @@
 use axum::{
     Json,
     body::to_bytes,
-    extract::{Request, State},
+    extract::{FromRequest, Request, State},
 };
 use caveat_model::{ClientId, Mode};
 use caveat_packs::{FileLimits, PackFile};
 use caveat_recorder::{Change, Difference, PackInForce, PackOrder, PackSet};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     Problem, Rooms,
+    describe::{Described, Taken, bytes},
     extract::{Body, Query},
     gate::{Caller, Client},
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Page {
     client: Option<ClientId>,
@@ -25,7 +27,7 @@ pub(crate) struct Page {
 }
 
 /// What rules, and what ruled before.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Listing {
     client: ClientId,
@@ -58,7 +60,7 @@ pub(crate) async fn monitored(
 }
 
 /// The pack itself is the body.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Swap {
     client: Option<ClientId>,
@@ -80,7 +82,7 @@ pub(crate) async fn swap(
     State(rooms): State<Rooms>,
     caller: Caller,
     Query(asked): Query<Swap>,
-    request: Request,
+    PackBytes(bytes): PackBytes,
 ) -> Result<Json<PackSet>, Problem> {
     let client = caller.client().clone();
     same(&client, asked.client.as_ref())?;
@@ -90,11 +92,7 @@ pub(crate) async fn swap(
         None => {
             let settings = asked.settings.as_deref().map(serde_json::from_str::<Value>).transpose();
             let settings = settings.map_err(|e| Problem::bad_request(format!("`settings`: {e}")))?;
-            let limits = FileLimits::default();
-            let most = usize::try_from(limits.file_bytes).unwrap_or(usize::MAX);
-            let bytes = to_bytes(request.into_body(), most).await;
-            let bytes = bytes.map_err(|e| Problem::bad_request(format!("the pack in the body: {e}")))?;
-            let file = match PackFile::read("the pack that was sent", bytes.to_vec(), &limits) {
+            let file = match PackFile::read("the pack that was sent", bytes, &FileLimits::default()) {
                 Ok(file) => file,
                 Err(error) => return Err(rooms.packs.no_pack(&client, error.into()).await.into()),
             };
@@ -108,8 +106,28 @@ pub(crate) async fn swap(
     Ok(Json(rooms.packs.swap(&client, change, order).await?))
 }
 
+/// A pack as it was sent; empty where none was.
+pub(crate) struct PackBytes(pub(crate) Vec<u8>);
+
+impl FromRequest<Rooms> for PackBytes {
+    type Rejection = Problem;
+    async fn from_request(request: Request, _: &Rooms) -> Result<Self, Problem> {
+        let most = usize::try_from(FileLimits::default().file_bytes).unwrap_or(usize::MAX);
+        let bytes = to_bytes(request.into_body(), most).await;
+        let bytes = bytes.map_err(|e| Problem::too_large(format!("the pack in the body: {e}")))?;
+        Ok(Self(bytes.to_vec()))
+    }
+}
+
+impl Taken for PackBytes {
+    fn describe(to: &mut Described<'_>) {
+        to.takes("application/octet-stream", bytes());
+        to.body_is_optional = true;
+    }
+}
+
 /// Other settings for a pack in force.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Configure {
     pack: String,
@@ -132,7 +150,7 @@ pub(crate) async fn configure(
     Ok(Json(rooms.packs.swap(&client, change, order).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Back {
     client: Option<ClientId>,

@@ -2,7 +2,10 @@
 
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
+    },
     response::{IntoResponse, Response},
 };
 use caveat_access::AccessError;
@@ -11,10 +14,11 @@ use caveat_packs::PackError;
 use caveat_recorder::{Decided, RecorderError};
 use caveat_retention::RetentionError;
 use caveat_vault::VaultError;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// An error as it leaves the host.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Problem {
     /// Names the kind, for programs: `urn:caveat:step-up`.
     #[serde(rename = "type")]
@@ -28,12 +32,15 @@ pub struct Problem {
     /// The verdict of the packs, where they said no.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decided: Option<Box<Decided>>,
+    /// Seconds to wait, for the header `Retry-After`.
+    #[serde(skip)]
+    pub wait_s: Option<u64>,
 }
 
 impl Problem {
     fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
         let kind = format!("urn:caveat:{}", title.to_lowercase().replace(' ', "-"));
-        Self { kind, status: status.as_u16(), title, detail: detail.into(), decided: None }
+        Self { kind, status: status.as_u16(), title, detail: detail.into(), decided: None, wait_s: None }
     }
     /// What was sent cannot be used.
     pub fn bad_request(detail: impl Into<String>) -> Self {
@@ -70,7 +77,7 @@ impl Problem {
     /// Whoever asks has to wait.
     pub fn too_often(wait_s: u64) -> Self {
         let detail = format!("too many requests: wait {wait_s} s, then go on more slowly");
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests", detail)
+        Self { wait_s: Some(wait_s), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests", detail) }
     }
     /// More was sent than is taken.
     pub fn too_large(detail: impl Into<String>) -> Self {
@@ -109,7 +116,11 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let wait_s = self.wait_s;
         let mut response = (status, Json(self)).into_response();
+        if let Some(wait_s) = wait_s {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait_s));
+        }
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(CONTENT_TYPE, kind);
         response

@@ -1,25 +1,18 @@
-//! How often one person, one machine or one address may ask. Counted in memory, by whatever shows who asks: its secret is
-//! hashed and never kept.
+//! How often one person, one machine or one address may ask. Counted in memory.
+//!
+//! Whoever was let in counts as who they are, wherever they ask from: many people share an address. What nobody was let in
+//! for (a sign-in, a token that is none) counts for the address that it came from, whatever the request says of itself.
 
 use std::{
     collections::HashMap,
-    net::SocketAddr,
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
-use axum::{
-    extract::{ConnectInfo, Request, State},
-    http::{
-        HeaderMap, HeaderValue,
-        header::{AUTHORIZATION, COOKIE, RETRY_AFTER},
-    },
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
-use sha2::{Digest, Sha256};
+use caveat_model::ClientId;
 
-use crate::{Limits, Problem};
+use crate::{Limits, Problem, gate::Caller};
 
 /// Askers that are remembered; beyond, those who have been quiet are forgotten.
 const ASKERS_MAX: usize = 10_000;
@@ -27,9 +20,18 @@ const ASKERS_MAX: usize = 10_000;
 /// What each asker has left. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Rates {
-    left: Arc<Mutex<HashMap<[u8; 32], Left>>>,
+    left: Arc<Mutex<HashMap<Asker, Left>>>,
     per_second: f64,
     burst: f64,
+}
+
+/// Whose requests are counted together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Asker {
+    /// Of this client: a person, or a machine.
+    Known(ClientId, String),
+    /// Nobody knows who; none: not even from where.
+    From(Option<IpAddr>),
 }
 
 #[derive(Clone, Copy)]
@@ -44,8 +46,25 @@ impl Rates {
         Self { left: Arc::default(), per_second, burst: f64::from(limits.requests_at_once_max) }
     }
 
+    /// Counts a request of somebody who was let in.
+    ///
+    /// # Errors
+    /// They ask too often.
+    pub(crate) fn of(&self, caller: &Caller) -> Result<(), Problem> {
+        let asker = Asker::Known(caller.client().clone(), caller.named());
+        self.take(asker, Instant::now()).map_err(Problem::too_often)
+    }
+
+    /// Counts a request that nobody was let in for.
+    ///
+    /// # Errors
+    /// Too many come from there.
+    pub(crate) fn from(&self, address: Option<IpAddr>) -> Result<(), Problem> {
+        self.take(Asker::From(address.map(neighborhood)), Instant::now()).map_err(Problem::too_often)
+    }
+
     /// Takes one request off what is left; else the seconds until there is one again.
-    fn take(&self, asker: [u8; 32], now: Instant) -> Result<(), u64> {
+    fn take(&self, asker: Asker, now: Instant) -> Result<(), u64> {
         let mut all = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= ASKERS_MAX {
             let is_quiet = |left: &Left| (now - left.at).as_secs_f64() * self.per_second >= self.burst;
@@ -62,27 +81,15 @@ impl Rates {
     }
 }
 
-/// Stands before everything.
-pub(crate) async fn limit(State(rates): State<Rates>, request: Request, next: Next) -> Response {
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|from| from.0.ip().to_string());
-    match rates.take(asker(request.headers(), address), Instant::now()) {
-        Ok(()) => next.run(request).await,
-        Err(wait_s) => {
-            let mut response = Problem::too_often(wait_s).into_response();
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait_s));
-            response
+/// A whole network of IPv6 counts as one: who has one address there has them all (RFC 6177: a site gets a /64 or more).
+fn neighborhood(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            let network = u128::from(address) & (u128::MAX << 64);
+            IpAddr::V6(network.into())
         }
     }
-}
-
-fn asker(headers: &HeaderMap, address: Option<String>) -> [u8; 32] {
-    let shown = headers.get(AUTHORIZATION).or(headers.get(COOKIE)).map(HeaderValue::as_bytes);
-    let mut hash = Sha256::new();
-    match shown {
-        Some(shown) => hash.update(shown),
-        None => hash.update(address.unwrap_or_default()),
-    }
-    hash.finalize().into()
 }
 
 #[cfg(test)]
@@ -94,10 +101,13 @@ mod tests {
     fn whoever_asks_too_often_waits_and_keeps_nobody_else_waiting() {
         let limits = Limits { requests_per_minute_max: 60, requests_at_once_max: 3, ..Limits::default() };
         let (rates, now) = (Rates::new(&limits), Instant::now());
-        let (one, other) = ([1; 32], [2; 32]);
-        assert_eq!([(); 4].map(|()| rates.take(one, now)), [Ok(()), Ok(()), Ok(()), Err(1)]);
-        assert_eq!(rates.take(other, now), Ok(()));
+        let from = |text: &str| Asker::From(text.parse().ok().map(neighborhood));
+        let (one, other) = ("2001:db8::1", "2001:db8:0:1::1");
+        assert_eq!([(); 4].map(|()| rates.take(from(one), now)), [Ok(()), Ok(()), Ok(()), Err(1)]);
+        assert_eq!(rates.take(from(other), now), Ok(()));
+        assert_eq!(rates.take(from("2001:db8::2"), now), Err(1), "of the same network");
         let later = now + Duration::from_millis(2_100);
-        assert_eq!([(); 3].map(|()| rates.take(one, later)), [Ok(()), Ok(()), Err(1)]);
+        assert_eq!([(); 3].map(|()| rates.take(from(one), later)), [Ok(()), Ok(()), Err(1)]);
+        assert_eq!(from("::ffff:192.0.2.1"), from("192.0.2.1"));
     }
 }

@@ -3,21 +3,22 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderName, HeaderValue, Uri, header},
-    response::{IntoResponse, Response},
+    http::{HeaderValue, Uri},
 };
 use caveat_model::{Act, Facts, Form, LabelKind, Moment, Offset, Purpose, RecordingId, Span};
-use caveat_recorder::{After, Asked, Decided, FoundPage, Listed, SearchFor, Timeline, Transcript};
+use caveat_recorder::{After, Asked, Decided, Found, FoundPage, Listed, SearchFor, Timeline, Transcript};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Problem, Rooms,
+    answer::{Paged, Ruled, TarFile},
     extract::{Path, Query},
     gate::Person,
 };
 
 /// What is looked for, why, and which page of it.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Search {
     purpose: Purpose,
@@ -48,7 +49,7 @@ pub(crate) async fn search(
     Person(who): Person,
     uri: Uri,
     Query(asked): Query<Search>,
-) -> Result<Response, Problem> {
+) -> Result<Paged<Found>, Problem> {
     let Search { purpose, from, to, before, state, who: of, call, case, label, limit, cursor } = asked;
     let until = match (to, before) {
         (Some(to), Some(before)) => Some(to.min(before)),
@@ -60,11 +61,7 @@ pub(crate) async fn search(
     let limit = limit.unwrap_or(50).min(limits.page_rows_max);
     let found = rooms.recorder.search(&who, purpose, &wanted, after, (limit, limits.search_rows_max)).await?;
     let FoundPage { found, next } = found.map_err(Problem::refused)?;
-    let mut response = Json(found).into_response();
-    if let Some(link) = next.and_then(|next| link_to(&uri, next)) {
-        response.headers_mut().insert(header::LINK, link);
-    }
-    Ok(response)
+    Ok(Paged(found, next.and_then(|next| link_to(&uri, next))))
 }
 
 fn after(cursor: &str) -> Result<After, Problem> {
@@ -86,13 +83,13 @@ fn link_to(uri: &Uri, (at, id): After) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("<{}?{}>; rel=\"next\"", uri.path(), query.join("&"))).ok()
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Why {
     purpose: Purpose,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Known {
     #[serde(flatten)]
     listed: Listed,
@@ -109,7 +106,7 @@ pub(crate) async fn look(
     known.map(|(listed, facts)| Json(Known { listed, facts })).map_err(Problem::refused)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Play {
     pub(crate) purpose: Purpose,
@@ -150,7 +147,7 @@ pub(crate) async fn timeline(
 }
 
 /// Words, and the verdict on showing them.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Read {
     #[serde(flatten)]
     transcript: Transcript,
@@ -163,22 +160,11 @@ pub(crate) async fn transcript(
     Person(who): Person,
     Path(id): Path<RecordingId>,
     Query(play): Query<Play>,
-) -> Result<Response, Problem> {
+) -> Result<Ruled<Read>, Problem> {
     let asked = asked(&rooms, Act::Play, play)?;
     let read = rooms.recorder.transcript(&who, id, &asked).await?;
     let (transcript, decided) = read.map_err(Problem::refused)?;
-    Ok((served(&decided)?, Json(Read { transcript, decided })).into_response())
-}
-
-/// The verdict on what is served, as JSON.
-static DECIDED: HeaderName = HeaderName::from_static("caveat-decided");
-
-/// What goes with whatever is served of the content of a recording.
-pub(crate) fn served(decided: &Decided) -> Result<[(HeaderName, String); 2], Problem> {
-    let decided = serde_json::to_string(decided).map_err(|_| Problem::failed())?;
-    // Statutes are cited with section signs; a header holds ASCII.
-    let decided: String = decided.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
-    Ok([(header::CACHE_CONTROL, "no-store".to_owned()), (DECIDED.clone(), decided)])
+    Ok(Ruled(decided.clone(), Read { transcript, decided }))
 }
 
 /// One file that proves the recording to whoever has the public key of the log.
@@ -187,10 +173,10 @@ pub(crate) async fn evidence(
     Path(id): Path<RecordingId>,
     Person(who): Person,
     Query(play): Query<Play>,
-) -> Result<Response, Problem> {
+) -> Result<TarFile, Problem> {
     let asked = asked(&rooms, Act::Export, play)?;
-    let file = rooms.recorder.export(&who, id, &asked).await?.map_err(Problem::refused)?;
-    Ok(as_file(&id.to_string(), file))
+    let bytes = rooms.recorder.export(&who, id, &asked).await?.map_err(Problem::refused)?;
+    Ok(TarFile { name: format!("evidence-{id}"), bytes })
 }
 
 /// The same of every recording that is under hold for a matter.
@@ -199,15 +185,8 @@ pub(crate) async fn evidence_of_case(
     Path(case): Path<String>,
     Person(who): Person,
     Query(play): Query<Play>,
-) -> Result<Response, Problem> {
+) -> Result<TarFile, Problem> {
     let asked = asked(&rooms, Act::Export, play)?;
-    let file = rooms.recorder.export_case(&who, &case, &asked).await?;
-    Ok(as_file("case", file))
-}
-
-fn as_file(name: &str, file: Vec<u8>) -> Response {
-    let kind = (header::CONTENT_TYPE, "application/x-tar".to_owned());
-    let cache = (header::CACHE_CONTROL, "no-store".to_owned());
-    let name = (header::CONTENT_DISPOSITION, format!("attachment; filename=\"evidence-{name}.tar\""));
-    ([kind, cache, name], file).into_response()
+    let bytes = rooms.recorder.export_case(&who, &case, &asked).await?;
+    Ok(TarFile { name: "evidence-case".into(), bytes })
 }

@@ -3,20 +3,44 @@
 use axum::{
     Json,
     extract::State,
-    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use caveat_access::{Action, SignedIn};
 use caveat_model::{Basis, Purpose, RecordingId};
-use caveat_recorder::{Done, MaskInForce, NewRedaction, RedactionMode, Request, Wanted};
+use caveat_recorder::{Done, MaskInForce, NewRedaction, Redacted, RedactionMode, Request, Wanted};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
     Problem, Rooms,
+    answer::{Accepted, Created, NoContent},
+    describe::{Described, Given},
     extract::{Body, Path},
     gate::Person,
     packs::bounded,
 };
+
+/// What became of a wish to redact.
+pub(crate) enum Redaction {
+    Made(Redacted),
+    Asked(Accepted<Request>),
+}
+
+impl IntoResponse for Redaction {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Made(done) => Created(done).into_response(),
+            Self::Asked(asked) => asked.into_response(),
+        }
+    }
+}
+
+impl Given for Redaction {
+    fn describe(to: &mut Described<'_>) {
+        Created::<Redacted>::describe(to);
+        Accepted::<Request>::describe(to);
+    }
+}
 
 /// A mask is made at once; a shredding waits for a second person.
 pub(crate) async fn redact(
@@ -24,17 +48,19 @@ pub(crate) async fn redact(
     Path(id): Path<RecordingId>,
     Person(who): Person,
     Body(mut wanted): Body<NewRedaction>,
-) -> Result<Response, Problem> {
+) -> Result<Redaction, Problem> {
     wanted.reason = bounded(&rooms, wanted.reason, "reason")?;
     match wanted.mode {
         RedactionMode::Mask => {
             who.permit(Action::RedactRecording, &who.client)?;
             let done = rooms.recorder.mask(&who, id, &wanted).await?.map_err(Problem::refused)?;
-            Ok((StatusCode::CREATED, Json(done)).into_response())
+            Ok(Redaction::Made(done))
         }
         RedactionMode::Shred => {
             let NewRedaction { span, purpose, reason, .. } = wanted;
-            ask(&rooms, &who, Wanted::Shred { recording: id, span, purpose }, reason).await
+            ask(&rooms, &who, Wanted::Shred { recording: id, span, purpose }, reason)
+                .await
+                .map(Redaction::Asked)
         }
     }
 }
@@ -47,7 +73,7 @@ pub(crate) async fn masks(
     Ok(Json(rooms.recorder.masks(&who.client, id).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Unmask {
     mask: u32,
@@ -61,11 +87,11 @@ pub(crate) async fn unmask(
     Person(who): Person,
     Path(id): Path<RecordingId>,
     Body(Unmask { mask, purpose, reason }): Body<Unmask>,
-) -> Result<Response, Problem> {
+) -> Result<Accepted<Request>, Problem> {
     ask(&rooms, &who, Wanted::Unmask { recording: id, mask, purpose }, reason).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Dispose {
     basis: Basis,
@@ -80,7 +106,7 @@ pub(crate) async fn dispose(
     Person(who): Person,
     Path(id): Path<RecordingId>,
     Body(Dispose { basis, purpose, reason }): Body<Dispose>,
-) -> Result<Response, Problem> {
+) -> Result<Accepted<Request>, Problem> {
     ask(&rooms, &who, Wanted::Dispose { recording: id, basis, purpose }, reason).await
 }
 
@@ -104,9 +130,9 @@ pub(crate) async fn withdraw(
     State(rooms): State<Rooms>,
     Path(id): Path<u64>,
     Person(who): Person,
-) -> Result<StatusCode, Problem> {
+) -> Result<NoContent, Problem> {
     rooms.recorder.withdraw(&who, id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// Enters a request, which another person confirms with `POST /v1/requests/{id}/confirm`.
@@ -115,8 +141,8 @@ pub(crate) async fn ask(
     who: &SignedIn,
     wanted: Wanted,
     reason: String,
-) -> Result<Response, Problem> {
+) -> Result<Accepted<Request>, Problem> {
     let reason = bounded(rooms, reason, "reason")?;
     let request = rooms.recorder.request(who, wanted, reason).await?.map_err(Problem::refused)?;
-    Ok((StatusCode::ACCEPTED, Json(request)).into_response())
+    Ok(Accepted(request))
 }

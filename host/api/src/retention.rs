@@ -1,20 +1,22 @@
 //! Holds, what goes when and why, what waits for a decision, what was destroyed.
 
-use axum::{Json, extract::State, http::StatusCode, response::Response};
+use axum::{Json, extract::State};
 use caveat_model::Moment;
-use caveat_recorder::Wanted;
+use caveat_recorder::{Request, Wanted};
 use caveat_retention::{Decision, HoldOrder, NewHold, Planned, Receipt, Review};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Problem, Rooms,
+    answer::{Accepted, Created},
     extract::{Body, Path, Query},
     gate::{Client, Person},
     packs::bounded,
     redactions::ask,
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Page {
     limit: Option<u32>,
@@ -35,10 +37,10 @@ pub(crate) async fn set_hold(
     State(rooms): State<Rooms>,
     Person(who): Person,
     Body(mut hold): Body<NewHold>,
-) -> Result<(StatusCode, Json<HoldOrder>), Problem> {
+) -> Result<Created<HoldOrder>, Problem> {
     hold.reason = bounded(&rooms, hold.reason, "reason")?;
     let order = rooms.recorder.set_hold(&who.client, &hold, &who.person).await?;
-    Ok((StatusCode::CREATED, Json(order)))
+    Ok(Created(order))
 }
 
 pub(crate) async fn holds(
@@ -49,7 +51,7 @@ pub(crate) async fn holds(
     Ok(Json(rooms.recorder.holds(&client, page.all, page.limit(&rooms)).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Lift {
     #[serde(default)]
@@ -62,7 +64,7 @@ pub(crate) async fn lift_hold(
     Person(who): Person,
     Path(id): Path<u64>,
     Body(Lift { reason }): Body<Lift>,
-) -> Result<Response, Problem> {
+) -> Result<Accepted<Request>, Problem> {
     ask(&rooms, &who, Wanted::LiftHold { hold: id }, reason).await
 }
 
@@ -85,7 +87,7 @@ pub(crate) async fn reviews(
     Ok(Json(rooms.recorder.reviews(&client, page.all, page.limit(&rooms)).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Decide {
     decision: Decision,
@@ -108,7 +110,7 @@ pub(crate) async fn receipts(
     Ok(Json(rooms.recorder.receipts(&client, page.limit(&rooms)).await?))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Confirmed {
     now: Moment,
 }

@@ -2,20 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use axum::{
-    Json,
-    extract::State,
-    http::{StatusCode, header::CACHE_CONTROL},
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State};
 use caveat_access::{Change, Invitation, Invited, PersonRecord, Scope, TokenRecord};
 use caveat_model::{Moment, PersonId, Role, Standing};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Problem, Rooms,
+    answer::{Created, NoContent, Secret},
     extract::{Body, Path},
     gate::Person,
+    openapi::word,
 };
 
 /// How long a token is good for, if nobody says.
@@ -28,7 +26,7 @@ pub(crate) async fn people(
     Ok(Json(rooms.access.list_people(&who.client).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPerson {
     id: PersonId,
@@ -42,8 +40,8 @@ pub(crate) struct NewPerson {
 }
 
 /// Handed to who is invited, by a way that is safe. It is shown once.
-#[derive(Serialize)]
-struct Invite {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Invite {
     person: PersonId,
     invitation: String,
     /// Where a page of ours takes it. What stands behind `#` is sent to nobody.
@@ -56,17 +54,17 @@ pub(crate) async fn invite(
     State(rooms): State<Rooms>,
     Person(who): Person,
     Body(new): Body<NewPerson>,
-) -> Result<Response, Problem> {
+) -> Result<Secret<Created<Invite>>, Problem> {
     let NewPerson { id, name, role, function } = new;
     let name = if name.is_empty() { id.to_string() } else { name };
     let what = format!("invited as {}", word(&role));
     rooms.recorder.account_changes(&who.client, Some(&who.person), &id, what).await?;
     let new = Invited { client: who.client, id, name, role, function };
     let invitation = rooms.access.invite(&new).await?;
-    Ok((StatusCode::CREATED, rooms.invite(new.id, invitation)).into_response())
+    Ok(rooms.invite(new.id, invitation))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PersonChange {
     name: Option<String>,
@@ -102,7 +100,7 @@ pub(crate) async fn invite_again(
     State(rooms): State<Rooms>,
     Person(who): Person,
     Path(id): Path<PersonId>,
-) -> Result<Response, Problem> {
+) -> Result<Secret<Created<Invite>>, Problem> {
     who.may_manage(&id)?;
     rooms.access.person(&who.client, &id).await?;
     rooms
@@ -110,15 +108,14 @@ pub(crate) async fn invite_again(
         .account_changes(&who.client, Some(&who.person), &id, "factors taken, invited again".into())
         .await?;
     let invitation = rooms.access.invite_again(&who.client, &id).await?;
-    Ok((StatusCode::CREATED, rooms.invite(id, invitation)).into_response())
+    Ok(rooms.invite(id, invitation))
 }
 
 impl Rooms {
-    fn invite(&self, person: PersonId, invitation: Invitation) -> Response {
+    fn invite(&self, person: PersonId, invitation: Invitation) -> Secret<Created<Invite>> {
         let token = invitation.as_str().to_owned();
         let link = self.web.origin.as_ref().map(|origin| format!("{origin}/#invitation={token}"));
-        let body = Invite { person, invitation: token, link, expires: invitation.expires };
-        ([(CACHE_CONTROL, "no-store")], Json(body)).into_response()
+        Secret(Created(Invite { person, invitation: token, link, expires: invitation.expires }))
     }
 }
 
@@ -129,7 +126,7 @@ pub(crate) async fn tokens(
     Ok(Json(rooms.access.list_tokens(&who.client).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewToken {
     /// What it is for.
@@ -139,8 +136,8 @@ pub(crate) struct NewToken {
 }
 
 /// Shown once.
-#[derive(Serialize)]
-struct MadeToken {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct MadeToken {
     id: String,
     token: String,
 }
@@ -149,21 +146,20 @@ pub(crate) async fn make_token(
     State(rooms): State<Rooms>,
     Person(who): Person,
     Body(new): Body<NewToken>,
-) -> Result<Response, Problem> {
+) -> Result<Secret<Created<MadeToken>>, Problem> {
     let words: Vec<String> = new.scopes.iter().map(word).collect();
     let what = format!("token made, good for {}", words.join(", "));
     rooms.recorder.account_changes(&who.client, Some(&who.person), &who.person, what).await?;
     let days = new.valid_days.unwrap_or(TOKEN_DAYS);
     let made = rooms.access.create_token(&who.client, &new.name, new.scopes, days).await?;
-    let body = MadeToken { id: made.id.clone(), token: made.as_str().to_owned() };
-    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(body)).into_response())
+    Ok(Secret(Created(MadeToken { id: made.id.clone(), token: made.as_str().to_owned() })))
 }
 
 pub(crate) async fn revoke_token(
     State(rooms): State<Rooms>,
     Person(who): Person,
     Path(id): Path<String>,
-) -> Result<StatusCode, Problem> {
+) -> Result<NoContent, Problem> {
     rooms
         .recorder
         .account_changes(&who.client, Some(&who.person), &who.person, "token revoked".into())
@@ -172,11 +168,6 @@ pub(crate) async fn revoke_token(
         Err(caveat_access::AccessError::NoToken) => {
             Err(Problem::not_found(format!("no token has the id `{id}`")))
         }
-        done => Ok(done.map(|()| StatusCode::NO_CONTENT)?),
+        done => Ok(done.map(|()| NoContent)?),
     }
-}
-
-/// As JSON has it.
-fn word(value: &impl Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }

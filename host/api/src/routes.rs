@@ -100,11 +100,11 @@ use axum::{
     response::Response,
     routing::{MethodFilter, MethodRouter, on},
 };
-use caveat_access::{Action, Scope};
+use caveat_access::{Action, Scope, markdown};
 
 use crate::{
     Needs, Problem, Rooms, assurance, audio, calls, console,
-    describe::{Described, Takes},
+    describe::{Described, Signature},
     disclosures,
     elsewhere::elsewhere,
     gate::gate,
@@ -113,7 +113,8 @@ use crate::{
     keys, ledger, may,
     once::once,
     openapi, packs,
-    rates::{Rates, limit},
+    plays::Plays,
+    rates::Rates,
     recordings, redactions, retention, roster, scores,
     sign_in::{self, enrolment, oidc, passkeys},
     waveform,
@@ -126,15 +127,15 @@ pub(crate) struct Row {
     pub(crate) needs: Needs,
     /// What it is for, in a few words.
     pub(crate) says: &'static str,
-    /// What its handler takes out of a request.
-    pub(crate) takes: fn(&mut Described),
+    /// What its handler takes out of a request, and gives.
+    pub(crate) describe: fn(&mut Described<'_>),
     to: MethodRouter<Rooms>,
 }
 
 fn row<H, T>(method: Method, path: &'static str, needs: Needs, says: &'static str, handler: H) -> Row
 where
-    H: Handler<T, Rooms>,
-    T: Takes + 'static,
+    H: Handler<T, Rooms> + Signature<T>,
+    T: 'static,
 {
     let filter = match method {
         Method::POST => MethodFilter::POST,
@@ -142,7 +143,7 @@ where
         Method::PUT => MethodFilter::PUT,
         _ => MethodFilter::GET,
     };
-    Row { method, path, needs, says, takes: T::describe, to: on(filter, handler) }
+    Row { method, path, needs, says, describe: H::describe, to: on(filter, handler) }
 }
 
 #[rustfmt::skip]
@@ -249,14 +250,14 @@ async fn healthz() -> &'static str {
 /// Every route of the API, each behind what the table says that it needs.
 pub fn routes(rooms: Rooms) -> Router {
     let body_bytes_max = rooms.limits.body_bytes_max;
-    let rates = Rates::new(&rooms.limits);
+    let (rates, plays) = (Rates::new(&rooms.limits), Plays::new(&rooms.limits));
     let mut router = Router::new();
     for Row { path, needs, to, .. } in table() {
         let mut to = to.route_layer(from_fn_with_state(rooms.clone(), once));
         if path.contains("{call}") {
             to = to.route_layer(from_fn_with_state(rooms.clone(), elsewhere));
         }
-        let to = to.route_layer(from_fn_with_state((rooms.clone(), needs), gate));
+        let to = to.route_layer(from_fn_with_state((rooms.clone(), rates.clone(), needs), gate));
         router = router.route(path, to);
     }
     router
@@ -264,7 +265,7 @@ pub fn routes(rooms: Rooms) -> Router {
         .method_not_allowed_fallback(|| async { Problem::wrong_method() })
         .layer(DefaultBodyLimit::max(body_bytes_max))
         .layer(Extension(Jobs::default()))
-        .layer(from_fn_with_state(rates, limit))
+        .layer(Extension(plays))
         .layer(map_response(guarded))
         .with_state(rooms)
 }
@@ -302,15 +303,7 @@ pub fn as_markdown() -> String {
         let (person, machine) = needs.in_words();
         rows.push(vec![method.to_string(), format!("`{path}`"), person, machine, says.to_owned()]);
     }
-    let width = |column: usize| rows.iter().map(|cells| cells[column].len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
-    let line = |cells: &Vec<String>| {
-        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!(" {cell:width$} |"));
-        format!("|{}\n", padded.collect::<String>())
-    };
-    let rule: String = widths.iter().map(|width| format!("{}|", "-".repeat(width + 2))).collect();
-    let body: String = rows[1..].iter().map(line).collect();
-    format!("{}|{rule}\n{body}", line(&rows[0]))
+    markdown(&rows)
 }
 
 #[cfg(test)]

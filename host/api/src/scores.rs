@@ -3,6 +3,7 @@
 use axum::{Json, extract::State};
 use caveat_model::{Moment, Purpose};
 use caveat_recorder::{Scorecard, Window};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{Problem, Rooms, extract::Query, gate::Person};
@@ -10,7 +11,7 @@ use crate::{Problem, Rooms, extract::Query, gate::Person};
 /// How far back, unless somebody says.
 const DAYS: u64 = 30;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
     purpose: Purpose,

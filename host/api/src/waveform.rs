@@ -1,25 +1,24 @@
 //! What a page draws of a recording.
 
-use axum::{
-    Json,
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::extract::State;
 use caveat_model::{Act, Form, Offset, Purpose, RecordingId};
+use caveat_recorder::Waveform;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
     Problem, Rooms,
+    answer::Ruled,
     extract::{Path, Query},
     gate::Person,
-    recordings::{Play, asked, served},
+    recordings::{Play, asked},
 };
 
 /// Steps of a leg, where nobody says how many.
 const STEPS: u32 = 2_000;
 
 /// As for the sound, and how finely.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Draw {
     purpose: Purpose,
@@ -39,11 +38,11 @@ pub(crate) async fn waveform(
     Person(who): Person,
     Path(id): Path<RecordingId>,
     Query(draw): Query<Draw>,
-) -> Result<Response, Problem> {
+) -> Result<Ruled<Waveform>, Problem> {
     let Draw { purpose, form, from_ms, to_ms, break_glass, reason, steps } = draw;
     let asked = asked(&rooms, Act::Play, Play { purpose, form, from_ms, to_ms, break_glass, reason })?;
     let steps = steps.unwrap_or(STEPS).min(rooms.limits.waveform_steps_max);
     let drawn = rooms.recorder.waveform(&who, id, &asked, steps).await?;
     let (waveform, decided) = drawn.map_err(Problem::refused)?;
-    Ok((served(&decided)?, Json(waveform)).into_response())
+    Ok(Ruled(decided, waveform))
 }

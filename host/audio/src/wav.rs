@@ -29,6 +29,26 @@ pub fn of_legs(legs: &[Vec<i16>]) -> Result<Vec<u8>, hound::Error> {
     Ok(bytes.into_inner())
 }
 
+/// The bytes before the sound of such a WAV of so many samples a channel.
+///
+/// # Errors
+/// As [`of_legs`].
+pub fn head(channels: usize, samples: u64) -> Result<Vec<u8>, hound::Error> {
+    let mut head = of_legs(&vec![Vec::new(); channels.max(1)])?;
+    let sound = u32::try_from(samples.saturating_mul(2 * channels.max(1) as u64));
+    let rest = u32::try_from(head.len()).unwrap_or(u32::MAX) - 8;
+    let sizes = sound.ok().and_then(|sound| Some((sound, sound.checked_add(rest)?)));
+    let (sound, all) = sizes.ok_or(hound::Error::TooWide)?;
+    // RIFF, the size of the rest, ..., `data`, the size of the sound.
+    let end = head.len();
+    for (at, size) in [(4, all), (end - 4, sound)] {
+        if let Some(place) = head.get_mut(at..at + 4) {
+            place.copy_from_slice(&size.to_le_bytes());
+        }
+    }
+    Ok(head)
+}
+
 /// What a WAV is that is not telephone sound.
 #[derive(Debug, thiserror::Error)]
 pub enum NotTelephone {
@@ -70,6 +90,14 @@ pub fn telephone(bytes: &[u8]) -> Result<Vec<i16>, NotTelephone> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    fn a_head_is_that_of_the_whole() {
+        for legs in [1, 2, 3] {
+            let whole = of_legs(&vec![vec![7; 800]; legs]).unwrap();
+            assert_eq!(head(legs, 800).unwrap(), whole[..whole.len() - legs * 1_600], "{legs} legs");
+        }
+    }
 
     #[test]
     fn legs_become_channels() {

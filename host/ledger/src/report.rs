@@ -3,10 +3,11 @@
 use std::fmt;
 
 use caveat_model::{Digest, Moment};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How bad.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// To be explained; the log proves what it says.
@@ -16,7 +17,7 @@ pub enum Severity {
 }
 
 /// What kind of thing is wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ProblemKind {
@@ -95,8 +96,9 @@ impl ProblemKind {
 }
 
 /// Something wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "LogProblem")]
 pub struct Problem {
     /// What kind.
     pub kind: ProblemKind,
@@ -143,8 +145,9 @@ impl fmt::Display for Problem {
 }
 
 /// What a check found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "LogReport")]
 pub struct Report {
     /// The log's name, once its checkpoint is found good.
     pub log: Option<String>,
@@ -163,7 +166,7 @@ pub struct Report {
 }
 
 /// A timestamp in a bundle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct BundledStamp {
     /// Which entry tells of it.

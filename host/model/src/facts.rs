@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{IdError, Moment, Offset, Span};
@@ -10,7 +11,9 @@ use crate::{IdError, Moment, Offset, Span};
 pub type PartyId = u8;
 
 /// What a party is to the call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum PartyRole {
     /// The client's own person on the call.
@@ -33,7 +36,7 @@ pub enum PartyRole {
 }
 
 /// Where a region comes from. A number is evidence that adds a jurisdiction and never removes one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RegionSource {
     /// The party said so on this call.
@@ -46,8 +49,9 @@ pub enum RegionSource {
 
 /// A place: a USPS code for a US state, district or territory; otherwise `@` and an ISO 3166-1 alpha-2 code, for Canada
 /// with a province after a hyphen.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = "^([A-Z]{2}|@[A-Z]{2}(-[A-Z]{2,3})?)$"))]
 pub struct Region(String);
 
 impl Region {
@@ -105,7 +109,7 @@ impl fmt::Display for Region {
 }
 
 /// One piece of evidence about where a party is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RegionEvidence {
     /// The place.
@@ -118,7 +122,9 @@ pub struct RegionEvidence {
 }
 
 /// What a party's number tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum NumberKind {
     /// A number with a place.
@@ -139,7 +145,7 @@ pub enum NumberKind {
 }
 
 /// Yes-or-no facts about a party.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct PartyTraits {
     /// On the call now.
@@ -160,7 +166,7 @@ pub struct PartyTraits {
 }
 
 /// Somebody, or something, on the call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Party {
     /// Its number within the call.
@@ -192,7 +198,7 @@ pub struct Party {
 }
 
 /// How a notice is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NoticeKind {
     /// Words.
@@ -204,7 +210,7 @@ pub enum NoticeKind {
 }
 
 /// A notice of recording.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Notice {
     /// How.
@@ -230,7 +236,7 @@ pub struct Notice {
 }
 
 /// How somebody consented.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConsentForm {
     /// Said or keyed yes.
@@ -240,7 +246,7 @@ pub enum ConsentForm {
 }
 
 /// What one party answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Consent {
     /// Who.
@@ -258,7 +264,7 @@ pub struct Consent {
 }
 
 /// What something in a recording is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LabelKind {
     /// Primary account number (PAN).
@@ -301,7 +307,7 @@ impl LabelKind {
 }
 
 /// Something found in a recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Label {
     /// What.
@@ -314,7 +320,7 @@ pub struct Label {
 }
 
 /// Why nothing is being kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PauseCause {
     /// A person or system asked.
@@ -328,7 +334,7 @@ pub enum PauseCause {
 }
 
 /// A pause that is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Pause {
     /// Since when.
@@ -338,7 +344,9 @@ pub struct Pause {
 }
 
 /// Why a recording is made, or why it is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Purpose {
     /// `training`.
@@ -381,7 +389,9 @@ pub enum Purpose {
 }
 
 /// Who called whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// `inbound`.
@@ -396,7 +406,7 @@ pub enum Direction {
 }
 
 /// Yes-or-no facts about a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct CallTraits {
     /// Of an emergency nature.
@@ -417,7 +427,9 @@ pub struct CallTraits {
 }
 
 /// How something is encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cipher {
     /// `none`.
@@ -438,7 +450,9 @@ pub enum Cipher {
 }
 
 /// What may still be done with a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyState {
     /// `none`.
@@ -457,7 +471,9 @@ pub enum KeyState {
 }
 
 /// What a copy is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum StoreKind {
     /// `primary`.
@@ -474,7 +490,7 @@ pub enum StoreKind {
 }
 
 /// Yes-or-no facts about a place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct PlacementTraits {
     /// A business-associate agreement is on file.
@@ -501,7 +517,7 @@ pub struct PlacementTraits {
 }
 
 /// Where and how a recording lies.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Placement {
     /// What the copy is.
@@ -522,7 +538,7 @@ pub struct Placement {
 }
 
 /// A duty to preserve that is in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Hold {
     /// The client's name for it.
@@ -532,7 +548,7 @@ pub struct Hold {
 }
 
 /// The value of an [`Attribute`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttributeValue {
     /// Yes or no.
@@ -546,7 +562,7 @@ pub enum AttributeValue {
 }
 
 /// A fact that only some industry needs. A missing attribute is unknown, not false.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Attribute {
     /// Dotted kebab-case, as the pack's manifest names it.
@@ -556,7 +572,7 @@ pub struct Attribute {
 }
 
 /// Everything a pack is told with an event.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Facts {
     /// The host's clock at the event.

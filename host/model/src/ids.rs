@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A name that cannot be used, with the reason.
@@ -19,8 +20,9 @@ pub struct IdError {
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         #[serde(try_from = "String", into = "String")]
+        #[schemars(extend("pattern" = "^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"))]
         pub struct $name(String);
 
         impl $name {
@@ -81,8 +83,9 @@ fn check_name(s: &str, what: &'static str) -> Result<(), IdError> {
 }
 
 /// One recording: a time-ordered UUID (version 7, RFC 9562).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(with = "String", extend("format" = "uuid"))]
 pub struct RecordingId(pub uuid::Uuid);
 
 impl RecordingId {
@@ -112,8 +115,9 @@ impl FromStr for RecordingId {
 }
 
 /// A SHA-256 digest; as text, `sha256:` and 64 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = "^sha256:[0-9a-f]{64}$"))]
 pub struct Digest(pub [u8; 32]);
 
 impl fmt::Display for Digest {
@@ -164,7 +168,7 @@ impl From<Digest> for String {
 }
 
 /// Which pack, exactly.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct PackRef {
     /// Its name in the manifest.
     pub name: String,

@@ -10,11 +10,15 @@ use std::{
     time::Instant,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds since 1970-01-01T00:00:00Z. As text: RFC 3339 in UTC, three decimals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("format" = "date-time"))]
 pub struct Moment(u64);
 
 /// The last moment that has a text form: the last full hour that RFC 3339 libraries agree on, in 9999.

@@ -2,12 +2,13 @@
 
 use caveat_model::{ClientId, Moment, RecordingId};
 use caveat_state::{Db, StateError, Statement, Written, sql};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::live::Watch;
 
 /// Something somebody has to know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Alert {
     /// For confirming it.

@@ -8,16 +8,18 @@ use std::{
 use caveat_model::{ClientId, Clock, Moment};
 use caveat_state::{Db, StateError, Statement, sql};
 use caveat_vault::Vault;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{Limits, NewCall, RecorderError};
 
 /// A stream of audio that is to come.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AnnouncedStream {
     /// What it will say it is. Whoever knows it can be that stream, once: make it a random one (RFC 9562, version 4).
+    #[schemars(with = "String", extend("format" = "uuid"))]
     pub id: Uuid,
     /// The leg that it carries.
     #[serde(default)]

@@ -5,12 +5,13 @@ use caveat_model::{
     Asker, Attribute, CallTraits, ConsentForm, Direction, Key, Moment, NoticeKind, Offset, PartyId,
     PartyRole, PartyTraits, Purpose, Reason, RecordingId, Region, RegionSource, Word,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{AskedPause, OpenDuty};
 
 /// A call as its beginning describes it. What is not known is left out: the packs treat it strictly.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct NewCall {
     /// The phone system's own id of the call ("CA..."); unique among a client's running calls.
@@ -32,7 +33,7 @@ pub struct NewCall {
 }
 
 /// A party as it appears.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct NewParty {
     /// What it is to the call.
@@ -54,7 +55,7 @@ pub struct NewParty {
 }
 
 /// A notice of recording as it was given.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct NewNotice {
     /// How.
@@ -75,7 +76,7 @@ pub struct NewNotice {
 }
 
 /// Something that happens on a call.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Happening {
     /// Somebody joins; the answer's verdict is about them.
@@ -123,7 +124,7 @@ pub enum Happening {
 }
 
 /// What the phone side is told after a verdict.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Answer {
     /// The recording this call is kept as.
@@ -145,7 +146,7 @@ pub struct Answer {
 }
 
 /// How a running call stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Running {
     /// The recording it is kept as.
@@ -165,7 +166,7 @@ pub struct Running {
 }
 
 /// What is being done with a call's audio.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RecordingState {
     /// Kept.

@@ -3,12 +3,13 @@
 use caveat_model::{ClientId, Facts, Moment, RecordingId};
 use caveat_state::{Db, Statement, Written, sql};
 use caveat_vault::Vault;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::RecorderError;
 
 /// A recording in the list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Listed {
     /// Its id.

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use caveat_ledger::EntryKind;
 use caveat_model::{Act, ClientId, Duty, Event, Form, Moment, PersonId, Purpose, RecordingId, Verdict};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{History, Recorder, RecorderError, Window};
@@ -27,7 +28,7 @@ pub struct Disclosures {
 }
 
 /// One of them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Disclosure {
     /// When it was granted.

@@ -2,12 +2,13 @@
 //! overdue when nobody does in time.
 
 use caveat_model::{Duty, Moment, NoticeKind, Offset, Verdict};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Limits;
 
 /// Something that has to be done on a running call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct OpenDuty {
     /// Its number within the call.
@@ -31,7 +32,7 @@ pub struct OpenDuty {
 }
 
 /// Who has to see to a duty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Doer {
     /// The host plays it where the call can carry it, and says so itself.
@@ -41,7 +42,7 @@ pub enum Doer {
 }
 
 /// What became of a duty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DutyState {
     /// It was asked for.

@@ -1,12 +1,13 @@
 //! How the host is doing, in figures.
 
 use caveat_stores::{Disk, Room};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::Recorder;
 
 /// How a host is doing. Nothing of any client is in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Health {
     /// The program's version.
@@ -27,7 +28,7 @@ pub struct Health {
 }
 
 /// What waits for a remote store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct WaitingObjects {
     /// Objects.
     pub objects: u64,

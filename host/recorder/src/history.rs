@@ -11,6 +11,7 @@ use caveat_model::{
 };
 use caveat_vault::{Kind, Opener, VaultError};
 use futures::{StreamExt, TryStreamExt, stream};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -64,7 +65,7 @@ pub struct Recorded {
 }
 
 /// Why a decision cannot be ruled again though nothing is wrong with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Gone {
     /// Its words were purged, destroyed, or never kept.

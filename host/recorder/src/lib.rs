@@ -90,13 +90,12 @@ pub use impact::{
     Candidate, Changed, Direction, Effect, Example, Group, Impact, ImpactReport, Past, Swap, Transition,
 };
 pub use limits::Limits;
-pub use listen::{Asked, Decided};
+pub use listen::{Asked, Decided, Heard, Play};
 pub use live::{DutyNews, Live, News, Numbered, Watch};
 pub use monitor::Difference;
 pub use outbox::{Outbox, Outgoing};
 pub use packs::{Change, Member, Order as PackOrder, PackInForce, PackKeeper, PackSet};
 pub use pauses::{AskedPause, Who};
-pub use playback::Playback;
 pub use redaction::{AfterCall, MaskInForce, NewRedaction, Redacted, RedactionMode};
 pub use replay::{Mismatch, ReplayReport, replay};
 pub use requests::{Done, Request, Wanted};

@@ -1,19 +1,23 @@
 //! Access: somebody asks for a recording. Log before act: intent in the ledger, then the act, then its result.
 
+use std::ops::Range;
+
 use caveat_access::SignedIn;
 use caveat_ledger::EntryKind;
 use caveat_model::{
     AccessRequest, Act, ClientId, Duty, Event, Facts, Form, Label, LabelKind, Outcome, Person, Purpose,
     Reason, RecordingId, Span, SpanSet, Verdict,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
 
 use crate::{
     Limits, Recorder, RecorderError, Who,
     bounds::Bound,
     catalog::Listed,
     house::{About, Logged},
-    playback::{self, Playback},
+    playback::Sound,
 };
 
 /// What somebody asks for.
@@ -48,7 +52,7 @@ impl Asked {
 }
 
 /// What was decided about an access.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Decided {
     /// `allow`, `step-up`, `refuse`.
@@ -63,6 +67,34 @@ pub struct Decided {
     pub silenced: Vec<Span>,
     /// Where the intent stands in the ledger.
     pub ledger_index: u64,
+}
+
+/// A recording that somebody may hear: ruled on and logged, once for all that is asked for of it.
+#[derive(Debug)]
+pub struct Play {
+    client: ClientId,
+    id: RecordingId,
+    span: Option<Span>,
+    duration_ms: u64,
+    intent: u64,
+    silenced: SpanSet,
+    /// What was decided.
+    pub decided: Decided,
+    /// Its result is in the ledger.
+    told: OnceCell<()>,
+}
+
+/// Some bytes of a WAV.
+#[derive(Debug)]
+pub struct Heard {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Where they stand in it; none: nothing was chosen.
+    pub range: Option<Range<u64>>,
+    /// Its length.
+    pub of: u64,
+    /// Names the WAV: the same for the same bytes only.
+    pub tag: String,
 }
 
 /// An access that was granted and logged, and is still to be carried out.
@@ -95,7 +127,7 @@ impl Recorder {
     }
 
     /// A recording as this person may hear it: all of it, with spans silenced, or not at all (`Ok(Err(..))`, with the
-    /// reasons). Nothing is decrypted before the intent is in the ledger.
+    /// reasons). The intent is in the ledger then, and nothing is decrypted yet: that is what [`Recorder::hear`] is for.
     ///
     /// # Errors
     /// [`RecorderError::NoSuchRecording`], [`RecorderError::NotKept`], and failures of the rooms behind.
@@ -104,20 +136,47 @@ impl Recorder {
         who: &SignedIn,
         id: RecordingId,
         asked: &Asked,
-    ) -> Result<Result<(Playback, Decided), Decided>, RecorderError> {
+    ) -> Result<Result<Play, Decided>, RecorderError> {
         let (listed, facts) = self.kept(&who.client, id).await?;
         let granted = match self.decide(who, Some(id), facts, asked).await? {
             Err(decided) => return Ok(Err(decided)),
             Ok(granted) => granted,
         };
-        let played = async {
-            let reader = self.house.vault.reader(&who.client, id).await?;
-            playback::stereo(&reader, asked.span, &granted.silenced, listed.duration_ms).await
+        Ok(Ok(Play {
+            client: who.client.clone(),
+            id,
+            span: asked.span,
+            duration_ms: listed.duration_ms,
+            intent: granted.intent,
+            silenced: granted.silenced,
+            decided: granted.decided,
+            told: OnceCell::new(),
+        }))
+    }
+
+    /// Some bytes of what was granted; `choose` is told its tag and length. The result is logged with the first of them,
+    /// as if all had been served: whoever has a piece may ask for the others. What was redacted since is silent.
+    ///
+    /// # Errors
+    /// [`RecorderError::NotKept`], and failures of the rooms behind.
+    pub async fn hear(
+        &self,
+        play: &Play,
+        choose: impl FnOnce(&str, u64) -> Option<Range<u64>>,
+    ) -> Result<Heard, RecorderError> {
+        let heard = async {
+            let reader = self.house.vault.reader(&play.client, play.id).await?;
+            let sound = Sound::of(&reader, play.span, &play.silenced, play.duration_ms)?;
+            let (tag, of) = (sound.tag(), sound.len());
+            let range = choose(&tag, of);
+            let bytes = sound.read(range.clone().unwrap_or_default()).await?;
+            Ok(Heard { bytes, range, of, tag })
         }
         .await;
-        let bytes = played.as_ref().map_or(0, |p| p.wav.len() as u64);
-        self.result(&who.client, granted.intent, played.is_ok(), bytes).await?;
-        Ok(Ok((played?, granted.decided)))
+        let (is_ok, bytes) = (heard.is_ok(), heard.as_ref().map_or(0, |heard: &Heard| heard.of));
+        let told = play.told.get_or_try_init(|| self.result(&play.client, play.intent, is_ok, bytes));
+        told.await?;
+        heard
     }
 
     /// Logs a sign-in and what the packs say of it; false: they refuse it.

@@ -6,13 +6,14 @@ use std::{
 };
 
 use caveat_model::{ClientId, Clock, Moment, RecordingId, SystemClock};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::broadcast;
 
 use crate::{Alert, DutyState, OpenDuty, RecordingState, Who};
 
 /// One line of what happens. No audio and no words: kinds, rules and reasons.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Live {
     /// When.
@@ -50,7 +51,7 @@ pub struct Live {
 }
 
 /// What became of a duty.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct DutyNews {
     /// When.
@@ -67,7 +68,7 @@ pub struct DutyNews {
 }
 
 /// Anything that whoever watches is told.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum News {
     /// A verdict stands in the ledger.

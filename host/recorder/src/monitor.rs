@@ -6,6 +6,7 @@ use std::{
 };
 
 use caveat_model::{ClientId, Event, Facts, Mode, Moment, PackRef, PackRuling, Verdict};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Differences that are kept for showing, of each client. All of them are in the ledger's details.
@@ -13,7 +14,7 @@ const KEPT: usize = 100;
 
 /// A verdict that would be another if a monitored pack were obeyed: in the place of the obeyed pack of its name if there
 /// is one, else beside the others.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Difference {
     /// When it ruled.

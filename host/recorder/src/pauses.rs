@@ -2,10 +2,11 @@
 //! the end of one never lifts the other.
 
 use caveat_model::{Asker, Moment, Offset, Pause, PauseCause};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Who is behind something that happens, and why. Kept in the sealed detail of its verdict and shown to the client.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Who {
     /// `person kim`, `token phones`, `keys on leg 0`, `phone system`, `host`.
@@ -31,7 +32,7 @@ impl Who {
 }
 
 /// A pause that somebody asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct AskedPause {
     /// From when on nothing is kept for it.

@@ -1,55 +1,116 @@
-//! From sealed segments to what a listener hears. All of it in memory; nothing of it is written.
+//! From sealed segments to what a listener hears: a WAV of 16 bits at 8,000 Hz with a channel per leg, opened piece by
+//! piece. All of it in memory; nothing of it is written.
+
+use std::ops::Range;
 
 use caveat_audio::{SAMPLES_PER_MS, SEGMENT_SAMPLES, Segment, wav};
 use caveat_model::{Offset, Span, SpanSet};
 use caveat_vault::{Kind, Reader, VaultError};
+use sha2::{Digest as _, Sha256};
 
 use crate::RecorderError;
-
-/// Sound for a listener.
-#[derive(Clone)]
-pub struct Playback {
-    /// A WAV of 16 bits at 8,000 Hz with a channel per leg.
-    pub wav: Vec<u8>,
-}
 
 /// Milliseconds that are silenced beyond each end of a span: a recognizer's times are not exact.
 pub(crate) const MARGIN_MS: Offset = 150;
 
-/// Opens the seconds that `span` touches (all, for none) and silences `silenced` in them. Legs are aligned to the sample;
-/// a second that is not there, or whose key was destroyed, is silent.
-pub(crate) async fn stereo(
-    reader: &Reader,
-    span: Option<Span>,
-    silenced: &SpanSet,
-    duration_ms: u64,
-) -> Result<Playback, RecorderError> {
-    let seconds = u32::try_from(duration_ms.div_ceil(1_000)).unwrap_or(u32::MAX);
-    let (first, last) = match span {
-        Some(s) => (s.start / 1_000, s.end.div_ceil(1_000).min(seconds)),
-        None => (0, seconds),
-    };
-    let there: std::collections::HashSet<(u8, u32)> = reader
-        .frames()
-        .filter(|f| f.segment.kind == Kind::Audio)
-        .map(|f| (f.segment.leg, f.segment.index))
-        .collect();
-    let mut legs = Vec::new();
-    for leg in reader.header().legs.iter().map(|l| l.leg) {
-        let mut samples = Vec::with_capacity(last.saturating_sub(first) as usize * SEGMENT_SAMPLES);
-        for second in first..last {
-            let sealed = match there.contains(&(leg, second)) {
-                true => opened(reader, leg, second).await?,
-                false => None,
-            };
-            let silent = || vec![0; SEGMENT_SAMPLES];
-            samples.extend(sealed.map_or_else(silent, |second| second.samples));
-        }
-        silence(&mut samples, leg, first * 1_000, silenced);
-        legs.push(samples);
+/// The sound of some seconds, all legs in step, some of it silenced.
+pub(crate) struct Sound<'r> {
+    reader: &'r Reader,
+    silenced: &'r SpanSet,
+    head: Vec<u8>,
+    legs: Vec<u8>,
+    seconds: Range<u32>,
+}
+
+impl<'r> Sound<'r> {
+    /// Of the seconds that `span` touches (all, for none) of a recording of this length.
+    pub(crate) fn of(
+        reader: &'r Reader,
+        span: Option<Span>,
+        silenced: &'r SpanSet,
+        duration_ms: u64,
+    ) -> Result<Self, RecorderError> {
+        let all = u32::try_from(duration_ms.div_ceil(1_000)).unwrap_or(u32::MAX);
+        let seconds = match span {
+            Some(s) => (s.start / 1_000).min(all)..s.end.div_ceil(1_000).min(all),
+            None => 0..all,
+        };
+        let legs: Vec<u8> = reader.header().legs.iter().map(|l| l.leg).collect();
+        let samples = seconds.len() as u64 * SEGMENT_SAMPLES as u64;
+        let head = wav::head(legs.len(), samples).map_err(|e| RecorderError::Audio(e.to_string()))?;
+        Ok(Self { reader, silenced, head, legs, seconds })
     }
-    let wav = wav::of_legs(&legs).map_err(|e| RecorderError::Audio(e.to_string()))?;
-    Ok(Playback { wav })
+
+    /// Bytes of the WAV.
+    pub(crate) fn len(&self) -> u64 {
+        let samples = self.seconds.len() as u64 * SEGMENT_SAMPLES as u64;
+        self.head.len() as u64 + samples * self.bytes_a_sample()
+    }
+
+    /// Names exactly these bytes: another one where other spans are silenced, or something was redacted since.
+    pub(crate) fn tag(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.reader.edition().0);
+        hash.update(&self.legs);
+        hash.update([self.seconds.start.to_be_bytes(), self.seconds.end.to_be_bytes()].concat());
+        for span in self.silenced.as_slice() {
+            let leg = span.leg.map_or(u16::MAX, u16::from);
+            hash.update(leg.to_be_bytes());
+            hash.update([span.start.to_be_bytes(), span.end.to_be_bytes()].concat());
+        }
+        hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Some of its bytes. Only the seconds that they come from are opened; one that is not there, or whose key was
+    /// destroyed, is silent.
+    pub(crate) async fn read(&self, bytes: Range<u64>) -> Result<Vec<u8>, RecorderError> {
+        let head = self.head.len() as u64;
+        let mut read: Vec<u8> = Vec::new();
+        let of_head = bytes.start.min(head) as usize..bytes.end.min(head) as usize;
+        read.extend(self.head.get(of_head).unwrap_or_default());
+        let wanted = bytes.start.saturating_sub(head)..bytes.end.min(self.len()).saturating_sub(head);
+        if wanted.is_empty() {
+            return Ok(read);
+        }
+        let a_second = self.bytes_a_sample() * SEGMENT_SAMPLES as u64;
+        let first = self.seconds.start + (wanted.start / a_second) as u32;
+        let last = self.seconds.start + wanted.end.div_ceil(a_second) as u32;
+        let sound = interleaved(&self.samples(first..last).await?);
+        let skipped = u64::from(first - self.seconds.start) * a_second;
+        let place = (wanted.start - skipped) as usize..(wanted.end - skipped) as usize;
+        read.extend(sound.get(place).unwrap_or_default());
+        Ok(read)
+    }
+
+    async fn samples(&self, seconds: Range<u32>) -> Result<Vec<Vec<i16>>, RecorderError> {
+        let mut legs = Vec::new();
+        for leg in &self.legs {
+            let mut samples = vec![0; seconds.len() * SEGMENT_SAMPLES];
+            for (second, plain) in self.reader.read_all(*leg, seconds.clone(), Kind::Audio).await? {
+                let Some(plain) = plain else { continue };
+                let sound = Segment::decode(&plain).map_err(|e| RecorderError::Audio(e.to_string()))?;
+                let from = second.saturating_sub(seconds.start) as usize * SEGMENT_SAMPLES;
+                for (to, sample) in samples.iter_mut().skip(from).take(SEGMENT_SAMPLES).zip(sound.samples) {
+                    *to = sample;
+                }
+            }
+            silence(&mut samples, *leg, seconds.start.saturating_mul(1_000), self.silenced);
+            legs.push(samples);
+        }
+        Ok(legs)
+    }
+
+    /// One sample of every leg.
+    fn bytes_a_sample(&self) -> u64 {
+        2 * self.legs.len().max(1) as u64
+    }
+}
+
+/// As a WAV has them: a sample of each leg after the other, the low byte first.
+fn interleaved(legs: &[Vec<i16>]) -> Vec<u8> {
+    let samples = legs.iter().map(Vec::len).max().unwrap_or(0);
+    let at = |i: usize| legs.iter().flat_map(move |leg| leg.get(i).copied().unwrap_or(0).to_le_bytes());
+    (0..samples).flat_map(at).collect()
 }
 
 /// A second of a leg; none where its key was destroyed.

@@ -6,6 +6,7 @@ use caveat_model::{Basis, ClientId, Moment, PersonId, Purpose, RecordingId, Span
 use caveat_retention::Receipt;
 use caveat_state::{Db, StateError, sql};
 use caveat_vault::Vault;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// What somebody asks for and another has to confirm.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "act", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Wanted {
     /// A stretch destroyed for ever.
@@ -71,7 +72,7 @@ impl Wanted {
 }
 
 /// A request, as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Request {
     /// For confirming it.
@@ -90,7 +91,7 @@ pub struct Request {
 }
 
 /// What came of a confirmed request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Done {
     /// A stretch was destroyed, or a mask lifted.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use caveat_access::SignedIn;
 use caveat_model::{Act, Facts, Form, Purpose, RecordingId};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{Asked, Decided, History, Recorder, RecorderError, Window, search::agent};
@@ -12,7 +13,7 @@ use crate::{Asked, Decided, History, Recorder, RecorderError, Window, search::ag
 const EXAMPLES: usize = 5;
 
 /// The scores of one agent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Scorecard {
     /// As their calls said; empty where they did not.
@@ -28,7 +29,7 @@ pub struct Scorecard {
 }
 
 /// What an agent was given for one rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct RuleScore {
     /// Of which pack.

@@ -7,6 +7,7 @@ use caveat_model::{
     Act, AttributeValue, ClientId, Direction, Facts, Form, LabelKind, Moment, Purpose, RecordingId,
 };
 use caveat_retention::Scope;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{Asked, Decided, Recorder, RecorderError, catalog::Listed};
@@ -37,7 +38,7 @@ pub struct SearchFor {
 pub type After = (Moment, RecordingId);
 
 /// A recording that was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Found {
     /// As it is listed.

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use caveat_access::SignedIn;
 use caveat_ledger::EntryKind;
 use caveat_model::{Act, Conflict, Form, Label, Mode, Moment, Offset, Purpose, RecordingId, Score};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{Asked, Decided, Recorded, Recorder, RecorderError, history::DETAIL};
@@ -13,7 +14,7 @@ use crate::{Asked, Decided, Recorded, Recorder, RecorderError, history::DETAIL};
 const ENTRIES_AT_ONCE: u64 = 1_024;
 
 /// The log of one recording, in its order.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Timeline {
     /// What happened.
@@ -23,7 +24,7 @@ pub struct Timeline {
 }
 
 /// One entry. What belongs to verdicts only is empty in others.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct TimelineEvent {
     /// Its place in the ledger.
@@ -61,7 +62,7 @@ pub struct TimelineEvent {
 }
 
 /// A rule that had a say.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct TimelineReason {
     /// Of which pack.
     pub pack: String,
@@ -74,7 +75,7 @@ pub struct TimelineReason {
 }
 
 /// Something that had to be done.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct TimelineDuty {
     /// Of which pack.
     pub pack: String,
@@ -85,7 +86,7 @@ pub struct TimelineDuty {
 }
 
 /// A pack that was asked.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct TimelinePack {
     /// Its name.
     pub name: String,

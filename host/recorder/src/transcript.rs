@@ -3,19 +3,20 @@
 use caveat_access::SignedIn;
 use caveat_model::{Offset, RecordingId, SpanSet, Word};
 use caveat_vault::{Kind, Reader, VaultError};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{Asked, Decided, Recorder, RecorderError, listen::Granted, playback::MARGIN_MS};
 
 /// The words of a recording, by time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Transcript {
     /// What was heard, on all legs.
     pub words: Vec<Said>,
 }
 
 /// One word.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Said {
     /// On which leg.
     pub leg: u8,

@@ -10,6 +10,7 @@ use caveat_access::SignedIn;
 use caveat_audio::{Gap, Peaks, SAMPLES_PER_MS, STEP_MS};
 use caveat_model::{Offset, RecordingId, Span, SpanSet};
 use caveat_vault::{Kind, Reader};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// A recording, or a part of it, as it is drawn. Everything is in milliseconds since the recording began.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Waveform {
     /// Where the first step begins.
@@ -36,7 +37,7 @@ pub struct Waveform {
 }
 
 /// One leg, step by step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct LegPeaks {
     /// Which leg.
@@ -46,7 +47,7 @@ pub struct LegPeaks {
 }
 
 /// Where a leg has nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct WaveformGap {
     /// Which leg.

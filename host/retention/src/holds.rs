@@ -7,6 +7,7 @@
 use caveat_ledger::EntryKind;
 use caveat_model::{ClientId, Hold, Moment, RecordingId};
 use caveat_state::sql;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{NEVER, Retention, RetentionError, date, moment};
@@ -21,8 +22,9 @@ pub struct Mark {
 }
 
 /// What a hold takes in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+#[schemars(rename = "HoldScope")]
 pub enum Scope {
     /// One recording.
     Recording(RecordingId),
@@ -66,7 +68,7 @@ impl Scope {
 }
 
 /// A hold that somebody sets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct NewHold {
     /// What it is for, in the client's words.
@@ -79,7 +81,7 @@ pub struct NewHold {
 }
 
 /// A hold that is in force, or was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct HoldOrder {
     /// For lifting it.

@@ -2,6 +2,7 @@
 
 use caveat_model::{ClientId, Moment, RecordingId};
 use caveat_state::{Statement, sql};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{Mark, NEVER, Retention, RetentionError, Schedule, dates::DateColumns, moment};
@@ -16,7 +17,7 @@ pub struct Due {
 }
 
 /// What will become of a recording, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Planned {
     /// Which.

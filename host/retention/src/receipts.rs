@@ -2,6 +2,7 @@
 
 use caveat_model::{ClientId, Disposal, Moment, RecordingId};
 use caveat_state::sql;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{Retention, RetentionError, moment, word};
@@ -22,7 +23,7 @@ pub struct Told {
 }
 
 /// A receipt: its ledger entries can be proved to anybody.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Receipt {
     /// Its number.

@@ -3,12 +3,13 @@
 use caveat_ledger::EntryKind;
 use caveat_model::{ClientId, Moment, RecordingId};
 use caveat_state::sql;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Retention, RetentionError, date, moment};
 
 /// Something that waits for a person, or was decided.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Review {
     /// For deciding it.
@@ -35,8 +36,9 @@ pub struct Review {
 }
 
 /// What a person can decide. Neither lifts a hold or shortens a duty to keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "ReviewDecision")]
 pub enum Decision {
     /// It is kept at least until then.
     KeepUntil(Moment),

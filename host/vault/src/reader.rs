@@ -82,6 +82,18 @@ impl Reader {
         &self.seal
     }
 
+    /// Names what its keys open: another one as soon as something is redacted or brought back.
+    pub fn edition(&self) -> Digest {
+        let mut shape = Vec::new();
+        let layers = &self.keys.layers;
+        layers.cover.shape(&mut shape);
+        for patch in &layers.patches {
+            shape.extend_from_slice(&patch.digest);
+            patch.cover.shape(&mut shape);
+        }
+        Digest(sha256(&[&self.header_bytes, &shape]))
+    }
+
     /// Every segment, in the order it was written; redacted ones too.
     pub fn frames(&self) -> impl ExactSizeIterator<Item = SegmentInfo> + '_ {
         let plain = |len: u32| len.saturating_sub((FRAME_HEAD + OVERHEAD) as u32);

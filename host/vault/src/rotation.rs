@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use caveat_model::ClientId;
 use caveat_state::sql;
+use schemars::JsonSchema;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// How a client's key stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct KeyStatus {
     /// Where the keys are, for people.

@@ -55,6 +55,14 @@ impl Cover {
         Self(vec![Node { depth: 0, path: 0, key: random_key() }])
     }
 
+    /// Where its nodes stand, without their keys.
+    pub(crate) fn shape(&self, out: &mut Vec<u8>) {
+        for node in &self.0 {
+            out.push(node.depth);
+            out.extend_from_slice(&node.path.to_be_bytes());
+        }
+    }
+
     /// The key of a leaf; none when it was punctured.
     pub(crate) fn leaf(&self, leaf: u32) -> Option<Key> {
         Walk::default().leaf(self, leaf)

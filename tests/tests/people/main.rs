@@ -7,5 +7,6 @@ mod federated;
 mod house;
 mod matrix;
 mod passkeys;
+mod requests;
 mod sessions;
 mod tls;

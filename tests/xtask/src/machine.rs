@@ -151,6 +151,17 @@ pub(crate) fn can_browse() -> Result<(), String> {
     })
 }
 
+/// What checks the description of the API, and asks for everything that it describes, in `target/tools` and nowhere else.
+pub(crate) fn can_try_the_api() -> Result<(), String> {
+    let folder = root().join("target/tools/schemathesis");
+    let packages = ["schemathesis==4.32.5", "openapi-spec-validator==0.9.0"];
+    once(&folder, &packages.join(" "), || {
+        let venv = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
+        venv().or_else(|_| install("Python", &["python3", "python3-venv"]).and_then(|()| venv()))?;
+        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(packages))
+    })
+}
+
 /// A voice for calls.
 pub(crate) fn can_speak() -> Result<(), String> {
     if answers("espeak-ng", &["--version"]) && answers("sox", &["--version"]) {

@@ -83,6 +83,7 @@ fn test() -> Result<(), String> {
     machine::can_keep_keys_as_in_aws()?;
     machine::can_vouch_for_people()?;
     machine::can_browse()?;
+    machine::can_try_the_api()?;
     step("formatting");
     cargo(&["fmt", "--all", "--check"])?;
     step("building the host and every test");

@@ -1,24 +1,25 @@
 //! Answering an invitation, and changing one's own password and second factor.
 
-use axum::{
-    Json,
-    extract::State,
-    http::{StatusCode, header::CACHE_CONTROL},
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State};
 use caveat_model::{ClientId, PersonId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Problem, Rooms, extract::Body, gate::Token};
+use crate::{
+    Problem, Rooms,
+    answer::{NoContent, Secret},
+    extract::Body,
+    gate::Token,
+};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Invited {
     invitation: String,
 }
 
-#[derive(Serialize)]
-struct Enrolling {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Enrolling {
     client: ClientId,
     person: PersonId,
     name: String,
@@ -27,15 +28,15 @@ struct Enrolling {
 }
 
 /// Shown once.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Factor {
     totp_secret_base32: String,
     otpauth_url: String,
 }
 
 /// Shown once.
-#[derive(Serialize)]
-struct Codes {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Codes {
     recovery_codes: Vec<String>,
 }
 
@@ -43,13 +44,13 @@ struct Codes {
 pub(crate) async fn look(
     State(rooms): State<Rooms>,
     Body(Invited { invitation }): Body<Invited>,
-) -> Result<Response, Problem> {
+) -> Result<Secret<Json<Enrolling>>, Problem> {
     let caveat_access::Enrolling { client, person, name, factor } =
         rooms.access.enrolment(&invitation).await?;
-    Ok(once(Enrolling { client, person, name, factor: factor.into() }))
+    Ok(Secret(Json(Enrolling { client, person, name, factor: factor.into() })))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Chosen {
     invitation: String,
@@ -62,13 +63,13 @@ pub(crate) struct Chosen {
 pub(crate) async fn confirm(
     State(rooms): State<Rooms>,
     Body(Chosen { invitation, password, code }): Body<Chosen>,
-) -> Result<Response, Problem> {
+) -> Result<Secret<Json<Codes>>, Problem> {
     let (client, person) = rooms.access.invited(&invitation).await?;
     rooms.recorder.account_changes(&client, None, &person, "enrolled".into()).await?;
-    Ok(once(Codes { recovery_codes: rooms.access.enroll(&invitation, &password, &code).await? }))
+    Ok(Secret(Json(Codes { recovery_codes: rooms.access.enroll(&invitation, &password, &code).await? })))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Passwords {
     current: String,
@@ -80,31 +81,34 @@ pub(crate) async fn change_password(
     State(rooms): State<Rooms>,
     Token(token): Token,
     Body(Passwords { current, new }): Body<Passwords>,
-) -> Result<StatusCode, Problem> {
+) -> Result<NoContent, Problem> {
     rooms.access.change_password(&token, &current, &new).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 pub(crate) async fn renew_recovery_codes(
     State(rooms): State<Rooms>,
     Token(token): Token,
-) -> Result<Response, Problem> {
-    Ok(once(Codes { recovery_codes: rooms.access.renew_recovery_codes(&token).await? }))
+) -> Result<Secret<Json<Codes>>, Problem> {
+    Ok(Secret(Json(Codes { recovery_codes: rooms.access.renew_recovery_codes(&token).await? })))
 }
 
-#[derive(Serialize)]
-struct Proposed {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Proposed {
     ceremony: String,
     #[serde(flatten)]
     factor: Factor,
 }
 
-pub(crate) async fn start_totp(State(rooms): State<Rooms>, Token(token): Token) -> Result<Response, Problem> {
+pub(crate) async fn start_totp(
+    State(rooms): State<Rooms>,
+    Token(token): Token,
+) -> Result<Secret<Json<Proposed>>, Problem> {
     let (ceremony, factor) = rooms.access.propose_totp(&token).await?;
-    Ok(once(Proposed { ceremony, factor: factor.into() }))
+    Ok(Secret(Json(Proposed { ceremony, factor: factor.into() })))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Confirmed {
     ceremony: String,
@@ -116,18 +120,13 @@ pub(crate) async fn confirm_totp(
     State(rooms): State<Rooms>,
     Token(token): Token,
     Body(Confirmed { ceremony, code }): Body<Confirmed>,
-) -> Result<StatusCode, Problem> {
+) -> Result<NoContent, Problem> {
     rooms.access.confirm_totp(&token, &ceremony, &code).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 impl From<caveat_access::Enrolment> for Factor {
     fn from(factor: caveat_access::Enrolment) -> Self {
         Self { totp_secret_base32: factor.totp_secret_base32, otpauth_url: factor.otpauth_url }
     }
-}
-
-/// A secret that no cache keeps.
-fn once(body: impl Serialize) -> Response {
-    ([(CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }

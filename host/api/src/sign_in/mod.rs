@@ -7,21 +7,24 @@ pub(crate) mod passkeys;
 use axum::{
     Json,
     extract::{ConnectInfo, State},
-    http::{HeaderMap, StatusCode, header::SET_COOKIE},
+    http::{HeaderMap, HeaderValue, header::SET_COOKIE},
     response::{IntoResponse, Response},
 };
 use caveat_access::{NewSession, SignedIn, Ways};
 use caveat_model::{ClientId, PersonId, Role};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Origin, Problem, Rooms,
+    answer::{Created, SignedOut},
+    describe::{Described, Given},
     extract::{Body, Query},
     gate::{Person, Token},
     who::{SESSION, wants_cookie},
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SignIn {
     client: ClientId,
@@ -31,7 +34,7 @@ pub(crate) struct SignIn {
     code: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Session {
     /// Not there where a cookie has it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,7 +43,30 @@ pub(crate) struct Session {
     who: Who,
 }
 
-#[derive(Serialize)]
+/// A session began.
+pub(crate) struct Opened {
+    session: Session,
+    cookies: Vec<HeaderValue>,
+}
+
+impl IntoResponse for Opened {
+    fn into_response(self) -> Response {
+        let mut response = Created(self.session).into_response();
+        for cookie in self.cookies {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
+        response
+    }
+}
+
+impl Given for Opened {
+    fn describe(to: &mut Described<'_>) {
+        Created::<Session>::describe(to);
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Account")]
 pub(crate) struct Who {
     client: ClientId,
     person: PersonId,
@@ -61,7 +87,7 @@ pub(crate) async fn sign_in(
     ConnectInfo(origin): Origin,
     headers: HeaderMap,
     Body(asked): Body<SignIn>,
-) -> Result<Response, Problem> {
+) -> Result<Opened, Problem> {
     let SignIn { client, person, password, code } = asked;
     let origin = origin.ip().to_string();
     let new = rooms.access.sign_in(&client, &person, &password, &code, &origin).await?;
@@ -69,7 +95,7 @@ pub(crate) async fn sign_in(
     Ok(rooms.session(new, &headers))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Whose {
     /// Whose identity providers are wanted.
@@ -85,14 +111,12 @@ pub(crate) async fn whoami(Person(who): Person) -> Json<Who> {
     Json(who.into())
 }
 
-pub(crate) async fn sign_out(State(rooms): State<Rooms>, Token(token): Token) -> Result<Response, Problem> {
+pub(crate) async fn sign_out(State(rooms): State<Rooms>, Token(token): Token) -> Result<SignedOut, Problem> {
     rooms.access.sign_out(&token).await?;
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    response.headers_mut().append(SET_COOKIE, rooms.web.clear_cookie(SESSION));
-    Ok(response)
+    Ok(SignedOut(rooms.web.clear_cookie(SESSION)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StepUp {
     /// Of the authenticator, or a recovery code.
@@ -120,14 +144,11 @@ impl Rooms {
     }
 
     /// The answer to a sign-in: with a token, or to a page of ours with a cookie.
-    fn session(&self, new: NewSession, headers: &HeaderMap) -> Response {
+    fn session(&self, new: NewSession, headers: &HeaderMap) -> Opened {
         let token = new.token.as_str();
         let in_cookie = wants_cookie(headers);
-        let body = Session { token: (!in_cookie).then(|| token.to_owned()), who: new.signed_in.into() };
-        let mut response = (StatusCode::CREATED, Json(body)).into_response();
-        if in_cookie {
-            response.headers_mut().append(SET_COOKIE, self.web.set_cookie(SESSION, token, "Strict", None));
-        }
-        response
+        let cookie = in_cookie.then(|| self.web.set_cookie(SESSION, token, "Strict", None));
+        let session = Session { token: (!in_cookie).then(|| token.to_owned()), who: new.signed_in.into() };
+        Opened { session, cookies: cookie.into_iter().collect() }
     }
 }

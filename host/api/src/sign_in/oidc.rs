@@ -6,17 +6,20 @@
 use axum::{
     extract::{ConnectInfo, State},
     http::{
-        HeaderMap, StatusCode,
-        header::{CACHE_CONTROL, LOCATION, SET_COOKIE},
+        HeaderMap, HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY, SET_COOKIE},
     },
     response::{IntoResponse, Response},
 };
 use caveat_access::Federated;
 use caveat_model::ClientId;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Opened;
 use crate::{
     Origin, Problem, Rooms,
+    describe::{Described, Given},
     extract::{Body, Path, Query},
     who::SESSION,
 };
@@ -28,7 +31,7 @@ const SECOND: &str = "caveat-second";
 /// Where a page of ours asks for it.
 const ASK_FOR_SECOND: &str = "/#second-factor";
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Start {
     client: ClientId,
@@ -42,16 +45,14 @@ pub(crate) async fn start(
     State(rooms): State<Rooms>,
     Path(provider): Path<String>,
     Query(Start { client, fresh }): Query<Start>,
-) -> Result<Response, Problem> {
+) -> Result<Elsewhere, Problem> {
     let redirect = rooms.access.start_federated(&client, &provider, fresh).await?;
     let valid_s = rooms.access.limits().ceremony_valid_s;
-    let mut response = to(&redirect.url);
     let cookie = rooms.web.set_cookie(BINDING, &redirect.binding, "Lax", Some(valid_s));
-    response.headers_mut().append(SET_COOKIE, cookie);
-    Ok(response)
+    Ok(Elsewhere { url: redirect.url, cookies: vec![cookie] })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(crate) struct Back {
     state: String,
     code: Option<String>,
@@ -66,7 +67,7 @@ pub(crate) async fn callback(
     ConnectInfo(origin): Origin,
     headers: HeaderMap,
     Query(back): Query<Back>,
-) -> Result<Response, Problem> {
+) -> Result<Elsewhere, Problem> {
     let binding = rooms.web.cookie(&headers, BINDING).unwrap_or_default();
     let Some(code) = back.code else {
         let said: String =
@@ -77,27 +78,20 @@ pub(crate) async fn callback(
     };
     let (iss, from) = (back.iss.as_deref(), origin.ip().to_string());
     let came = rooms.access.finish_federated(&back.state, &code, iss, binding, &from).await?;
-    let mut response = match came {
+    let (url, cookie) = match came {
         Federated::Session(new) => {
             let new = rooms.ruled(new).await?;
-            let mut response = to("/");
-            let cookie = rooms.web.set_cookie(SESSION, new.token.as_str(), "Strict", None);
-            response.headers_mut().append(SET_COOKIE, cookie);
-            response
+            ("/", rooms.web.set_cookie(SESSION, new.token.as_str(), "Strict", None))
         }
         Federated::SecondFactor { ceremony } => {
-            let mut response = to(ASK_FOR_SECOND);
             let valid_s = rooms.access.limits().ceremony_valid_s;
-            let cookie = rooms.web.set_cookie(SECOND, &ceremony, "Strict", Some(valid_s));
-            response.headers_mut().append(SET_COOKIE, cookie);
-            response
+            (ASK_FOR_SECOND, rooms.web.set_cookie(SECOND, &ceremony, "Strict", Some(valid_s)))
         }
     };
-    response.headers_mut().append(SET_COOKIE, rooms.web.clear_cookie(BINDING));
-    Ok(response)
+    Ok(Elsewhere { url: url.to_owned(), cookies: vec![cookie, rooms.web.clear_cookie(BINDING)] })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Second {
     /// Of the authenticator, or a recovery code.
@@ -110,24 +104,42 @@ pub(crate) async fn second_factor(
     ConnectInfo(origin): Origin,
     headers: HeaderMap,
     Body(Second { code }): Body<Second>,
-) -> Result<Response, Problem> {
+) -> Result<Opened, Problem> {
     rooms.web.from_our_page(&axum::http::Method::POST, &headers)?;
     let nobody =
         || Problem::unauthorized("no identity provider vouched for anybody in this browser: begin again");
     let ceremony = rooms.web.cookie(&headers, SECOND).ok_or_else(nobody)?;
     let new = rooms.access.finish_second_factor(ceremony, &code, &origin.ip().to_string()).await?;
     let new = rooms.ruled(new).await?;
-    let mut response = rooms.session(new, &headers);
-    response.headers_mut().append(SET_COOKIE, rooms.web.clear_cookie(SECOND));
-    Ok(response)
+    let mut opened = rooms.session(new, &headers);
+    opened.cookies.push(rooms.web.clear_cookie(SECOND));
+    Ok(opened)
 }
 
-fn to(url: &str) -> Response {
-    // Nobody keeps an address with a code in it, nor tells it to the next site.
-    let headers = [
-        (LOCATION, url.to_owned()),
-        (CACHE_CONTROL, "no-store".to_owned()),
-        (axum::http::header::REFERRER_POLICY, "no-referrer".to_owned()),
-    ];
-    (StatusCode::SEE_OTHER, headers).into_response()
+/// Sends a browser on.
+pub(crate) struct Elsewhere {
+    url: String,
+    cookies: Vec<HeaderValue>,
+}
+
+impl IntoResponse for Elsewhere {
+    fn into_response(self) -> Response {
+        // Nobody keeps an address with a code in it, nor tells it to the next site.
+        let headers = [
+            (LOCATION, self.url),
+            (CACHE_CONTROL, "no-store".to_owned()),
+            (REFERRER_POLICY, "no-referrer".to_owned()),
+        ];
+        let mut response = (StatusCode::SEE_OTHER, headers).into_response();
+        for cookie in self.cookies {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
+        response
+    }
+}
+
+impl Given for Elsewhere {
+    fn describe(to: &mut Described<'_>) {
+        to.gives(303, "Go on there.", vec![]).headers.push(("Location", "Where."));
+    }
 }

@@ -3,22 +3,23 @@
 use axum::{
     Json,
     extract::{ConnectInfo, State},
-    http::{HeaderMap, StatusCode},
-    response::Response,
+    http::HeaderMap,
 };
 use caveat_access::{Challenge, PasskeyRecord};
 use caveat_model::{ClientId, PersonId};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Who;
+use super::{Opened, Who};
 use crate::{
     Origin, Problem, Rooms,
+    answer::{Created, NoContent},
     extract::{Body, Path},
     gate::Token,
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Named {
     client: ClientId,
@@ -26,7 +27,7 @@ pub(crate) struct Named {
 }
 
 /// An answer to a challenge.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Answer {
     ceremony: String,
@@ -47,7 +48,7 @@ pub(crate) async fn sign_in(
     ConnectInfo(origin): Origin,
     headers: HeaderMap,
     Body(Answer { ceremony, credential }): Body<Answer>,
-) -> Result<Response, Problem> {
+) -> Result<Opened, Problem> {
     let origin = origin.ip().to_string();
     let new = rooms.access.finish_passkey_sign_in(&ceremony, credential, &origin).await?;
     let new = rooms.ruled(new).await?;
@@ -76,7 +77,7 @@ pub(crate) async fn list(
     Ok(Json(rooms.access.passkeys(&token).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPasskey {
     /// What its owner calls it.
@@ -95,16 +96,16 @@ pub(crate) async fn add(
     State(rooms): State<Rooms>,
     Token(token): Token,
     Body(Answer { ceremony, credential }): Body<Answer>,
-) -> Result<(StatusCode, Json<PasskeyRecord>), Problem> {
+) -> Result<Created<PasskeyRecord>, Problem> {
     let added = rooms.access.finish_passkey(&token, &ceremony, credential).await?;
-    Ok((StatusCode::CREATED, Json(added)))
+    Ok(Created(added))
 }
 
 pub(crate) async fn remove(
     State(rooms): State<Rooms>,
     Token(token): Token,
     Path(id): Path<String>,
-) -> Result<StatusCode, Problem> {
+) -> Result<NoContent, Problem> {
     rooms.access.remove_passkey(&token, &id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

@@ -1,10 +1,11 @@
 //! Calls that should have been recorded, as phone systems list them: JSON or CSV. Pure.
 
 use caveat_model::Moment;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A call that should be captured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ExpectedCall {
     /// The phone system's id: the `external-id` that the call is captured with.

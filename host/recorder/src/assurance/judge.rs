@@ -2,12 +2,13 @@
 
 use caveat_audio::SAMPLES_PER_MS;
 use caveat_model::{Moment, RecordingId};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{AssuranceLimits, Captured, CapturedState, ExpectedCall};
 
 /// What can be wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Flaw {
     /// It was expected and never came.
@@ -50,7 +51,7 @@ impl Flaw {
 }
 
 /// Something wrong with one call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Finding {
     /// What.

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use caveat_model::{ClientId, Moment, RecordingId};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Assurance, Captured, ExpectedCall, Finding, OfCall, judge::judge};
 use crate::{RecorderError, house::House};
 
 /// Calls of a client that began in a time, and what is wrong with how they were captured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct AssuranceReport {
     /// From.

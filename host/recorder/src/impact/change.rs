@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use caveat_model::{Duty, Facts, Mode, Moment, Outcome, PartyRole, SpanSet, Stage, Verdict};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What a change is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
     /// Whether it is recorded.
@@ -26,8 +27,9 @@ pub enum Effect {
 }
 
 /// Whether the candidate asks for more or for less.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "ChangeDirection")]
 pub enum Direction {
     /// Refused more, kept longer, destroyed sooner, more obligations.
     Stricter,
@@ -36,7 +38,7 @@ pub enum Direction {
 }
 
 /// One difference.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Changed {
     /// What it is about.

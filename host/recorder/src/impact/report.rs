@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use caveat_model::{ClientId, Moment, Outcome, Stage};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Changed, Compared, Direction};
@@ -12,7 +13,7 @@ use crate::Gone;
 const EXAMPLES: usize = 3;
 
 /// What a candidate would have changed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ImpactReport {
     /// Whose history.
@@ -44,7 +45,7 @@ impl ImpactReport {
 }
 
 /// Recordings that would have ended otherwise.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Transition {
     /// `allow`, `suspend`, `refuse`, as recorded.
@@ -58,7 +59,7 @@ pub struct Transition {
 }
 
 /// Changes of one kind.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Group {
     /// What they have in common.
@@ -74,7 +75,7 @@ pub struct Group {
 }
 
 /// One event of a group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Example {
     /// Index in the ledger, or line in the file.

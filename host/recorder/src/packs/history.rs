@@ -3,12 +3,13 @@
 use caveat_model::{ClientId, Mode, Moment, PackRef};
 use caveat_packs::ActiveSet;
 use caveat_state::{Db, StateError, Statement, sql};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::RecorderError;
 
 /// A set of packs that ruled, or rules, for a client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct PackSet {
     /// The client's sets are counted from 1.
@@ -29,7 +30,7 @@ pub struct PackSet {
 }
 
 /// A pack as part of a set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Member {
     /// Which pack with which settings.

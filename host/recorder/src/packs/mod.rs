@@ -23,6 +23,7 @@ use caveat_ledger::{EntryKind, Ledger};
 use caveat_model::{ClientId, Clock, Mode};
 use caveat_packs::{ActiveSet, ActiveSets, Archive, PackFile, Trust};
 use caveat_state::Db;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -71,7 +72,7 @@ pub struct Order {
 }
 
 /// A pack in force, for people.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct PackInForce {
     /// Which.

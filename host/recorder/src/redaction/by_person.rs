@@ -8,6 +8,7 @@ use caveat_model::{
 };
 use caveat_retention::Told;
 use caveat_vault::VaultError;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
 const RULE: &str = "person";
 
 /// What somebody wants redacted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct NewRedaction {
     /// Which stretch; without a leg, of all legs.
@@ -36,7 +37,7 @@ pub struct NewRedaction {
 }
 
 /// What was redacted, or brought back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Redacted {
     /// Of which recording.
@@ -48,7 +49,7 @@ pub struct Redacted {
 }
 
 /// A mask that can be lifted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct MaskInForce {
     /// Its number within the recording.

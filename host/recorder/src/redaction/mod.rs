@@ -7,6 +7,7 @@ mod cuts;
 
 use caveat_model::{ClientId, Label, Offset, RecordingId, Span};
 use caveat_vault::{Taken, VaultError};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Limits, RecorderError, house::House};
@@ -20,7 +21,7 @@ pub(crate) use cuts::apart;
 const TRIES: usize = 8;
 
 /// What becomes of a stretch that is redacted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RedactionMode {
     /// Its keys are destroyed. Two people have to agree.
