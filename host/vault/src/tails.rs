@@ -118,7 +118,7 @@ impl Tail {
     pub(crate) fn release(&self, name: &Name) {
         let mut state = locked(&self.state);
         state.live.remove(name);
-        state.objects.values_mut().for_each(|names| drop(names.remove(name)));
+        state.objects.values_mut().for_each(|names| _ = names.remove(name));
     }
 
     /// Whether another host has taken the log over.
