@@ -100,5 +100,5 @@ fn a_case_that_disagrees_fails_with_what_was_said_instead() {
 
     let misspelt = run("decided-by = \"consent.all-partys\"");
     let said = String::from_utf8_lossy(&misspelt.stderr).into_owned();
-    assert!(said.contains("did you mean `consent.all-party`?") && said.contains("line 1"), "{said}");
+    assert!(said.contains("did you mean `consent.all-party`?") && said.contains("line 4"), "{said}");
 }

@@ -72,6 +72,15 @@ fn industries() {
     agree("industries.toml", 30);
 }
 
+/// Written a second time, with other words; how many agreed when they were first put is in the commit that added them.
+#[test]
+fn written_a_second_time() {
+    agree("second-consent.toml", 41);
+    agree("second-pci.toml", 32);
+    agree("second-hipaa.toml", 32);
+    agree("second-industries.toml", 32);
+}
+
 #[test]
 fn several_packs_together() {
     agree("together.toml", 7);
