@@ -170,6 +170,17 @@ pub(crate) fn can_speak() -> Result<(), String> {
     install("a voice for the calls", &["espeak-ng", "sox"])
 }
 
+/// The recognizer of `examples/recognizer/`, whose model comes with it, in `target/tools` and nowhere else.
+pub(crate) fn can_recognize() -> Result<(), String> {
+    let folder = root().join("target/tools/recognizer");
+    let package = include_str!("../../../examples/recognizer/requirements.txt").trim();
+    once(&folder, package, || {
+        let venv = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
+        venv().or_else(|_| install("Python", &["python3", "python3-venv"]).and_then(|()| venv()))?;
+        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", package]))
+    })
+}
+
 /// Somebody else's decoder of keyed tones, to show that masking leaves none.
 pub(crate) fn can_read_keys() -> Result<(), String> {
     // It prints its help and fails where nothing is asked of it; that it runs is what counts.

@@ -71,6 +71,7 @@ fn test() -> Result<(), String> {
     machine::can_build_packs()?;
     machine::can_build_other_languages()?;
     machine::can_speak()?;
+    machine::can_recognize()?;
     machine::can_read_keys()?;
     machine::can_call_like_twilio()?;
     machine::can_check_formats()?;
