@@ -21,7 +21,7 @@ pub(crate) fn rule(settings: &Settings, request: &Request, facts: &Facts) -> Rul
     }
     match recipient(request, facts) {
         Some(who) if is_family(&who) => family(settings, &who, request, facts, &mut ruling),
-        Some(who) => third_party(&who, request, facts, &mut ruling),
+        Some(who) => third_party(settings, &who, request, facts, &mut ruling),
         None if leaves(request) => {
             ruling.refuse(&law::CONSENT, "It is not known who is to have it.");
             ruling.remedy(&law::CONSENT, "name-recipient");
@@ -104,7 +104,7 @@ fn family(settings: &Settings, who: &str, request: &Request, facts: &Facts, ruli
     }
 }
 
-fn third_party(who: &str, request: &Request, facts: &Facts, ruling: &mut Ruling) {
+fn third_party(settings: &Settings, who: &str, request: &Request, facts: &Facts, ruling: &mut Ruling) {
     if request.purpose == Purpose::Emergency {
         ruling.because(&law::EMERGENCY, "Somebody's health or safety depends on it.");
         ruling.see_to(&law::EMERGENCY, "write-down-threat", None);
@@ -127,6 +127,10 @@ fn third_party(who: &str, request: &Request, facts: &Facts, ruling: &mut Ruling)
         ruling.remedy(&law::EXCEPTIONS, "sign-study-agreement");
     } else if is_listed(law::MAY_HAVE_IT, who) || is_listed(law::STUDIES, who) {
         ruling.because(&law::EXCEPTIONS, "The regulation names the recipient.");
+        if who == "other-school" && !settings.notice_tells_of_transfers {
+            ruling.because(&law::OTHER_SCHOOL, "The yearly notice does not say that records are forwarded.");
+            ruling.see_to(&law::OTHER_SCHOOL, "notify-of-transfer", None);
+        }
         given(&law::RECORD_OF_DISCLOSURES, request, facts, ruling);
     } else {
         ruling.refuse(&law::CONSENT, "Nobody consented in writing, and no exception names the recipient.");

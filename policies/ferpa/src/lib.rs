@@ -20,6 +20,7 @@ pub(crate) mod law {
 pub struct Settings {
     college: bool,
     interests: Vec<String>,
+    notice_tells_of_transfers: bool,
     under_direct_control: bool,
 }
 
