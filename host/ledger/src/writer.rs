@@ -20,6 +20,7 @@ use bytes::Bytes;
 use caveat_model::{ClientId, Clock, Digest, Moment};
 use caveat_state::Statement;
 use futures::future::{join_all, try_join_all};
+use serde::Serialize;
 use tlog_tiles::{HashReader, Tile, TileHashReader, record_hash, stored_hash_index};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -28,7 +29,7 @@ use tokio::{
 };
 
 use crate::{
-    Entry, EntryKind, LedgerError, Limits, LogSigner, Position, VERSION, checkpoint,
+    EntryKind, LedgerError, Limits, LogSigner, Position, VERSION, checkpoint,
     details::{self, Details, NewDetail},
     head::{Head, Heads, Move, Moved},
     objects::{Objects, WIDTH, path, push_entry, split_bundle, tile_name},
@@ -427,9 +428,19 @@ fn pause(attempt: u32) -> Duration {
 /// At most 64 ms.
 const PAUSE_DOUBLINGS: u32 = 6;
 
+/// [`crate::Entry`], with its fields in the same order.
+#[derive(Serialize)]
+struct Borrowed<'a> {
+    v: u8,
+    at: Moment,
+    host: &'a str,
+    seq: u64,
+    event: &'a EntryKind,
+}
+
 /// The stored bytes of an entry.
 pub(crate) fn encode(at: Moment, host: &str, seq: u64, event: &EntryKind) -> Result<Bytes, LedgerError> {
-    let entry = Entry { v: VERSION, at, host: host.to_owned(), seq, event: event.clone() };
+    let entry = Borrowed { v: VERSION, at, host, seq, event };
     serde_json::to_vec(&entry).map(Bytes::from).map_err(LedgerError::Encode)
 }
 
