@@ -65,6 +65,16 @@ impl House {
         Ok(spool.lock(object, until).await?)
     }
 
+    /// Likewise what redactions have left of one.
+    pub(crate) async fn lock_patches(&self, client: &ClientId, id: RecordingId) -> Result<(), RecorderError> {
+        if self.storage.lock_days.contains_key(client) {
+            for patch in self.vault.patches(client, id).await? {
+                self.lock_object(client, id, &patch).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes in what a verdict says of keeping a sealed recording. A store that has locked it is told of a later date, first:
     /// it never takes one for shorter.
     pub(crate) async fn note_dates(
@@ -76,6 +86,9 @@ impl House {
         let spool = self.storage.spool.as_ref().filter(|_| self.storage.lock_days.contains_key(client));
         if let (Some(spool), Some(until)) = (spool, verdict.terms.retain_until) {
             spool.lock(&Vault::object_name(client, id), until).await?;
+            for patch in self.vault.patches(client, id).await? {
+                spool.lock(&patch, until).await?;
+            }
         }
         Ok(self.retention.note(client, id, verdict).await?)
     }

@@ -476,6 +476,9 @@ impl Desk {
             let (metas, gone) = self.listed_here(prefix.as_ref()).await?;
             let known: HashSet<Path> = metas.iter().map(|m| m.location.clone()).chain(gone).collect();
             let others = there.try_filter(move |meta| ready(!known.contains(&meta.location)));
+            // What is wanted at hand is all here.
+            let is_enough = prefix.as_ref().is_some_and(self.at_hand);
+            let others = others.filter(move |found| ready(!is_enough || found.is_ok()));
             Ok(stream::iter(metas.into_iter().map(Ok)).chain(others))
         };
         both.try_flatten_stream().boxed()

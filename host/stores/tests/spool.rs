@@ -113,6 +113,9 @@ async fn what_is_wanted_at_hand_is_there_when_the_store_is_away() {
     let spool = open().await.unwrap();
     assert_eq!(get(&spool, "edge/1").await.unwrap(), "one");
     assert!(get(&spool, "other/1").await.is_err());
+    let listed = async |prefix: &str| spool.list(Some(&prefix.into())).try_collect::<Vec<_>>().await;
+    assert_eq!(listed("edge/").await.unwrap().len(), 1, "listed too");
+    assert!(listed("other").await.is_err());
     house.store.set(Fault::None);
     spool.delete(&"edge/1".into()).await.unwrap();
     drained(&spool).await;

@@ -1,6 +1,6 @@
 //! Redacting: seconds are taken out of the key tree, for ever or into escrow; what survives at their edges becomes a patch.
 
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
 use caveat_model::{ClientId, RecordingId};
 use futures::TryStreamExt;
@@ -105,6 +105,20 @@ impl Vault {
         };
         let mask = |e: &Escrowed| Mask { number: e.number, hides: e.hidden.iter().map(hides).collect() };
         Ok(escrow.iter().map(mask).collect())
+    }
+
+    /// Where the patches of a recording lie, those behind masks too.
+    pub async fn patches(
+        &self,
+        client: &ClientId,
+        recording: RecordingId,
+    ) -> Result<Vec<String>, VaultError> {
+        let (name, pages) = ((client.clone(), recording), self.0.opener.pages());
+        let layers = pages.keys_of(&name, &pages.row(&name).await?).await?.layers;
+        let escrow = pages.escrow(&name).await?;
+        let all = layers.patches.iter().chain(escrow.iter().flat_map(|mask| &mask.layers.patches));
+        let numbers: BTreeSet<u32> = all.map(|patch| patch.number).collect();
+        Ok(numbers.into_iter().map(|n| patch::path((client.as_str(), recording), n).to_string()).collect())
     }
 
     async fn next_number(&self, name: &Name) -> Result<u32, VaultError> {

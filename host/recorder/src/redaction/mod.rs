@@ -58,7 +58,11 @@ impl House {
             }
             match self.vault.redact(&reader, &cuts, taken).await {
                 Err(VaultError::Contended { .. }) => {}
-                done => return Ok(Some(done?)),
+                done => {
+                    let number = done?;
+                    self.lock_patches(client, id).await?;
+                    return Ok(Some(number));
+                }
             }
         }
         Err(VaultError::Contended { recording: id }.into())
