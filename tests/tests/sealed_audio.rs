@@ -249,3 +249,27 @@ async fn what_was_found_late_is_destroyed_by_the_next_start_after_a_power_cut() 
     assert_eq!(entries.matches("disposal-intent").count(), 1, "a second start has nothing to destroy");
     assert_eq!(house.host.stop().unwrap(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_is_sure_of_takes_more_with_it_while_it_is_in_memory() {
+    let mut house = house(12_000).await;
+    let mut script = call("CA1");
+    script.sound(CUSTOMER, &[3_000, -3_000].repeat(9 * 4_000));
+    let number = [(1_000, "4111"), (1_250, "1111"), (1_500, "1111"), (1_750, "1111")];
+    // Three digits that nobody asked for: they may be the card's code.
+    let said = number.into_iter().chain([(7_000, "990")]);
+    let said: Vec<Value> = said
+        .map(|(start, text)| json!({"leg": 1, "start": start, "end": start + 200, "text": text}))
+        .collect();
+    script.event(json!({ "words": said }));
+    let outcome = script.play(&house.host.url, &house.token).await.unwrap();
+    assert!(outcome.answers[0]["duties"].to_string().contains("purge"), "{outcome:?}");
+
+    // The rules take 300 ms at each end, and the host a second more, before anything of it is sealed.
+    let sound = heard(&house, 1).await.remove(0);
+    assert_eq!(loudness(&sound[1], 5_750, 6_650), 0, "not sure enough to be exact");
+    assert!(loudness(&sound[1], 3_700, 5_600) > 1_000, "and no more than that");
+    let entries = house.host.audit("acme", "bundle").unwrap();
+    assert!(!entries.contains("disposal-intent"), "nothing of it had to be destroyed");
+    assert_eq!(house.host.stop().unwrap(), 0);
+}

@@ -266,7 +266,7 @@ impl Recorder {
         let calls: Vec<Call> =
             self.running.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         // A call that is over already cannot be ended again. All of them end, and none that is slow keeps another waiting.
-        join_all(calls.iter().map(|call| call.end(SealReason::Interrupted))).await;
+        join_all(calls.iter().map(Call::stop)).await;
         join_all(calls.iter().map(|call| call.orders.closed())).await;
     }
 
@@ -417,6 +417,15 @@ impl Call {
         let (answer, answered) = oneshot::channel();
         self.orders.send(Order::Plays(answer)).await.map_err(|_| RecorderError::CallOver)?;
         answered.await.map_err(|_| RecorderError::CallOver)
+    }
+
+    /// The host stops. A call that is over already is over.
+    async fn stop(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.orders.send(Order::Stop(done)).await.is_ok() {
+            // An error says that it is over.
+            let _ = stopped.await;
+        }
     }
 
     /// Audio arrives. Never waits: where the call is behind, the frame is lost and becomes a gap; false says so.

@@ -13,6 +13,9 @@ pub struct Limits {
     pub context_ms: u32,
     /// At most this many words of context.
     pub context_words: usize,
+    /// When the host stops, what is still to be heard late of its calls is waited for no longer than this, and no longer than
+    /// `late_window_ms`. What a recognizer finds after that stays in what was sealed.
+    pub drain_wait_ms: u32,
     /// A pause that nobody ends is ended after this long, if the packs allow it.
     pub pause_max_ms: u32,
     /// A notice or a tone that a verdict asks for has to be confirmed this soon; else somebody is told. A tone that is
@@ -58,6 +61,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             late_window_ms: 10_000,
+            drain_wait_ms: 10_000,
             context_ms: 60_000,
             context_words: 200,
             pause_max_ms: 600_000,

@@ -107,14 +107,16 @@ impl House {
         id: RecordingId,
         began: Moment,
     ) -> Result<(), RecorderError> {
+        let recording = self.pseudonym(client, id).await?;
         if self.told(client, id, began).await? == Told::Opened {
-            let recording = self.pseudonym(client, id).await?;
+            let recording = recording.clone();
             let why = "host.stopped".to_owned();
             self.enter(client, EntryKind::Discarded { recording, why }).await?;
         }
         self.late.strike(client, id, None).await?;
         self.retention.forget(client, id).await?;
-        self.catalog.gone(client, id, "discarded").await
+        self.catalog.gone(client, id, "discarded").await?;
+        Ok(self.ledger.erase_details_of(client, &recording).await?)
     }
 
     /// Enters in the ledger how a recording was sealed.

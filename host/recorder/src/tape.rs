@@ -146,6 +146,11 @@ impl Tape {
         self.ended
     }
 
+    /// The call is about to end: what is heard late of it is waited for no longer than this.
+    pub(crate) fn wait_no_longer(&mut self, than_ms: u32) {
+        self.window_ms = self.window_ms.min(than_ms);
+    }
+
     pub(crate) fn is_past_window(&self, now: Offset) -> bool {
         self.ended.is_none_or(|end| now >= end.saturating_add(self.window_ms))
     }

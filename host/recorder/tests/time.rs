@@ -125,3 +125,25 @@ async fn a_pause_that_nobody_ends_is_ended_with_a_record_of_who_and_why() {
     let asked: Vec<(&str, &str)> = asked.iter().map(|(e, w)| (e.as_str(), w.as_str())).collect();
     assert_eq!(asked, [("pause-asked", "token desktop"), ("resume-asked", "host")]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_stops_waits_for_what_is_heard_late_no_longer_than_it_is_told_to() {
+    let limits = Limits { late_window_ms: 3_600_000, drain_wait_ms: 100, ..Limits::default() };
+    let house = House { limits, ..House::new() };
+    let open = house.open(&[&allows()]).await;
+    let (call, answer) = open.recorder.open(&house.client, two_legs()).await.unwrap();
+    // One that is over already waits for the end of its window.
+    let over = NewCall { external_id: "CA2".into(), ..two_legs() };
+    let (other, _) = open.recorder.open(&house.client, over).await.unwrap();
+    assert!(call.hear(Frame::at_ms(0, 0, vec![5_000; 8_000])));
+    other.end(SealReason::Ended).await.unwrap();
+    while call.look().await.unwrap().at < 300 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tokio::time::timeout(Duration::from_secs(60), open.recorder.drain()).await.unwrap();
+    assert_eq!(open.recorder.calls_running(), 0);
+    let reader = open.vault.reader(&house.client, answer.recording).await.unwrap();
+    assert_eq!(reader.seal().end, SealReason::Interrupted);
+    let first = Segment::decode(&reader.read(0, 0, Kind::Audio).await.unwrap()).unwrap();
+    assert!(first.samples.iter().any(|s| *s != 0), "what was in memory is sealed");
+}

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use caveat_tests::{
+    host::free_port,
     sip::{MIXED, PLAIN, Raw, SDP, Session, tag_of, with_metadata},
-    siprec::metadata,
+    siprec::{metadata, tunnel},
     watch::until,
 };
 
@@ -14,7 +15,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::recorder::{ALL_PARTY, Keys, ONE_PARTY, Recorder};
+use crate::{
+    recorder::{ALL_PARTY, Keys, ONE_PARTY, Recorder},
+    sessions::certified,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_not_be_recorded_is_refused_as_its_trunk_wants_it() {
@@ -70,12 +74,33 @@ async fn a_full_host_says_when_to_come_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn by_tcp_what_nobody_knows_is_answered_and_the_connection_goes_on() {
     let mut recorder = Recorder::start("", "", "");
+    what_nobody_knows_is_answered(&recorder, recorder.tcp, "TCP").await;
+    assert_eq!(recorder.host.stop().unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_tls_what_nobody_knows_is_answered_and_the_connection_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ours, our_key) = certified(dir.path(), "recorder.example");
+    let (theirs, their_key) = certified(dir.path(), "sbc.example");
+    let tls = free_port().unwrap();
+    let siprec = format!(
+        "listen-tls = \"127.0.0.1:{tls}\"\ntls-certificate = {ours:?}\ntls-key = {our_key:?}\ntls-client-ca = {theirs:?}\n"
+    );
+    let mut recorder = Recorder::start(&siprec, "", "certificate = \"sbc.example\"");
+    let port = tunnel(tls, "recorder.example", &ours, &theirs, &their_key).await.unwrap();
+    what_nobody_knows_is_answered(&recorder, port, "TLS").await;
+    assert_eq!(recorder.host.stop().unwrap(), 0);
+}
+
+/// On one connection to `port`.
+async fn what_nobody_knows_is_answered(recorder: &Recorder, port: u16, transport: &str) {
     let mut raw = Raw::new(recorder.udp).await.unwrap();
-    let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", recorder.tcp)).await.unwrap());
+    let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
     let mut request = |method: &str, body: &str| {
         let call = raw.call();
         let request = raw.request(method, "srs", &call, "", "", body);
-        request.replace("SIP/2.0/UDP", "SIP/2.0/TCP")
+        request.replace("SIP/2.0/UDP", &format!("SIP/2.0/{transport}"))
     };
     // Two at once, the first with a body that is none of the host's business; and one that comes in pieces.
     let together = request("FETCH", "PRACK\r\n\r\n") + "\r\n" + &request("PRACK", "");
@@ -97,5 +122,4 @@ async fn by_tcp_what_nobody_knows_is_answered_and_the_connection_goes_on() {
             assert!(head.starts_with(&format!("SIP/2.0 {status} ")), "not {status}: {head}");
         }
     }
-    assert_eq!(recorder.host.stop().unwrap(), 0);
 }

@@ -102,7 +102,7 @@ async fn what_may_not_be_recorded_is_taken_in_silence_until_it_may() {
 }
 
 /// A certificate for a name, and its key, as files.
-fn certified(dir: &Path, name: &str) -> (PathBuf, PathBuf) {
+pub(crate) fn certified(dir: &Path, name: &str) -> (PathBuf, PathBuf) {
     let (certificate, key) = (dir.join(format!("{name}.pem")), dir.join(format!("{name}.key")));
     let mut openssl = Command::new("openssl");
     openssl.args([

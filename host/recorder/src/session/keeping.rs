@@ -19,8 +19,8 @@ use crate::{
     why::{first_rule, reasons},
 };
 
-/// Peaks of so many seconds wait for the disk together.
-const PEAKS_AT_ONCE: usize = 64;
+/// So many parts of a call wait for the disk together.
+const PARTS_AT_ONCE: usize = 64;
 
 /// What is written when a recording begins.
 #[derive(Default)]
@@ -189,6 +189,18 @@ impl Session {
         Ok(self.answer(verdict))
     }
 
+    /// Writes down what a verdict says of keeping a recording, and of its use.
+    pub(super) async fn note(&mut self, id: RecordingId, verdict: &Verdict) -> Result<(), RecorderError> {
+        let bounds = self.new_bounds(verdict);
+        let (house, client) = (&self.house, &self.client.id);
+        let kept = async { Ok::<_, RecorderError>(house.retention.note(client, id, verdict).await?) };
+        tokio::try_join!(kept, async {
+            Ok::<_, RecorderError>(house.bounds.set(client, id, &bounds).await?)
+        })?;
+        self.bounds.extend(bounds);
+        Ok(())
+    }
+
     /// Destroys what was kept so far. Whatever is kept later is another recording.
     pub(super) async fn discard(&mut self, why: &str) -> Result<(), RecorderError> {
         self.tape.forget();
@@ -200,9 +212,11 @@ impl Session {
         let Some(writer) = self.writer.take() else { return Ok(()) };
         let recording = self.house.pseudonym(&self.client.id, self.recording).await?;
         writer.discard().await?;
-        let entry = EntryKind::Discarded { recording, why: why.to_owned() };
+        let entry = EntryKind::Discarded { recording: recording.clone(), why: why.to_owned() };
         self.house.enter(&self.client.id, entry).await?;
         self.house.catalog.gone(&self.client.id, self.recording, "discarded").await?;
+        // Nothing is known of it any more either.
+        self.house.ledger.erase_details_of(&self.client.id, &recording).await?;
         self.note_capture(CapturedState::NotRecorded, 0).await;
         self.recording = RecordingId::new(self.house.clock.now());
         Ok(())
@@ -233,18 +247,20 @@ impl Session {
 
     /// Makes parts durable. One that fails takes none of the others with it.
     pub(super) async fn write(&self, writer: &Writer, parts: Vec<Part>) -> Result<(), RecorderError> {
-        let mut kept = Ok(());
-        for Part { leg, second, kind, plain } in parts {
-            match writer.append(leg, second, kind, &plain).await {
-                Ok(()) if kind == Kind::Audio => {
-                    // For tests that kill hosts: what is said here has to be there after any crash.
-                    let (id, call, sounding) = (self.recording, &self.call, sounding_samples(&plain));
-                    tracing::trace!(target: "caveat::durable", recording = %id, call, leg, second, sounding, "durable");
-                    self.tell_when_shared(leg, second, sounding);
-                }
-                Ok(()) => {}
-                Err(error) => kept = kept.and(Err(error.into())),
+        let append = async |Part { leg, second, kind, plain }: Part| {
+            writer.append(leg, second, kind, &plain).await?;
+            if kind == Kind::Audio {
+                // For tests that kill hosts: what is said here has to be there after any crash.
+                let (id, call, sounding) = (self.recording, &self.call, sounding_samples(&plain));
+                tracing::trace!(target: "caveat::durable", recording = %id, call, leg, second, sounding, "durable");
+                self.tell_when_shared(leg, second, sounding);
             }
+            Ok(())
+        };
+        let mut written = stream::iter(parts).map(append).buffered(PARTS_AT_ONCE);
+        let mut kept = Ok(());
+        while let Some(done) = written.next().await {
+            kept = kept.and(done);
         }
         kept
     }
@@ -266,7 +282,7 @@ impl Session {
     async fn write_peaks(&self, writer: &Writer, peaks: Vec<Part>) {
         let append =
             async |Part { leg, second, kind, plain }: Part| writer.append(leg, second, kind, &plain).await;
-        let mut written = stream::iter(peaks).map(append).buffered(PEAKS_AT_ONCE);
+        let mut written = stream::iter(peaks).map(append).buffered(PARTS_AT_ONCE);
         while let Some(done) = written.next().await {
             if let Err(error) = done {
                 tracing::warn!(client = %self.client.id, recording = %self.recording, %error, "peaks were not kept");

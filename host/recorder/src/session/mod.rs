@@ -39,6 +39,8 @@ pub(crate) enum Order {
     /// A recording made elsewhere has been read this far.
     Passed(Offset),
     End(SealReason, oneshot::Sender<Result<(), RecorderError>>),
+    /// The host stops: the call ends, and its end is not waited for longer than it has to be.
+    Stop(oneshot::Sender<()>),
 }
 
 /// How often a call looks at its memory for what may be sealed.
@@ -182,6 +184,11 @@ impl Session {
                 self.end(reason).await;
                 let _ = done.send(Ok(()));
             }
+            Order::Stop(done) => {
+                self.end(SealReason::Interrupted).await;
+                self.tape.wait_no_longer(self.house.limits.drain_wait_ms);
+                let _ = done.send(());
+            }
         }
     }
 
@@ -306,7 +313,7 @@ impl Session {
         let (client, id, facts) = (&self.client.id, self.recording, self.known.facts());
         let wide_enough = |spans| self.house.limits.wide_enough(spans, &facts.labels);
         let too_late = if self.writer.is_some() { too_late } else { &[] };
-        self.house.late.note(client, id, &wide_enough(too_late), RedactionMode::Shred).await?;
+        self.house.late.note(client, id, too_late, RedactionMode::Shred).await?;
         let hidden = self.client.practice.after_call.mode().filter(|_| self.writer.is_some());
         if let Some(mode) = hidden {
             self.house.late.note(client, id, &wide_enough(verdict.terms.redact.as_slice()), mode).await?;
@@ -349,8 +356,9 @@ impl Session {
             let (rule, state) = (first_rule(verdict), state_of(verdict.outcome));
             self.tape.stop(from, &rule, state);
         }
-        let purge = verdict.terms.purge.as_slice();
-        self.tape.purge(purge, rule(|d| matches!(d, Duty::Purge(_))))
+        let labels = &self.known.facts().labels;
+        let purge = self.house.limits.wide_enough(verdict.terms.purge.as_slice(), labels);
+        self.tape.purge(&purge, rule(|d| matches!(d, Duty::Purge(_))))
     }
 
     async fn tell_of_what_is_too_late(&self) -> Result<(), RecorderError> {
@@ -429,18 +437,6 @@ impl Session {
             None => Ok(self.answer(verdict)),
             Some(place) => self.tell_of_place(&place).await,
         }
-    }
-
-    /// Writes down what a verdict says of keeping a recording, and of its use.
-    async fn note(&mut self, id: RecordingId, verdict: &Verdict) -> Result<(), RecorderError> {
-        let bounds = self.new_bounds(verdict);
-        let (house, client) = (&self.house, &self.client.id);
-        let kept = async { Ok::<_, RecorderError>(house.retention.note(client, id, verdict).await?) };
-        tokio::try_join!(kept, async {
-            Ok::<_, RecorderError>(house.bounds.set(client, id, &bounds).await?)
-        })?;
-        self.bounds.extend(bounds);
-        Ok(())
     }
 
     /// Ends a pause that has lasted too long, and seals what has been in memory long enough.
