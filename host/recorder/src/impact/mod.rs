@@ -49,7 +49,7 @@ pub struct Past {
 
 /// History ruled again, in portions; [`Impact::report`] at the end.
 pub struct Impact {
-    asked: Asked,
+    asked: Arc<Asked>,
     tally: Tally,
 }
 
@@ -89,7 +89,7 @@ impl Impact {
         let candidate = |s: &Swap| s.with.clone().map(|loaded| Active { loaded, mode: s.mode });
         let candidates = ActiveSet { packs: swaps.iter().filter_map(candidate).collect() };
         let (staying, going) = (ActiveSet { packs: staying }, ActiveSet { packs: going });
-        let asked = Asked { engine, staying, going, candidates, changing };
+        let asked = Arc::new(Asked { engine, staying, going, candidates, changing });
         Self { asked, tally: Tally::new(client) }
     }
 
@@ -121,45 +121,23 @@ impl Impact {
     /// # Errors
     /// The ledger, the vault or the store fails; a detail that is not what was put there (`caveat replay` says more).
     pub async fn take_history(
-        mut self,
+        self,
         mut history: History,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Self, RecorderError> {
+        let asked = self.asked.clone();
+        let broken = |_| RecorderError::Interrupted { what: "ruling again" };
+        // A portion is read while the one before it is ruled on.
+        let mut ruling = tokio::task::spawn_blocking(move || self);
         loop {
-            let decisions = history.next().await?;
-            if decisions.is_empty() {
-                return Ok(self);
-            }
-            let mut events = Vec::with_capacity(decisions.len());
-            for decision in decisions {
-                let recording = decision.pseudonym().map(str::to_owned);
-                let place = decision.index;
-                let recorded = match decision.recorded {
-                    Ok(recorded) => recorded,
-                    Err(None) => {
-                        self.tally.gone(Gone::Detail);
-                        continue;
-                    }
-                    Err(Some(why)) => return Err(RecorderError::Detail { index: place, why }),
-                };
-                let event = match self.asked.is_about(recorded.event.stage()) {
-                    true => history.whole_event(&recorded).await?,
-                    false => Ok(recorded.event),
-                };
-                match event {
-                    Ok(event) => {
-                        let (facts, verdict) = (recorded.facts, Some(recorded.verdict));
-                        events.push(Past { recording, place, event, facts, verdict });
-                    }
-                    Err(gone) => self.tally.gone(gone),
-                }
-            }
-            let work = move || {
-                self.take(events);
-                self
-            };
-            let broken = |_| RecorderError::Interrupted { what: "ruling again" };
-            self = tokio::task::spawn_blocking(work).await.map_err(broken)?;
+            let portion = Portion::next(&mut history, &asked).await?;
+            let mut so_far = ruling.await.map_err(broken)?;
+            let Some(portion) = portion else { return Ok(so_far) };
+            ruling = tokio::task::spawn_blocking(move || {
+                portion.gone.into_iter().for_each(|gone| so_far.tally.gone(gone));
+                so_far.take(portion.events);
+                so_far
+            });
             let (done, all) = history.progress();
             progress(done, all);
         }
@@ -168,6 +146,48 @@ impl Impact {
     /// What would have changed, so far.
     pub fn report(self) -> ImpactReport {
         self.tally.report()
+    }
+}
+
+/// What a ledger holds next.
+struct Portion {
+    events: Vec<Past>,
+    /// Why others cannot be ruled on again.
+    gone: Vec<Gone>,
+}
+
+impl Portion {
+    /// None at the end.
+    async fn next(history: &mut History, asked: &Asked) -> Result<Option<Self>, RecorderError> {
+        let decisions = history.next().await?;
+        if decisions.is_empty() {
+            return Ok(None);
+        }
+        let mut portion = Self { events: Vec::with_capacity(decisions.len()), gone: vec![] };
+        for decision in decisions {
+            let recording = decision.pseudonym().map(str::to_owned);
+            let place = decision.index;
+            let recorded = match decision.recorded {
+                Ok(recorded) => recorded,
+                Err(None) => {
+                    portion.gone.push(Gone::Detail);
+                    continue;
+                }
+                Err(Some(why)) => return Err(RecorderError::Detail { index: place, why }),
+            };
+            let event = match asked.is_about(recorded.event.stage()) {
+                true => history.whole_event(&recorded).await?,
+                false => Ok(recorded.event),
+            };
+            match event {
+                Ok(event) => {
+                    let (facts, verdict) = (recorded.facts, Some(recorded.verdict));
+                    portion.events.push(Past { recording, place, event, facts, verdict });
+                }
+                Err(gone) => portion.gone.push(gone),
+            }
+        }
+        Ok(Some(portion))
     }
 }
 
