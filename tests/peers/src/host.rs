@@ -11,11 +11,12 @@ use std::{
 
 use anyhow::Context;
 use caveat_engine::{Engine, Limits, Needs, Pack};
-use caveat_model::{Event, Facts};
+use caveat_model::Facts;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
 
 use crate::{
-    ours::{SHIPPED, component},
+    ours::{COMPILED, Ours, SHIPPED, component},
     rounds::percentile,
     scene,
     threads::processor_ns,
@@ -39,13 +40,14 @@ impl Figure {
 const SETTINGS: &str = r#"{"options":["express-fl","il-14-3j","mi-participant","nv-place-of-recording"],
     "express-states":["CA","MD","WA"],"honor-refusal":true,"purposes":["quality","training","evidence"]}"#;
 
-pub(crate) fn figures(packs: &Path, facts: &Facts, rounds: usize) -> anyhow::Result<Vec<Figure>> {
-    let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/compiled");
+pub(crate) fn figures(ours: &Ours, facts: &Facts, rounds: usize) -> anyhow::Result<Vec<Figure>> {
+    let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join(COMPILED);
     let engine = Engine::new(Limits::default(), Some(cache))?;
+    let packs = &ours.packs;
     let mut all = loading(&engine, packs)?;
     all.extend(settings(packs, facts, rounds)?);
     all.extend(memory(&engine, packs, facts)?);
-    all.extend(neighbors(&engine, packs, facts, rounds)?);
+    all.extend(neighbors(&engine, ours, facts, 4 * rounds)?);
     Ok(all)
 }
 
@@ -104,52 +106,86 @@ fn memory(engine: &Engine, packs: &Path, facts: &Facts) -> anyhow::Result<Vec<Fi
     SHIPPED.iter().map(one).collect()
 }
 
-/// Rulings of a pack beside another thread of the same engine, whose pack is stopped by a limit again and again.
-fn neighbors(engine: &Engine, packs: &Path, facts: &Facts, rounds: usize) -> anyhow::Result<Vec<Figure>> {
-    let load = |name, needs: Needs| anyhow::Ok(engine.load(name, &component(name, packs)?, "{}", &needs)?);
-    let pack = load("state-consent", Needs::default())?;
-    let good = load("pci-dss", Needs::default())?;
-    let out_of_fuel = load("pci-dss", Needs { fuel_per_ruling: Some(100_000), ..Needs::default() })?;
-    let out_of_memory = load("pci-dss", Needs { memory_bytes: Some(64 << 10), ..Needs::default() })?;
-    let words = words()?;
-    let beside = |other: &Pack, event: &Event| {
-        let done = AtomicBool::new(false);
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
-                    let _ = black_box(engine.rule(other, event, facts));
-                }
-            });
-            let took = rulings(engine, &pack, facts, rounds);
-            done.store(true, Ordering::Relaxed);
-            took
-        })
+/// Rulings of a pack on one core, while another thread of the same engine rules without a pause on another one: a good
+/// pack there, or one that a limit stops again and again. Two good ones share what the machine has for both cores, so
+/// that only what is beyond that is a hostile neighbor's doing. All have their turns.
+fn neighbors(engine: &Engine, ours: &Ours, facts: &Facts, rounds: usize) -> anyhow::Result<Vec<Figure>> {
+    let load = |name, packs: &Path, settings| {
+        anyhow::Ok(engine.load(name, &component(name, packs)?, settings, &Needs::default())?)
     };
-    let stopped = |pack: &Pack| engine.rule(pack, &words, facts).err().map(|failure| failure.limit());
-    anyhow::ensure!(stopped(&out_of_fuel) == Some("fuel") && stopped(&out_of_memory) == Some("memory"));
-    let alone = rulings(engine, &pack, facts, rounds)?;
+    let pack = load("state-consent", &ours.packs, "{}")?;
+    let good = load("pci-dss", &ours.packs, "{}")?;
+    let looping = load("hostile", &ours.built, "{}")?;
+    let growing = load("hostile", &ours.built, r#"{"grows":true}"#)?;
+    let stopped = |pack: &Pack| engine.rule(pack, &scene::EVENT, facts).err().map(|failure| failure.limit());
+    anyhow::ensure!(stopped(&looping) == Some("fuel") && stopped(&growing) == Some("memory"));
+
+    let cores = Cores::two()?;
+    let mut took = [const { Vec::new() }; 4];
+    for _ in 0..rounds {
+        for (other, took) in [None, Some(&good), Some(&looping), Some(&growing)].iter().zip(&mut took) {
+            took.push(cores.beside(*other, engine, &pack, facts)?);
+        }
+    }
+    let [alone, good, looping, growing] = took;
+    let ratio = |a: &[f64], b: &[f64]| median(a.iter().zip(b).map(|(a, b)| a / b).collect());
     Ok(vec![
-        Figure::new("state-consent, alone", alone / 1e3, "us"),
-        Figure::new("beside a good pack / alone", beside(&good, &scene::EVENT)? / alone, "times"),
-        Figure::new(
-            "beside one that runs out of fuel / alone",
-            beside(&out_of_fuel, &words)? / alone,
-            "times",
-        ),
-        Figure::new(
-            "beside one that wants more memory / alone",
-            beside(&out_of_memory, &words)? / alone,
-            "times",
-        ),
+        Figure::new("state-consent, alone on its core", median(alone.clone()) / 1e3, "us"),
+        Figure::new("beside a good neighbor / alone", ratio(&good, &alone), "times"),
+        Figure::new("beside a loop until fuel ends / beside a good neighbor", ratio(&looping, &good), "times"),
+        Figure::new("beside memory until it ends / beside a good neighbor", ratio(&growing, &good), "times"),
     ])
 }
 
-/// So many words that a pack has something to do, and no room for it in one page.
-fn words() -> anyhow::Result<Event> {
-    let word = |n: u32| serde_json::json!({"leg": 1, "start": 100 * n, "end": 100 * n + 90, "text": "four"});
-    let words: Vec<_> = (0..2_000).map(word).collect();
-    let event = serde_json::json!({"words": {"heard": words, "before": []}});
-    serde_json::from_value(event).map(Event::Capture).context("words")
+/// Two cores, one for a pack and one for its neighbor.
+struct Cores {
+    ours: CpuSet,
+    neighbors: CpuSet,
+    all: CpuSet,
+}
+
+impl Cores {
+    fn two() -> anyhow::Result<Self> {
+        let all = sched_getaffinity(None)?;
+        let mut set = (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core)).map(|core| {
+            let mut only = CpuSet::new();
+            only.set(core);
+            only
+        });
+        let (ours, neighbors) = set.next().zip(set.next()).context("this needs two cores")?;
+        Ok(Self { ours, neighbors, all })
+    }
+
+    /// What a ruling of `pack` takes beside `other`, in nanoseconds of its own thread.
+    fn beside(
+        &self,
+        other: Option<&Pack>,
+        engine: &Engine,
+        pack: &Pack,
+        facts: &Facts,
+    ) -> anyhow::Result<f64> {
+        sched_setaffinity(None, &self.ours)?;
+        let (runs, done) = (AtomicBool::new(other.is_none()), AtomicBool::new(false));
+        let took = thread::scope(|scope| {
+            if let Some(other) = other {
+                scope.spawn(|| {
+                    let _ = sched_setaffinity(None, &self.neighbors);
+                    while !done.load(Ordering::Relaxed) {
+                        let _ = black_box(engine.rule(other, &scene::EVENT, facts));
+                        runs.store(true, Ordering::Relaxed);
+                    }
+                });
+            }
+            while !runs.load(Ordering::Relaxed) {
+                thread::yield_now();
+            }
+            let took = rulings(engine, pack, facts, 5);
+            done.store(true, Ordering::Relaxed);
+            took
+        });
+        sched_setaffinity(None, &self.all)?;
+        took
+    }
 }
 
 /// Median over batches of what a ruling takes, in nanoseconds.

@@ -61,7 +61,7 @@ fn main() -> anyhow::Result<()> {
     }
     let taken = take_turns(&mut contenders, args.rounds)?;
     let scaling = threads::scaling(&ours, &facts, args.rounds.div_ceil(4));
-    let host = host::figures(&ours.packs, &facts, args.rounds.div_ceil(4))?;
+    let host = host::figures(&ours, &facts, args.rounds.div_ceil(4))?;
     let report = Report::new(taken, scaling, host, args.rounds);
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&report)?),

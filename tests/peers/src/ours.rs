@@ -5,7 +5,7 @@ use std::{
     collections::HashSet,
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context, ensure};
@@ -17,6 +17,8 @@ use caveat_sdk::{CaptureRules, capture};
 pub(crate) struct Ours {
     /// Where the shipped packs are.
     pub(crate) packs: PathBuf,
+    /// Where those are that are built here.
+    pub(crate) built: PathBuf,
     engine: Engine,
     shipped: Vec<Loaded>,
     small: Loaded,
@@ -29,30 +31,36 @@ pub(crate) struct Loaded {
     rules: HashSet<String>,
 }
 
+/// Where compiled packs are kept: the compiler is not optimized here.
+pub(crate) const COMPILED: &str = "target/compiled";
+
 /// Packs that are asked together.
 pub(crate) type Set<'a> = Vec<&'a Loaded>;
 
 pub(crate) const SHIPPED: [&str; 3] = ["state-consent", "pci-dss", "hipaa-hitech"];
 
 impl Ours {
-    /// The shipped packs have to be built; the small one is built now, like them.
+    /// The shipped packs have to be built; those of this folder are built now, like them.
     pub(crate) fn new() -> anyhow::Result<Self> {
-        let engine = Engine::new(Limits::default(), None)?;
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let small = root.join("tests/peers/pack");
-        let out = root.join("tests/peers/target/packs");
-        let status = Command::new(root.join("target/debug/caveat"))
-            .args(["pack", "build"])
-            .args([Path::new("--out"), &out, &small])
-            .status()
-            .context("no target/debug/caveat: run `cargo xtask packs` first")?;
-        ensure!(status.success(), "the small pack does not build");
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let engine = Engine::new(Limits::default(), Some(here.join(COMPILED)))?;
+        let root = here.join("../..");
+        let (small, built) = (here.join("pack"), here.join("target/packs"));
+        for dir in [&small, &here.join("hostile")] {
+            let status = Command::new(root.join("target/debug/caveat"))
+                .args(["pack", "build"])
+                .args([Path::new("--out"), &built, dir])
+                .stdout(Stdio::null())
+                .status()
+                .context("no target/debug/caveat: run `cargo xtask packs` first")?;
+            ensure!(status.success(), "{} does not build", dir.display());
+        }
         let packs = root.join("target/packs");
         let shipped =
             SHIPPED.iter().map(|name| Loaded::new(&engine, name, &root.join("policies").join(name), &packs));
         let shipped = shipped.collect::<Result<_, _>>()?;
-        let small = Loaded::new(&engine, "all-party", &small, &out)?;
-        Ok(Self { packs, engine, shipped, small })
+        let small = Loaded::new(&engine, "all-party", &small, &built)?;
+        Ok(Self { packs, built, engine, shipped, small })
     }
 
     pub(crate) fn three(&self) -> Set<'_> {
