@@ -15,12 +15,9 @@ pub struct Needs {
     /// All tables of one instance together, in elements.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table_elements: Option<usize>,
-    /// Instructions of one ruling, in units of fuel.
+    /// Instructions of one ruling, in units of fuel. Its wall time is in proportion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fuel_per_ruling: Option<u64>,
-    /// Wall time of one ruling, in microseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub deadline_us: Option<u64>,
 }
 
 impl Needs {
@@ -36,7 +33,6 @@ impl Needs {
         [
             ("memory-bytes", page, self.memory_bytes.is_some_and(|bytes| bytes < 64 << 10)),
             ("fuel-per-ruling", zero, self.fuel_per_ruling == Some(0)),
-            ("deadline-us", zero, self.deadline_us == Some(0)),
         ]
         .into_iter()
         .filter_map(|(key, why, wrong)| wrong.then_some((key, why)))
@@ -57,12 +53,19 @@ pub(crate) struct Allowance {
     pub(crate) memory_bytes: Bound<usize>,
     pub(crate) table_elements: Bound<usize>,
     pub(crate) fuel: Bound<u64>,
-    pub(crate) deadline_us: Bound<u64>,
+    pub(crate) deadline_ms: Bound<u64>,
 }
 
 impl Allowance {
     /// For one ruling of a pack with these needs.
     pub(crate) fn of(pack: &str, needs: &Needs, limits: &Limits) -> Result<Self, EngineError> {
+        let fuel = Claim {
+            key: "needs.fuel-per-ruling",
+            wanted: needs.fuel_per_ruling,
+            default: Bound { max: limits.fuel_per_ruling, field: "fuel_per_ruling" },
+            ceiling: Bound { max: limits.fuel_per_ruling_ceiling, field: "fuel_per_ruling_ceiling" },
+        }
+        .settle(pack)?;
         Ok(Self {
             memory_bytes: Claim {
                 key: "needs.memory-bytes",
@@ -78,20 +81,8 @@ impl Allowance {
                 ceiling: Bound { max: limits.table_elements_ceiling, field: "table_elements_ceiling" },
             }
             .settle(pack)?,
-            fuel: Claim {
-                key: "needs.fuel-per-ruling",
-                wanted: needs.fuel_per_ruling,
-                default: Bound { max: limits.fuel_per_ruling, field: "fuel_per_ruling" },
-                ceiling: Bound { max: limits.fuel_per_ruling_ceiling, field: "fuel_per_ruling_ceiling" },
-            }
-            .settle(pack)?,
-            deadline_us: Claim {
-                key: "needs.deadline-us",
-                wanted: needs.deadline_us,
-                default: Bound { max: limits.deadline_us, field: "deadline_us" },
-                ceiling: Bound { max: limits.deadline_us_ceiling, field: "deadline_us_ceiling" },
-            }
-            .settle(pack)?,
+            fuel,
+            deadline_ms: Bound { max: limits.deadline_ms(fuel.max), field: "deadline_ms" },
         })
     }
 
@@ -99,10 +90,7 @@ impl Allowance {
     pub(crate) fn to_configure(self, limits: &Limits) -> Self {
         Self {
             fuel: Bound { max: limits.configure_fuel, field: "configure_fuel" },
-            deadline_us: Bound {
-                max: limits.configure_deadline_ms.saturating_mul(1_000),
-                field: "configure_deadline_ms",
-            },
+            deadline_ms: Bound { max: limits.configure_deadline_ms, field: "configure_deadline_ms" },
             ..self
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A compiled pack is machine code that this process will run outside any sandbox of its own making, so two things are
 //! checked before it is used. *Nobody else wrote it*: the folder has to be closed to other users, and every file is
-//! created with mode 0600. *It is whole*: a file begins with the SHA-256 of the rest, and a mismatch means to compile
+//! created with mode 0600. *It is whole*: a file ends with the SHA-256 of what is before, and a mismatch means to compile
 //! anew. The digest is no signature: whoever can write as this user can replace the host itself.
 
 use std::{
@@ -30,7 +30,7 @@ pub(crate) struct Key(Digest);
 impl Key {
     pub(crate) fn new(engine: &wasmtime::Engine, component: Digest, settings: Digest) -> Self {
         let mut hash = Sha256::new();
-        hash.update(concat!("caveat compiled pack ", env!("CARGO_PKG_VERSION")));
+        hash.update(concat!("caveat compiled pack 2 ", env!("CARGO_PKG_VERSION")));
         hash.update(component.0);
         hash.update(settings.0);
         let mut sink = Sink(hash);
@@ -78,13 +78,14 @@ impl Cache {
                 return None;
             }
         };
-        let whole =
-            file.len() > DIGEST_BYTES && Sha256::digest(&file[DIGEST_BYTES..])[..] == file[..DIGEST_BYTES];
-        if !whole {
-            tracing::warn!(path = %path.display(), "compiled pack is damaged, compiling anew");
-            return None;
-        }
-        file.drain(..DIGEST_BYTES);
+        let whole = match file.split_last_chunk::<DIGEST_BYTES>() {
+            Some((bytes, digest)) if Sha256::digest(bytes)[..] == digest[..] => bytes.len(),
+            _ => {
+                tracing::warn!(path = %path.display(), "compiled pack is damaged, compiling anew");
+                return None;
+            }
+        };
+        file.truncate(whole);
         Some(file)
     }
 
@@ -103,8 +104,8 @@ impl Cache {
         let written = || -> io::Result<()> {
             let mut file: File =
                 OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-            file.write_all(&Sha256::digest(bytes))?;
             file.write_all(bytes)?;
+            file.write_all(&Sha256::digest(bytes))?;
             // Whoever reads it sees all of it or none, also after a power cut.
             file.sync_all()?;
             fs::rename(&temporary, path)

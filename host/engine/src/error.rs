@@ -173,12 +173,12 @@ pub enum Failure {
         limit: u64,
     },
     /// It used up its time.
-    #[error("the pack took longer than {limit_us} microseconds; mend the pack, or raise `{field}`")]
+    #[error("the pack took longer than {limit_ms} milliseconds; mend the pack, or raise `{field}`")]
     Deadline {
         /// Name of the limit.
         field: &'static str,
-        /// Microseconds it had.
-        limit_us: u64,
+        /// Milliseconds it had.
+        limit_ms: u64,
     },
     /// It wanted more memory than allowed.
     #[error("the pack wanted {wanted_bytes} bytes of memory and may have {limit_bytes}; raise `{field}`")]

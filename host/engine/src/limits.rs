@@ -10,8 +10,9 @@ use crate::EngineError;
 /// asks for more in its manifest ([`crate::Needs`]); it gets that up to the ceilings here. A ceiling below the default
 /// counts as the default.
 ///
-/// Fuel decides: it counts instructions, so the same ruling stops at the same place on any machine. The deadline is
-/// wall time, only a backstop, and so is set well above what the fuel takes.
+/// Fuel decides: it counts instructions, bytes that one instruction moves, and lines of log, so that the same ruling stops
+/// at the same place on any machine. The deadline is wall time, which no two machines share: a guard for the case that
+/// something was not counted, set so far above what the fuel takes that no ruling of an honest pack ends by it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
@@ -41,10 +42,9 @@ pub struct Limits {
     pub fuel_per_ruling: u64,
     /// The same, for a pack that asks.
     pub fuel_per_ruling_ceiling: u64,
-    /// Wall time of one ruling, in microseconds; it is noticed at the next tick. For a pack that asks for nothing.
-    pub deadline_us: u64,
-    /// The same, in microseconds, for a pack that asks.
-    pub deadline_us_ceiling: u64,
+    /// Wall time of one ruling with `fuel_per_ruling`, in milliseconds; it is noticed at the next tick. A pack with more
+    /// fuel has as many times more.
+    pub deadline_ms: u64,
     /// How often the deadline is looked at, in microseconds.
     pub epoch_tick_us: u64,
     /// Instructions of `configure`, once at load.
@@ -88,11 +88,10 @@ impl Default for Limits {
             stack_bytes_max: 512 << 10,
             fuel_per_ruling: 10_000_000,
             fuel_per_ruling_ceiling: 1_000_000_000,
-            deadline_us: 50_000,
-            deadline_us_ceiling: 1_000_000,
+            deadline_ms: 1_000,
             epoch_tick_us: 1_000,
             configure_fuel: 1_000_000_000,
-            configure_deadline_ms: 5_000,
+            configure_deadline_ms: 60_000,
             snapshot_bytes_max: 256 << 20,
             result_bytes_max: 256 << 10,
             obligations_max: 256,
@@ -116,7 +115,7 @@ impl Limits {
             ("tables_per_pack_max", self.tables_per_pack_max.into()),
             ("stack_bytes_max", self.stack_bytes_max as u64),
             ("fuel_per_ruling", self.fuel_per_ruling),
-            ("deadline_us", self.deadline_us),
+            ("deadline_ms", self.deadline_ms),
             ("epoch_tick_us", self.epoch_tick_us),
             ("configure_fuel", self.configure_fuel),
             ("configure_deadline_ms", self.configure_deadline_ms),
@@ -139,9 +138,14 @@ impl Limits {
         Duration::from_micros(self.epoch_tick_us)
     }
 
-    /// Ticks that surely take `us` microseconds: the first may come at once.
-    pub(crate) fn ticks(&self, us: u64) -> u64 {
-        us.div_ceil(self.epoch_tick_us).saturating_add(1)
+    /// Wall time of one ruling of a pack with this much fuel, in milliseconds.
+    pub(crate) fn deadline_ms(&self, fuel: u64) -> u64 {
+        self.deadline_ms.saturating_mul(fuel.div_ceil(self.fuel_per_ruling.max(1)).max(1))
+    }
+
+    /// Ticks that surely take `ms` milliseconds: the first may come at once.
+    pub(crate) fn ticks(&self, ms: u64) -> u64 {
+        ms.saturating_mul(1_000).div_ceil(self.epoch_tick_us).saturating_add(1)
     }
 }
 
@@ -154,8 +158,8 @@ mod tests {
     fn defaults_hold_and_a_misspelt_limit_is_refused() {
         Limits::default().check().unwrap();
         let read = |json| serde_json::from_str::<Limits>(json);
-        assert_eq!(read(r#"{"deadline_us": 7}"#).unwrap().deadline_us, 7);
-        assert!(read(r#"{"deadline_ms": 7}"#).unwrap_err().to_string().contains("deadline_ms"));
+        assert_eq!(read(r#"{"deadline_ms": 7}"#).unwrap().deadline_ms, 7);
+        assert!(read(r#"{"deadline_us": 7}"#).unwrap_err().to_string().contains("deadline_us"));
     }
 
     #[test]
@@ -166,8 +170,15 @@ mod tests {
 
     #[test]
     fn a_deadline_is_never_early() {
-        let limits = Limits { epoch_tick_us: 100, ..Limits::default() };
-        assert_eq!([0, 1, 100, 101].map(|us| limits.ticks(us)), [1, 2, 2, 3]);
-        assert_eq!(limits.ticks(u64::MAX), u64::MAX / 100 + 2);
+        let limits = Limits { epoch_tick_us: 1_500, ..Limits::default() };
+        assert_eq!([0, 1, 2, 3, 4].map(|ms| limits.ticks(ms)), [1, 2, 3, 3, 4]);
+        assert_eq!(limits.ticks(u64::MAX), u64::MAX / 1_500 + 2);
+    }
+
+    #[test]
+    fn who_has_more_fuel_has_more_time() {
+        let limits = Limits { deadline_ms: 10, fuel_per_ruling: 100, ..Limits::default() };
+        let deadlines = [0, 1, 100, 101, 1_000].map(|fuel| limits.deadline_ms(fuel));
+        assert_eq!(deadlines, [10, 10, 10, 20, 100]);
     }
 }

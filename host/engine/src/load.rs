@@ -39,10 +39,28 @@ pub(crate) struct Loader<'a> {
     pub(crate) allowance: Allowance,
 }
 
-/// What is compiled, and kept in the cache: the first byte says which.
+/// What is compiled, and kept in the cache with what is known of it, so that a pack that comes from there is not read.
 struct Compiled {
     component: Component,
+    known: Known,
+}
+
+/// What was found when a pack was compiled. One byte in the cache.
+#[derive(Clone, Copy)]
+struct Known {
     snapshotted: bool,
+    /// See [`v0_1::frees_nothing`].
+    frees_nothing: bool,
+}
+
+impl Known {
+    fn to_byte(self) -> u8 {
+        u8::from(self.snapshotted) | u8::from(self.frees_nothing) << 1
+    }
+
+    fn from_byte(byte: u8) -> Self {
+        Self { snapshotted: byte & 1 != 0, frees_nothing: byte & 2 != 0 }
+    }
 }
 
 impl Loader<'_> {
@@ -60,15 +78,16 @@ impl Loader<'_> {
                 let compiled = self.prepare(component, settings_json)?;
                 if let Some(cache) = self.cache {
                     let bytes = compiled.component.serialize().map_err(|e| self.broken(&e))?;
-                    cache.put(&key, &[&[u8::from(compiled.snapshotted)], &bytes[..]].concat());
+                    cache.put(&key, &[&[compiled.known.to_byte()], &bytes[..]].concat());
                 }
                 compiled
             }
         };
 
         let pre = self.link(&compiled.component)?;
-        let (_, _, exports) = self.instantiate(&pre, v0_1::frees_nothing(component))?;
-        let configure_each = (!compiled.snapshotted).then(|| settings_json.to_owned());
+        let Known { snapshotted, frees_nothing } = compiled.known;
+        let (_, _, exports) = self.instantiate(&pre, frees_nothing)?;
+        let configure_each = (!snapshotted).then(|| settings_json.to_owned());
         Ok(Loaded { pre, exports, digest, configure_each })
     }
 
@@ -108,12 +127,13 @@ impl Loader<'_> {
 
         // What could not be staged runs as it came, and need not be compiled again.
         let as_it_came = staged.is_err().then_some(running);
+        let known = |snapshotted| Known { snapshotted, frees_nothing: v0_1::frees_nothing(component) };
         match staged.and_then(|staged| self.take(staged, &mut store, instance)) {
-            Ok(bytes) => Ok(Compiled { component: self.compile(&bytes)?, snapshotted: true }),
+            Ok(bytes) => Ok(Compiled { component: self.compile(&bytes)?, known: known(true) }),
             Err(why) => {
                 tracing::warn!(pack = &**self.name, "no snapshot, every ruling will configure anew: {why}");
                 let component = as_it_came.map_or_else(|| self.compile(component), Ok)?;
-                Ok(Compiled { component, snapshotted: false })
+                Ok(Compiled { component, known: known(false) })
             }
         }
     }
@@ -139,7 +159,7 @@ impl Loader<'_> {
     }
 
     fn revive(&self, bytes: &[u8]) -> Option<Compiled> {
-        let (snapshotted, code) = bytes.split_first()?;
+        let (known, code) = bytes.split_first()?;
         #[allow(
             unsafe_code,
             reason = "wasmtime cannot check machine code. The cache gives out only what this user wrote into a folder \
@@ -147,7 +167,7 @@ impl Loader<'_> {
         )]
         // SAFETY: `code` was made by `Component::serialize` of a host with this key; see the module `cache`.
         let component = unsafe { Component::deserialize(self.engine, code) };
-        component.map(|component| Compiled { component, snapshotted: *snapshotted == 1 }).ok()
+        component.map(|component| Compiled { component, known: Known::from_byte(*known) }).ok()
     }
 
     /// Connects the one import there is.

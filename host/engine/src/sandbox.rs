@@ -116,7 +116,7 @@ pub(crate) fn store(
     let mut store = Store::new(engine, State { log, bounds, allowance });
     store.limiter(|state| &mut state.bounds);
     store.set_fuel(allowance.fuel.max)?;
-    store.set_epoch_deadline(limits.ticks(allowance.deadline_us.max));
+    store.set_epoch_deadline(limits.ticks(allowance.deadline_ms.max));
     store.set_hostcall_fuel(limits.result_bytes_max);
     Ok(store)
 }
@@ -270,7 +270,7 @@ impl ResourceLimiter for Bounds {
 
 /// What an error of wasmtime means for the call that had this state.
 pub(crate) fn failure(error: &wasmtime::Error, state: &State, limits: &Limits) -> Failure {
-    let Allowance { fuel, deadline_us, .. } = state.allowance;
+    let Allowance { fuel, deadline_ms, .. } = state.allowance;
     if let Some(Exceeded(failure)) = error.downcast_ref() {
         return failure.clone();
     }
@@ -279,7 +279,7 @@ pub(crate) fn failure(error: &wasmtime::Error, state: &State, limits: &Limits) -
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => Failure::OutOfFuel { field: fuel.field, limit: fuel.max },
-        Some(Trap::Interrupt) => Failure::Deadline { field: deadline_us.field, limit_us: deadline_us.max },
+        Some(Trap::Interrupt) => Failure::Deadline { field: deadline_ms.field, limit_ms: deadline_ms.max },
         Some(Trap::StackOverflow) => Failure::Stack { limit_bytes: limits.stack_bytes_max },
         Some(trap) => Failure::Trapped {
             message: match &state.log.last_warning {

@@ -118,6 +118,20 @@ fn a_pack_is_configured_once_where_it_can_be_snapshotted_and_each_time_where_not
     check("fixed-memory", false);
 }
 
+/// One allocation for the settings, one for all that a ruling is told; so too when it is not compiled again.
+#[test]
+fn a_pack_that_frees_nothing_is_told_all_in_one_piece() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = || Limits { instances_max: 4, ..Limits::default() };
+    for _ in 0..2 {
+        let engine = Engine::new(limits(), Some(dir.path().join("packs"))).unwrap();
+        let guest = guest("counts-allocations");
+        let pack = engine.load("counts-allocations", &guest, "{}", &Needs::default()).unwrap();
+        let duties = engine.rule(&pack, &offered(), &facts()).unwrap().ruling.obligations;
+        assert_eq!(duties[0].duty, Duty::Beep(2));
+    }
+}
+
 #[test]
 fn a_snapshot_that_gets_too_large_is_not_kept() {
     let engine = engine(Limits { snapshot_bytes_max: 100, ..Limits::default() });

@@ -99,7 +99,7 @@ fn words(language: Language) -> Words {
             source: "app.py",
             imports: "",
             needs: "\n# An interpreter takes more than the host's defaults.\n[needs]\nmemory-bytes = 67_108_864\n\
-                    table-elements = 20_000\ndeadline-us = 200_000\n",
+                    table-elements = 20_000\n",
             tools: install(&COMPONENTIZE_PY.install_line()),
             files_rows: "\n`caveat.py`, for writing down answers, is laid beside `app.py` when the pack is built.\n",
         },
@@ -107,8 +107,7 @@ fn words(language: Language) -> Words {
             files: &JAVASCRIPT,
             source: "pack.js",
             imports: "",
-            needs: "\n# An interpreter takes more than the host's defaults.\n[needs]\nmemory-bytes = 16_777_216\n\
-                    deadline-us = 100_000\n",
+            needs: "\n# An interpreter takes more than the host's defaults.\n[needs]\nmemory-bytes = 16_777_216\n",
             tools: install(&COMPONENTIZE_QJS.install_line()),
             files_rows: "\n`caveat.js`, for writing down answers, is laid beside `pack.js` when the pack is built.\n",
         },

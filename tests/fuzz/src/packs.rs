@@ -111,7 +111,7 @@ impl Bench {
                 memory_bytes_max: 1 << 20,
                 memory_bytes_ceiling: 1 << 20,
                 fuel_per_ruling: 2_000_000,
-                deadline_us: 10_000_000,
+                deadline_ms: 10_000,
                 configure_fuel: 2_000_000,
                 ..Limits::default()
             };

@@ -17,7 +17,7 @@ use clap::ValueEnum;
 
 use super::{
     pack::print,
-    replay::{bar, patient_engine},
+    replay::{bar, engine},
 };
 use crate::{
     cli::ConfigFile,
@@ -76,7 +76,7 @@ enum FailOn {
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::read(&args.config.config)?;
-    let engine = Arc::new(patient_engine(&config)?);
+    let engine = Arc::new(engine(&config)?);
     let client = config.clients.iter().find(|c| c.profile.id == args.client);
     let client = client.with_context(|| format!("client `{}` is not in the configuration", args.client))?;
     // Nothing comes into force here, so that nobody has to vouch for anything.

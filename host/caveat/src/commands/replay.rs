@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use caveat_engine::{Engine, Limits};
+use caveat_engine::Engine;
 use caveat_model::{ClientId, Moment};
 use caveat_recorder::{History, Window};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -13,9 +13,6 @@ use crate::{
     config::Config,
     house::{Log, Looking},
 };
-
-/// How much longer a pack may take than on a live call, which waits for it: time decides nothing about what it says.
-const PATIENCE: u64 = 100;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -38,7 +35,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::read(&args.config.config)?;
     let Looking { log: Log { ledger, .. }, opener, archive } = Looking::open(&config).await?;
-    let engine = Arc::new(patient_engine(&config)?);
+    let engine = Arc::new(engine(&config)?);
     let window = Window { since: args.since, until: args.until };
     let history = History::open(ledger, opener, &args.client, window).await?;
     let bar = bar("entries");
@@ -52,11 +49,9 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The host's engine, in no hurry.
-pub(crate) fn patient_engine(config: &Config) -> anyhow::Result<Engine> {
-    let limits = config.limits.packs.clone();
-    let limits = Limits { deadline_us: limits.deadline_us.saturating_mul(PATIENCE), ..limits };
-    Ok(Engine::new(limits, Some(config.paths.compiled.clone()))?)
+/// An engine like the host's.
+pub(crate) fn engine(config: &Config) -> anyhow::Result<Engine> {
+    Ok(Engine::new(config.limits.packs.clone(), Some(config.paths.compiled.clone()))?)
 }
 
 /// Shown on a terminal only.

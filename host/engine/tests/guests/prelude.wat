@@ -1,5 +1,7 @@
 ;; every guest's first lines; see README.md
+;; text
 (import "caveat:policy/log@0.1.0" "write" (func $log (param $level i32) (param $at i32) (param $len i32)))
+;; end text
 (import "caveat:policy/log@0.1.0" "write-piece" (func $piece
   (param $level i32) (param i64 i64 i64 i64 i64 i64 i64 i64) (param $more i32)))
 ;; memory

@@ -22,9 +22,6 @@ use crate::{
 };
 use measure::Bench;
 
-/// How many times longer a ruling may take here than in a host that answers a call. Fuel stays as it is.
-const PATIENCE: u64 = 100;
-
 /// How long, against what, and who is told how far it is.
 pub struct BenchOptions<'a> {
     /// How long rulings are measured. Every event is ruled on some times, however short this is.
@@ -56,14 +53,7 @@ pub fn bench(
     // Loading for the first time and from the cache are two figures, so that this cache begins empty.
     let temporary = std::env::temp_dir();
     let folder = tempfile::tempdir().map_err(PackError::io("create a folder in", &temporary))?;
-    // A busy machine may hold a ruling up for longer than its deadline; the times show it.
-    let patient = |us: u64| us.saturating_mul(PATIENCE);
-    let limits = Limits {
-        deadline_us: patient(limits.deadline_us),
-        deadline_us_ceiling: patient(limits.deadline_us_ceiling),
-        ..limits.clone()
-    };
-    let engine = Engine::new(limits, Some(folder.path().join("compiled"))).map_err(|source| {
+    let engine = Engine::new(limits.clone(), Some(folder.path().join("compiled"))).map_err(|source| {
         PackError::Load { pack: file.manifest().pack.name.clone(), source: source.into() }
     })?;
     let mut bench = Bench::new(&engine, file, options.other, &scripts)?;
