@@ -32,7 +32,7 @@ impl AccessRules for PciDss {
             // Nothing that this account could show would change the answer.
             return ruling;
         }
-        session(&mut ruling, request, facts);
+        session(&mut ruling, request, facts, self.settings.verified_passkey_is_mfa);
         if facts.text("access.object").is_some_and(|object| tables::lists(&["audit-log"], object)) {
             audit_log(&mut ruling, request);
             return ruling;
@@ -83,7 +83,7 @@ fn account(ruling: &mut Ruling, request: &Request, has_pan: bool, facts: &Facts)
 }
 
 /// What the person has shown, and how long ago.
-fn session(ruling: &mut Ruling, request: &Request, facts: &Facts) {
+fn session(ruling: &mut Ruling, request: &Request, facts: &Facts, verified_is_two: bool) {
     let person = &request.person;
     // Automated functions have no second factor (8.4.2), and what is disclosed is not fetched by who gets it.
     if person.account == AccountKind::Service || request.act == Act::Disclose {
@@ -104,7 +104,7 @@ fn session(ruling: &mut Ruling, request: &Request, facts: &Facts) {
             .remedy(&rules::NO_BYPASS, "require-mfa");
         return;
     }
-    if waived || is_multi_factor(person, facts) {
+    if waived || is_multi_factor(person, facts, verified_is_two) {
         return;
     }
     if person.factors.len() > 1 {
@@ -212,15 +212,17 @@ impl PciDss {
 }
 
 /// Two factors of different kinds: what is known with what is had, or a passkey with anything else. A passkey alone is
-/// phishing-resistant, which is enough except from outside and for administrators (8.4.1, 8.4.3).
-fn is_multi_factor(person: &Person, facts: &Facts) -> bool {
+/// phishing-resistant, which is enough except from outside and for administrators (8.4.1, 8.4.3; FAQ 1595), unless the
+/// client's assessor takes what unlocks it for the second factor (`verified_is_two`).
+fn is_multi_factor(person: &Person, facts: &Facts, verified_is_two: bool) -> bool {
     let shown = |kind: FactorKind| person.factors.iter().any(|f: &Factor| f.kind == kind);
     let (password, passkey) = (shown(FactorKind::Password), shown(FactorKind::Passkey));
     let possession = shown(FactorKind::Totp) || shown(FactorKind::Federated);
     let resistant = (passkey && person.factors.iter().all(|f| f.kind == FactorKind::Passkey))
         || facts.flag("access.phishing-resistant") == Some(true);
     let strict = person.role == Role::Admin || person.traits.contains(PersonTraits::REMOTE);
-    (password && (possession || passkey)) || (passkey && possession) || (resistant && !strict)
+    let verified = verified_is_two && passkey && facts.flag("access.passkey-verified") == Some(true);
+    verified || (password && (possession || passkey)) || (passkey && possession) || (resistant && !strict)
 }
 
 fn is_content(request: &Request) -> bool {

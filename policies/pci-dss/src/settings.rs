@@ -6,12 +6,15 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Settings {
-    /// Statements that the client's assessor has on file: `issuer`, `no-pan-business-need`.
+    /// Statements that the client's assessor has on file: `issuer`, `no-pan-business-need`,
+    /// `verified-passkey-is-mfa`.
     pub options: Vec<String>,
     /// The client issues cards and documents a legitimate need for authentication data (3.3.3).
     pub issuer: bool,
     /// Somebody needs recorded card numbers (3.2.1).
     pub pan_business_need: bool,
+    /// A passkey whose device verifies its owner counts as two factors for administrators and from outside too (8.4.1, 8.4.3).
+    pub verified_passkey_is_mfa: bool,
     /// Removed or masked on each side of what was found, in milliseconds.
     pub margin_ms: u32,
     /// Without card talk for so many seconds, recording goes on.
@@ -28,6 +31,7 @@ impl Default for Settings {
             options: vec![],
             issuer: false,
             pan_business_need: true,
+            verified_passkey_is_mfa: false,
             margin_ms: 300,
             resume_after_s: 20,
             max_age_days: None,
@@ -41,8 +45,10 @@ impl Settings {
     pub(crate) fn with_options(mut self) -> Self {
         let opted = |name: &str| self.options.iter().any(|o| o == name);
         let (issuer, no_need) = (opted("issuer"), opted("no-pan-business-need"));
+        let verified = opted("verified-passkey-is-mfa");
         self.issuer |= issuer;
         self.pan_business_need &= !no_need;
+        self.verified_passkey_is_mfa |= verified;
         self
     }
 }

@@ -88,6 +88,19 @@ fn two_factors_of_different_kinds() {
         &[],
         &["require-mfa"],
     );
+    let mut admin = entitled();
+    admin.role = Role::Admin;
+    admin.factors = vec![Factor { kind: Passkey, at: 0 }];
+    for (settings, verified, want) in [
+        ("{}", "yes", StepUp),
+        (r#"{"verified-passkey-is-mfa": true}"#, "yes", Allow),
+        (r#"{"options": ["verified-passkey-is-mfa"]}"#, "yes", Allow),
+        (r#"{"verified-passkey-is-mfa": true}"#, "no", StepUp),
+    ] {
+        let facts = kept(&[], &[("access.passkey-verified", verified)]);
+        let ruling = pack(settings).access(&ask(Act::SignIn, Form::FactsOnly, admin.clone()), &facts);
+        assert_eq!(ruling.outcome, want, "{settings}, verified: {verified}");
+    }
     super::tests::check(
         play(alone),
         &kept(&[CardNumber], &[("access.phishing-resistant", "yes")]),
