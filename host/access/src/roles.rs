@@ -4,13 +4,15 @@
 //! The lines of thought behind it: who administers does not listen; who is recorded does not manage recordings; who
 //! audits reads everything and changes nothing; the law of a client is changed by who answers for it.
 //!
+//! Not in it: signing in, which whoever has an account may, as far as the packs let them; and sharing a recording with a
+//! colleague, who either has a role to hear it or shall not (packs rule on each who listens, and a grant from one person to
+//! another would pass them by).
+//!
 //! | action             | agent | supervisor | trainer | compliance | auditor | integrator | admin | step-up | people |
 //! |--------------------|-------|------------|---------|------------|---------|------------|-------|---------|--------|
-//! | sign-in            | yes   | yes        | yes     | yes        | yes     | yes        | yes   |         |        |
 //! | search-recordings  |       | yes        | yes     | yes        | yes     |            |       |         |        |
 //! | play-recording     |       | yes        | yes     | yes        | yes     |            |       | yes     |        |
 //! | export-recording   |       |            |         | yes        |         |            |       | yes     |        |
-//! | share-recording    |       | yes        |         | yes        |         |            |       | yes     |        |
 //! | disclose-recording |       |            |         | yes        |         |            |       | yes     |        |
 //! | amend-recording    |       | yes        |         | yes        |         |            |       | yes     |        |
 //! | redact-recording   |       | yes        |         | yes        |         |            |       | yes     |        |
@@ -46,19 +48,15 @@ use crate::{markdown, words::word};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// Begin a session.
-    SignIn,
     /// Find recordings by their facts.
     SearchRecordings,
     /// Hear a recording.
     PlayRecording,
     /// Take a recording out of the house as a file.
     ExportRecording,
-    /// Let another person of the client hear one recording.
-    ShareRecording,
-    /// Give a recording to somebody outside the client.
+    /// Enter that somebody outside the client is given a recording.
     DiscloseRecording,
-    /// Correct the facts of a recording.
+    /// Attach a note to a recording, which stays as it is.
     AmendRecording,
     /// Mask a span; the original can be brought back.
     RedactRecording,
@@ -132,15 +130,13 @@ const Y: bool = true;
 const __: bool = false;
 
 #[rustfmt::skip]
-static TABLE: [Row; 29] = {
+static TABLE: [Row; 27] = {
     use Action::*;
     [
         //                      agent supervisor trainer compliance auditor integrator admin    step-up  people
-        row(SignIn,            [Y,    Y,         Y,      Y,         Y,      Y,         Y],      __,      1),
         row(SearchRecordings,  [__,   Y,         Y,      Y,         Y,      __,        __],     __,      1),
         row(PlayRecording,     [__,   Y,         Y,      Y,         Y,      __,        __],     Y,       1),
         row(ExportRecording,   [__,   __,        __,     Y,         __,     __,        __],     Y,       1),
-        row(ShareRecording,    [__,   Y,         __,     Y,         __,     __,        __],     Y,       1),
         row(DiscloseRecording, [__,   __,        __,     Y,         __,     __,        __],     Y,       1),
         row(AmendRecording,    [__,   Y,         __,     Y,         __,     __,        __],     Y,       1),
         row(RedactRecording,   [__,   Y,         __,     Y,         __,     __,        __],     Y,       1),
@@ -170,7 +166,7 @@ static TABLE: [Row; 29] = {
 
 /// Every action that the table lists.
 pub const ACTIONS: [Action; TABLE.len()] = {
-    let mut actions = [Action::SignIn; TABLE.len()];
+    let mut actions = [Action::SearchRecordings; TABLE.len()];
     let mut i = 0;
     while i < TABLE.len() {
         actions[i] = TABLE[i].action;

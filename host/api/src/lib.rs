@@ -25,6 +25,7 @@ mod packs;
 mod plays;
 mod problem;
 mod rates;
+mod record;
 mod recordings;
 mod redactions;
 mod retention;

@@ -132,6 +132,7 @@ pub(crate) fn asked(rooms: &Rooms, act: Act, play: Play) -> Result<Asked, Proble
         span,
         break_glass: play.break_glass,
         reason: crate::packs::bounded(rooms, play.reason, "reason")?,
+        recipient: String::new(),
     })
 }
 

@@ -62,6 +62,8 @@
 //! | GET    | `/v1/scorecards`                    | search-recordings                                                                     |             | Points that packs gave, by agent                     |
 //! | GET    | `/v1/cases/{case}/evidence`         | export-recording                                                                      |             | Evidence of a matter                                 |
 //! | POST   | `/v1/recordings/{id}/redactions`    | redact-recording or shred-recording                                                   |             | Mask a stretch, or ask to shred it                   |
+//! | POST   | `/v1/recordings/{id}/disclosures`   | disclose-recording                                                                    |             | Enter that somebody outside is given it              |
+//! | POST   | `/v1/recordings/{id}/notes`         | amend-recording                                                                       |             | Attach a note                                        |
 //! | GET    | `/v1/recordings/{id}/masks`         | search-recordings                                                                     |             | What is masked                                       |
 //! | POST   | `/v1/recordings/{id}/unmask`        | unmask-recording, one of two                                                          |             | Ask to bring back what is masked                     |
 //! | POST   | `/v1/recordings/{id}/disposal`      | dispose-recording, one of two                                                         |             | Ask to have one destroyed                            |
@@ -89,6 +91,7 @@
 //! | POST   | `/v1/keys/destroy`                  | destroy-keys, one of two                                                              |             | Ask to destroy old versions                          |
 //! | GET    | `/v1/ledger/checkpoint`             | read-ledger                                                                           | read-api    | The latest signed checkpoint                         |
 //! | GET    | `/v1/ledger/key`                    | read-ledger                                                                           | read-api    | The public key of the log                            |
+//! | GET    | `/v1/ledger/export`                 | export-ledger                                                                         |             | The log with its proofs, to keep                     |
 //! | POST   | `/v1/ledger/verify`                 | read-ledger                                                                           | read-api    | Check the log from end to end                        |
 
 use axum::{
@@ -115,7 +118,7 @@ use crate::{
     openapi, packs,
     plays::Plays,
     rates::Rates,
-    recordings, redactions, retention, roster, scores,
+    record, recordings, redactions, retention, roster, scores,
     sign_in::{self, enrolment, oidc, passkeys},
     waveform,
 };
@@ -212,6 +215,8 @@ pub(crate) fn table() -> Vec<Row> {
         row(GET,    "/v1/scorecards", Person(SearchRecordings), "Points that packs gave, by agent", scores::scorecards),
         row(GET,    "/v1/cases/{case}/evidence", Person(ExportRecording), "Evidence of a matter", recordings::evidence_of_case),
         row(POST,   "/v1/recordings/{id}/redactions", AnyOf(&[RedactRecording, ShredRecording]), "Mask a stretch, or ask to shred it", redactions::redact),
+        row(POST,   "/v1/recordings/{id}/disclosures", Person(DiscloseRecording), "Enter that somebody outside is given it", record::disclose),
+        row(POST,   "/v1/recordings/{id}/notes", Person(AmendRecording), "Attach a note", record::amend),
         row(GET,    "/v1/recordings/{id}/masks", Person(SearchRecordings), "What is masked", redactions::masks),
         row(POST,   "/v1/recordings/{id}/unmask", OneOfTwo(UnmaskRecording), "Ask to bring back what is masked", redactions::unmask),
         row(POST,   "/v1/recordings/{id}/disposal", OneOfTwo(DisposeRecording), "Ask to have one destroyed", redactions::dispose),
@@ -239,6 +244,7 @@ pub(crate) fn table() -> Vec<Row> {
         row(POST,   "/v1/keys/destroy", OneOfTwo(DestroyKeys), "Ask to destroy old versions", keys::destroy),
         row(GET,    "/v1/ledger/checkpoint", Either(ReadLedger, ReadApi), "The latest signed checkpoint", ledger::checkpoint),
         row(GET,    "/v1/ledger/key", Either(ReadLedger, ReadApi), "The public key of the log", ledger::key),
+        row(GET,    "/v1/ledger/export", Person(ExportLedger), "The log with its proofs, to keep", ledger::export),
         row(POST,   "/v1/ledger/verify", Either(ReadLedger, ReadApi), "Check the log from end to end", ledger::verify),
     ]
 }

@@ -37,6 +37,9 @@ pub struct Disclosure {
     pub recording: RecordingId,
     /// To whom: the person who was given it.
     pub to: String,
+    /// Outside the client: who was given it by that person; empty for nobody.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub recipient: String,
     /// `play`, `export`, `share`, `disclose`.
     pub act: Act,
     /// In which form.
@@ -99,6 +102,7 @@ impl Recorder {
                     at: decision.at,
                     recording,
                     to: who.by.strip_prefix("person ").unwrap_or(&who.by).to_owned(),
+                    recipient: who.to,
                     act: asked.act,
                     form: asked.form,
                     purpose: asked.purpose,

@@ -255,6 +255,13 @@ pub enum RecorderError {
         /// What is wrong.
         why: String,
     },
+    /// A copy of the log could not be made.
+    #[error("the log could not be written out: {source}; see that there is room for temporary files")]
+    LogExport {
+        /// What the disk said.
+        #[source]
+        source: std::io::Error,
+    },
     /// A worker ended before its work did.
     #[error("{what} broke off: the host is shutting down, or a worker failed; see the log")]
     Interrupted {
@@ -290,6 +297,7 @@ impl RecorderError {
                     | Self::Evidence(_)
                     | Self::Detail { .. }
                     | Self::Interrupted { .. }
+                    | Self::LogExport { .. }
                     | Self::Audio(_)
             )
     }

@@ -36,6 +36,7 @@ mod outbox;
 mod packs;
 mod pauses;
 mod playback;
+mod record;
 mod recovery;
 mod redaction;
 mod replay;

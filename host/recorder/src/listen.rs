@@ -5,8 +5,8 @@ use std::ops::Range;
 use caveat_access::SignedIn;
 use caveat_ledger::EntryKind;
 use caveat_model::{
-    AccessRequest, Act, ClientId, Duty, Event, Facts, Form, Label, LabelKind, Outcome, Person, Purpose,
-    Reason, RecordingId, Span, SpanSet, Verdict,
+    AccessRequest, Act, Attribute, AttributeValue, ClientId, Duty, Event, FactorKind, Facts, Form, Label,
+    LabelKind, Outcome, Person, Purpose, Reason, RecordingId, Span, SpanSet, Verdict,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,8 @@ pub struct Asked {
     pub break_glass: bool,
     /// In the person's own words; some accesses are not given without.
     pub reason: String,
+    /// Outside the client: who is given it, for the accounting; empty for nobody.
+    pub recipient: String,
 }
 
 impl Asked {
@@ -47,6 +49,7 @@ impl Asked {
             span: None,
             break_glass: false,
             reason: String::new(),
+            recipient: String::new(),
         }
     }
 }
@@ -201,6 +204,7 @@ impl Recorder {
         asked: &Asked,
     ) -> Result<Result<Granted, Decided>, RecorderError> {
         facts.now = self.house.clock.now();
+        facts.attributes.extend(passkey(who));
         if id.is_none() {
             facts.began = facts.now;
         } else if let Some(id) = id {
@@ -215,6 +219,7 @@ impl Recorder {
         });
         let verdict = self.house.ask(&who.client, &event, &facts)?;
         let by = Who::new(format!("person {}", who.person), asked.reason.as_str());
+        let by = Who { to: asked.recipient.clone(), ..by };
         let logged = self.house.log(&who.client, id, &event, &facts, verdict, Some(&by)).await?;
         let refused = self.refuses(&who.client, id, &event, &logged.verdict, &asked.reason).await?;
         let grant = logged.verdict.outcome == Outcome::Allow && refused.is_none();
@@ -317,6 +322,13 @@ impl Recorder {
         self.house.enter(client, EntryKind::AccessResult { intent, ok, bytes, digest: None }).await?;
         Ok(())
     }
+}
+
+/// What packs cannot see from the kind of a factor: the door takes a passkey only where its device has verified who holds
+/// it (WebAuthn, section 6.1: the flag UV).
+fn passkey(who: &SignedIn) -> Option<Attribute> {
+    let shown = who.factors.iter().any(|factor| factor.kind == FactorKind::Passkey);
+    shown.then(|| Attribute { name: "access.passkey-verified".into(), value: AttributeValue::Flag(true) })
 }
 
 /// Labelled spans of the kinds that the verdict hides; all labelled spans where a redacted form was asked for.

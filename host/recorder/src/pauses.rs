@@ -14,12 +14,15 @@ pub struct Who {
     /// In their words; empty when they gave none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
+    /// Outside the client: who is given something.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub to: String,
 }
 
 impl Who {
     /// Somebody, with a reason or without.
     pub fn new(by: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { by: by.into(), why: why.into() }
+        Self { by: by.into(), why: why.into(), to: String::new() }
     }
     /// The phone system, by its protocol.
     pub fn phone_system() -> Self {

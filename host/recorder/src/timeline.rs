@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use caveat_access::SignedIn;
 use caveat_ledger::EntryKind;
-use caveat_model::{Act, Conflict, Form, Label, Mode, Moment, Offset, Purpose, RecordingId, Score};
+use caveat_model::{Act, Conflict, Event, Form, Label, Mode, Moment, Offset, Purpose, RecordingId, Score};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -57,6 +57,9 @@ pub struct TimelineEvent {
     /// Who is behind it, where somebody is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
+    /// What somebody had to say about the recording.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// Details were erased.
     pub is_erased: bool,
 }
@@ -230,6 +233,8 @@ impl TimelineEvent {
             failure: r.failure.clone(),
         };
         self.packs = verdict.rulings.iter().map(said).collect();
+        let is_note = matches!(&recorded.event, Event::Access(asked) if asked.act == Act::Amend);
+        self.note = recorded.who.as_ref().filter(|_| is_note).map(|who| who.why.clone());
         self.who = recorded.who.map(|who| who.by);
         self.conflicts = verdict.conflicts;
     }
