@@ -147,6 +147,32 @@ impl Chromium {
         self.post(&format!("/element/{}/click", element.0), json!({})).await.map(drop)
     }
 
+    /// Drags across an element, from one part of its width to another (0 to 1).
+    pub async fn drag(&self, element: &Element, from: f64, to: f64) -> anyhow::Result<()> {
+        let path = format!("/element/{}/rect", element.0);
+        let width = self.ask(Method::GET, &path, None).await?["width"].as_f64().context("a width")?;
+        // Offsets are from the middle of the element (WebDriver, section 15.4.3).
+        let at = |part: f64| ((part - 0.5) * width).round();
+        let go = |part: f64| json!({"type": "pointerMove", "duration": 50, "origin": {ELEMENT: element.0}, "x": at(part), "y": 0});
+        let acts = json!([
+            go(from),
+            {"type": "pointerDown", "button": 0},
+            go((from + to) / 2.0),
+            go(to),
+            {"type": "pointerUp", "button": 0},
+        ]);
+        self.post("/actions", json!({"actions": [{"type": "pointer", "id": "mouse", "actions": acts}]}))
+            .await
+            .map(drop)
+    }
+
+    /// Files that pages give go into this folder.
+    pub async fn saves_to(&self, folder: &Path) -> anyhow::Result<()> {
+        let params = json!({"behavior": "allow", "downloadPath": folder});
+        let body = json!({"cmd": "Browser.setDownloadBehavior", "params": params});
+        self.post("/goog/cdp/execute", body).await.map(drop)
+    }
+
     /// Types; keys without a letter as WebDriver has them (section 17.4.2).
     pub async fn keys(&self, element: &Element, text: &str) -> anyhow::Result<()> {
         self.post(&format!("/element/{}/value", element.0), json!({"text": text})).await.map(drop)

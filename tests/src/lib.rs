@@ -17,6 +17,7 @@ pub mod people;
 pub mod phone;
 pub mod postgres;
 pub mod proxy;
+pub mod provider;
 pub mod registry;
 pub mod rtpengine;
 pub mod sip;

@@ -89,7 +89,7 @@ impl Asking<'_> {
         let report = dir.join(format!("{who}.json"));
         let mut asks = tool("schemathesis");
         asks.args(["--config-file"]).arg(&config).arg("run").arg(&self.document);
-        asks.args(["--url", &self.house.host.url, "--checks", CHECKS, "--seed", "1", "--workers", "2"]);
+        asks.args(["--url", &self.house.host.url, "--checks", CHECKS, "--seed", "1", "--workers", "1"]);
         asks.args(["--phases", "examples,coverage,fuzzing", "--continue-on-failure", "--no-shrink"]);
         asks.args(["--max-examples", &number("CAVEAT_SCHEMA_EXAMPLES", 5).to_string()]);
         asks.args(["--max-time", &self.seconds.to_string(), "--warnings", "off"]);

@@ -3,9 +3,10 @@
 use anyhow::Context;
 use caveat_tests::{
     chromium::Chromium,
-    host::Host,
+    host::{Host, free_port},
     house::{CLIENT, House, noise},
     people::{PASSWORD, code},
+    provider::{Provider, SECRET},
 };
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
@@ -23,10 +24,17 @@ dispose-after-days = 90
 
 [[client.pack]]
 file = "PACKS/state-consent-0.1.0.wasm"
+settings = { options = ["pa-5704-15"] }
 
 [[client.pack]]
 file = "PACKS/pci-dss-0.1.0.wasm"
+
+[[client.pack]]
+file = "PACKS/agent-standards-0.1.0.wasm"
+settings = { required = [], forbidden = [{ id = "3 promises", say = ["we send another"], keep-nothing-s = 0 }] }
 "#;
+
+const CARDS: &str = "file = \"PACKS/pci-dss-0.1.0.wasm\"\n";
 
 /// A host that is told where browsers reach it.
 fn configured(config: &str) -> anyhow::Result<Host> {
@@ -43,10 +51,24 @@ pub(crate) fn start() -> anyhow::Result<House> {
     start_as(CONFIG)
 }
 
-/// The same, without the pack by which a passkey alone is one factor and not two (PCI DSS 8.4.2).
-pub(crate) fn start_without_cards() -> anyhow::Result<House> {
-    let pack = "[[client.pack]]\nfile = \"PACKS/pci-dss-0.1.0.wasm\"\n";
-    start_as(&CONFIG.replace(pack, ""))
+/// The same, where the client's assessor takes a passkey that verified its owner for two factors (PCI DSS 8.4.1).
+pub(crate) fn start_with_verified_passkeys() -> anyhow::Result<House> {
+    let settings = format!("{CARDS}settings = {{ verified-passkey-is-mfa = true }}\n");
+    start_as(&CONFIG.replace(CARDS, &settings))
+}
+
+/// The same, where an identity provider vouches for people.
+pub(crate) fn start_with_provider() -> anyhow::Result<(House, Provider)> {
+    let port = free_port()?;
+    let host = configured(&(without_cards() + &Provider::config(port)))?;
+    std::fs::write(host.dir().join("provider-secret"), SECRET)?;
+    let redirect = format!("{}/v1/session/oidc/callback", host.url.replace("127.0.0.1", "localhost"));
+    let provider = Provider::start(port, &redirect)?;
+    Ok((House::of(host, &[("sam", "supervisor")])?, provider))
+}
+
+fn without_cards() -> String {
+    CONFIG.replace(&format!("[[client.pack]]\n{CARDS}"), "")
 }
 
 fn start_as(config: &str) -> anyhow::Result<House> {
@@ -57,6 +79,7 @@ fn start_as(config: &str) -> anyhow::Result<House> {
         ("tom", "trainer"),
         ("ada", "admin"),
         ("ivy", "integrator"),
+        ("al", "agent"),
     ];
     House::of(configured(config)?, &people)
 }
@@ -68,6 +91,11 @@ pub(crate) fn url(house: &House) -> String {
 
 /// A recording of a call that is over, with words on both legs; its id.
 pub(crate) async fn upload(house: &House, call: &str) -> anyhow::Result<String> {
+    upload_from(house, call, "GA").await
+}
+
+/// The same of somebody who calls from this place.
+pub(crate) async fn upload_from(house: &House, call: &str, place: &str) -> anyhow::Result<String> {
     const SECONDS: u32 = 12;
     let spec = hound::WavSpec {
         channels: 2,
@@ -98,9 +126,12 @@ pub(crate) async fn upload(house: &House, call: &str) -> anyhow::Result<String> 
         "external-id": call, "direction": "inbound",
         "parties": [
             {"role": "agent", "leg": 0, "stated": "TX"},
-            {"role": "customer", "leg": 1, "number": "+14045550102"},
+            {"role": "customer", "leg": 1, "number": "+14045550102", "stated": place},
         ],
-        "attributes": [{"name": "agent.id", "value": {"text": "alex"}}],
+        "attributes": [
+            {"name": "agent.id", "value": {"text": "alex"}},
+            {"name": "call.kind", "value": {"text": "customer-service"}},
+        ],
     });
     let form = Form::new()
         .part("call", Part::text(facts.to_string()))

@@ -1,4 +1,5 @@
-//! Every page in both themes, narrow and wide: axe finds nothing wrong, nothing is wider than the window, nothing complains.
+//! Every page in both themes, narrow and wide: axe finds nothing wrong, nothing is wider than the window, nothing complains,
+//! nothing jumps while it loads.
 //! The pictures lie in `target/console`, to be looked at.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -21,6 +22,14 @@ fn target() -> PathBuf {
 const RUN_AXE: &str =
     "return axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations.map(
     (v) => `${v.id} (${v.impact}): ${v.nodes.map((n) => n.target.join(' ')).slice(0, 3).join('; ')}`))";
+
+/// How far things moved since the page was opened (Layout Instability API).
+const MOVED: &str = "return new Promise((done) => {
+    const sum = (list) => list.getEntries().filter((e) => e.startTime >= window.cameAt).reduce((s, e) => s + e.value, 0);
+    new PerformanceObserver((list) => done(sum(list))).observe({type: 'layout-shift', buffered: true});
+    setTimeout(() => done(0), 500); })";
+/// What counts as good (web.dev, cumulative layout shift).
+const MOVED_MAX: f64 = 0.1;
 
 struct Looked<'a> {
     browser: &'a Chromium,
@@ -56,10 +65,15 @@ impl Looked<'_> {
     }
 
     async fn page(&mut self, page: &str, name: &str) -> anyhow::Result<()> {
+        self.browser.run("window.cameAt = performance.now()").await?;
         go(self.browser, page).await?;
         let settled = "return !document.querySelector('[aria-busy=true]')";
         until("the page has loaded", async || Ok((self.browser.run(settled).await? == true).then_some(())))
             .await?;
+        let moved = self.browser.run(MOVED).await?.as_f64().unwrap_or_default();
+        if moved > MOVED_MAX {
+            self.wrong.push(format!("{name}: parts of it move while it loads ({moved})"));
+        }
         self.look(name).await
     }
 }

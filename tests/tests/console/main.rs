@@ -1,5 +1,6 @@
 //! The console in a real browser, on a running host: what people do there, and how it looks and reads.
 
+mod hands;
 mod house;
 mod looks;
 mod work;

@@ -8,7 +8,7 @@ use caveat_tests::{
     watch::until,
 };
 
-use super::house::{go, sign_in, start, start_without_cards, upload, url};
+use super::house::{go, sign_in, start, start_with_verified_passkeys, upload, url};
 
 /// `]` and `[` choose a stretch where the player is; the right arrow moves it by a second.
 const RIGHT: &str = "\u{e014}";
@@ -158,7 +158,7 @@ async fn a_supervisor_pauses_a_running_call() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_passkey_is_added_and_signs_in() -> anyhow::Result<()> {
-    let house = start_without_cards()?;
+    let house = start_with_verified_passkeys()?;
     let browser = Chromium::start().await?;
     browser.resize(1440, 900).await?;
     browser.plug_in_authenticator().await?;

@@ -1,66 +1,14 @@
 //! Signing in at an identity provider: npm's `oidc-provider`, with a person in front of it who does as the test says.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-};
-
-use anyhow::Context;
 use caveat_tests::{
     browser::Browser,
     host::{Host, free_port},
+    provider::{Provider, SECRET},
 };
 use reqwest::{Client, Method, StatusCode, Url};
 use serde_json::{Value, json};
 
 use crate::house::{CLIENTS, LOUD, next, now, origin, read, tells_nothing_of};
-
-const SECRET: &str = "a secret of this test and of nothing else";
-
-/// A running provider, ended with the test.
-struct Provider {
-    child: Child,
-    url: String,
-}
-
-impl Provider {
-    fn start(port: u16, redirect: &str) -> anyhow::Result<Self> {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let library = here.join("../target/tools/oidc-provider/node_modules/oidc-provider/lib/index.js");
-        let library = library.canonicalize().context("no oidc-provider: `cargo xtask test` installs it")?;
-        let mut child = Command::new("node")
-            .arg(here.join("tests/people/provider.mjs"))
-            .arg(library)
-            .args([&port.to_string(), redirect])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let lines = BufReader::new(child.stdout.take().context("a pipe")?).lines();
-        let provider = Self { child, url: format!("http://127.0.0.1:{port}") };
-        // Warnings about what no production may do come first.
-        for line in lines {
-            if line?.ends_with("ready") {
-                return Ok(provider);
-            }
-        }
-        anyhow::bail!("the provider ended at once")
-    }
-
-    /// Who signs in there next, and by what.
-    async fn next(&self, account: &str, amr: &[&str], acr: Option<&str>) {
-        let body = json!({"account": account, "amr": amr, "acr": acr}).to_string();
-        Client::new().post(format!("{}/next", self.url)).body(body).send().await.unwrap();
-    }
-}
-
-impl Drop for Provider {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 struct Scene {
     host: Host,
@@ -73,19 +21,7 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let port = free_port().unwrap();
-        let oidc = format!(
-            r#"
-[[client.oidc]]
-name = "corp"
-label = "Corporate account"
-issuer = "http://127.0.0.1:{port}"
-client-id = "caveat"
-secret-file = "provider-secret"
-scopes = ["profile"]
-second-factor-amr = ["mfa", "otp"]
-second-factor-acr = ["urn:example:two"]
-"#
-        );
+        let oidc = Provider::config(port);
         let (acme, rival) = CLIENTS.split_at(CLIENTS.rfind("[[client]]").unwrap());
         let mut host = Host::prepare(&format!("{acme}{oidc}\n{rival}")).unwrap();
         std::fs::write(host.dir().join("provider-secret"), SECRET).unwrap();
@@ -149,20 +85,20 @@ async fn a_provider_lets_in_whom_it_vouches_for_with_two_factors() {
     assert_eq!(read(others).await.1["providers"], json!([]));
 
     // By `amr`, and by `acr`; with an account that has no password here.
-    s.provider.next("ann/1", &["pwd", "mfa"], None).await;
+    s.provider.next("ann/1", &["pwd", "mfa"], None).await.unwrap();
     let mut ann = Browser::default();
     assert_eq!(s.come_in(&mut ann).await, (seen, Some("/".into())));
     let who = s.whoami(&ann).await;
     assert_eq!((&who["person"], &who["role"]), (&json!("ann"), &json!("supervisor")), "{who}");
     let token = ann.cookie(&s.at, "caveat").unwrap().to_owned();
     assert!(ann.set.iter().any(|line| *line == format!("caveat={token}; Path=/; HttpOnly; SameSite=Strict")));
-    s.provider.next("ben/1", &["pwd"], Some("urn:example:two")).await;
+    s.provider.next("ben/1", &["pwd"], Some("urn:example:two")).await.unwrap();
     let mut ben = Browser::default();
     assert_eq!(s.come_in(&mut ben).await, (seen, Some("/".into())));
     assert_eq!(s.whoami(&ben).await["person"], "ben");
 
     // Replays: the state is used, the code is used, the browser is another, the answer is another provider's.
-    s.provider.next("ann/1", &["mfa"], None).await;
+    s.provider.next("ann/1", &["mfa"], None).await.unwrap();
     let mut browser = Browser::default();
     let back = s.leave(&mut browser, false).await;
     let mut thief = Browser::default();
@@ -185,11 +121,11 @@ async fn a_provider_lets_in_whom_it_vouches_for_with_two_factors() {
 
     // Who has no account; who has the name of somebody else.
     for (account, why) in [("nobody/1", "no account here"), ("ann/2", "another subject with her name")] {
-        s.provider.next(account, &["mfa"], None).await;
+        s.provider.next(account, &["mfa"], None).await.unwrap();
         assert_eq!(s.come_in(&mut Browser::default()).await.0, no, "{why}");
     }
     // Asked again, though signed in there.
-    s.provider.next("ann/1", &["mfa"], None).await;
+    s.provider.next("ann/1", &["mfa"], None).await.unwrap();
     let back = s.leave(&mut ann, true).await;
     assert_eq!(s.back(&mut ann, &back).await.0, seen);
     assert_eq!(s.whoami(&ann).await["stepped_up"], true);
@@ -203,7 +139,7 @@ async fn where_the_provider_saw_one_factor_the_second_is_shown_here() {
     let mut s = Scene::new();
     let second = format!("{}/v1/session/oidc/second-factor", s.at);
     let ask_for_it = (StatusCode::SEE_OTHER, Some("/#second-factor".to_owned()));
-    s.provider.next("ann/1", &["pwd"], Some("urn:example:one")).await;
+    s.provider.next("ann/1", &["pwd"], Some("urn:example:one")).await.unwrap();
 
     let mut browser = Browser::default();
     assert_eq!(s.come_in(&mut browser).await, ask_for_it);
@@ -232,7 +168,7 @@ async fn where_the_provider_saw_one_factor_the_second_is_shown_here() {
     assert_eq!(nobody.status(), StatusCode::UNAUTHORIZED);
 
     // Who has no second factor here cannot come in by one factor there.
-    s.provider.next("ben/1", &["pwd"], None).await;
+    s.provider.next("ben/1", &["pwd"], None).await.unwrap();
     let mut ben = Browser::default();
     assert_eq!(s.come_in(&mut ben).await, ask_for_it);
     let nothing = ben.post(&second, &json!({"code": "000000"})).await.unwrap();

@@ -94,7 +94,7 @@ async fn a_request_under_a_key_is_answered_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_asks_too_often_is_told_when_to_ask_again() {
-    // One a minute comes back: hardly any while the test runs.
+    // One a minute comes back: on a slow machine, one or two while the test runs.
     let few = "\n[limits.requests]\nrequests_per_minute_max = 1\nrequests_at_once_max = 20\n\n[limits.calls]";
     let host = Host::prepare(&CLIENTS.replace("\n[limits.calls]", few)).unwrap();
     let mut house = House::of(host, &[("cora", "compliance"), ("dan", "compliance")]).unwrap();
@@ -104,20 +104,23 @@ async fn whoever_asks_too_often_is_told_when_to_ask_again() {
         let answer = request.send().await.unwrap();
         (answer.status().as_u16(), header(&answer, "retry-after").parse::<u64>().ok())
     };
-    for _ in 0..20 {
-        assert_eq!(asked(cora.token.clone()).await, (200, None));
+    let mut answers = Vec::new();
+    while answers.last().is_none_or(|(status, _)| *status == 200) && answers.len() < 30 {
+        answers.push(asked(cora.token.clone()).await);
     }
-    let (status, wait_s) = asked(cora.token.clone()).await;
+    let (status, wait_s) = answers.pop().unwrap();
     assert_eq!(status, 429);
     assert!((1..=60).contains(&wait_s.unwrap()), "{wait_s:?}");
+    assert!((20..=22).contains(&answers.len()), "{answers:?}");
     // Others go on from the same address, and whoever makes up tokens gets no further with each.
     assert_eq!(asked(dan.token.clone()).await, (200, None));
     let mut refused = Vec::new();
-    for n in 0..24 {
+    for n in 0..30 {
         refused.push(asked(format!("made-up-{n}")).await.0);
     }
-    assert_eq!(refused.iter().filter(|status| **status == 401).count(), 18, "two had signed in: {refused:?}");
-    assert_eq!(refused.last(), Some(&429));
+    let unknown = refused.iter().filter(|status| **status == 401).count();
+    assert!((18..=20).contains(&unknown), "two have signed in from there: {refused:?}");
+    assert!(refused.contains(&429), "{refused:?}");
     // Pages are there for everybody all the same.
     for _ in 0..40 {
         let page = cora.http.get(format!("{}/console/js/main.js", cora.url)).send().await.unwrap();

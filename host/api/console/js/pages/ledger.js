@@ -1,15 +1,17 @@
 // The log: its latest checkpoint, the key that signs it, and two checks: of the signature here, of everything by the host.
 
 import { h, put } from "../dom.js";
-import { get, post, request } from "../session.js";
-import { count, words } from "../format.js";
+import { get, may, me, post, request, save } from "../session.js";
+import { PURPOSES, count, words } from "../format.js";
+import { ask } from "../parts/dialog.js";
 import { card, facts, failed, figure, fill, head, loading, table } from "../parts/view.js";
 
 export async function show(place, { signal }) {
   const result = h("div", { "aria-live": "polite" });
   const body = h("div");
   const check = h("button", { class: "button main", onclick: () => verify(result) }, "Verify the log");
-  put(place, head("Ledger", "An append-only Merkle log of every event, verdict and access. Whoever has the public key can check it without trusting this host.", check), result, body);
+  const take = may("export-ledger") && h("button", { class: "button", onclick: () => takeOut(me().client) }, "Export…");
+  put(place, head("Ledger", "An append-only Merkle log of every event, verdict and access. Whoever has the public key can check it without trusting this host.", take, check), result, body);
   await fill(body, async () => {
     const [text, { vkey }] = await Promise.all([request("GET", "/v1/ledger/checkpoint", { signal }).then((r) => r.text()), get("/v1/ledger/key", {}, signal)]);
     const [origin, size, root] = text.split("\n");
@@ -21,6 +23,19 @@ export async function show(place, { signal }) {
       card("To check it yourself", null, h("div", { class: "body" }, h("pre", { tabindex: "0", "aria-label": "Commands" }, "caveat ledger export --client CLIENT bundle/\ncaveat ledger verify bundle/ --key KEY    # KEY by another way than the bundle"))),
     );
   }, 8);
+}
+
+function takeOut(client) {
+  return ask({
+    title: "Export the log",
+    text: "One file with every entry and its proofs, for `caveat ledger verify`. It names and describes nobody. Give the key by another way.",
+    fields: [
+      { name: "purpose", label: "Purpose", options: PURPOSES, value: "oversight" },
+      { name: "reason", label: "Reason", type: "textarea" },
+    ],
+    yes: "Export",
+    act: (given) => save("/v1/ledger/export", given, `log-${client}.tar`),
+  });
 }
 
 async function verify(place) {

@@ -4,7 +4,7 @@ import { h, put } from "../dom.js";
 import { get, may, news, post } from "../session.js";
 import { clock, count, length, words } from "../format.js";
 import { attempt } from "../parts/dialog.js";
-import { badge, card, empty, fill, head, outcome, state } from "../parts/view.js";
+import { badge, card, empty, fill, head, outcome, settled, state } from "../parts/view.js";
 
 const LINES_MAX = 60;
 
@@ -15,9 +15,7 @@ export async function show(place, { signal }) {
   const nobody = h("div", { class: "card" }, empty("No call is running", "Calls appear here as they begin."));
   const quiet = h("li", {}, h("p", { class: "muted" }, "Nothing has happened since this page was opened."));
   lines.append(quiet);
-  put(place, head("Live", "Calls that run now, with what the rules say of each."), alerts, nobody, grid, card("As it happens", null, lines));
-  fill(alerts, () => openAlerts(alerts, signal), 2);
-
+  const top = head("Live", "Calls that run now, with what the rules say of each.");
   const calls = new Map();
   async function look(id) {
     try {
@@ -34,8 +32,11 @@ export async function show(place, { signal }) {
     }
     nobody.hidden = calls.size > 0;
   }
-  for (const id of await get("/v1/calls", {}, signal)) await look(id);
-  nobody.hidden = calls.size > 0;
+  async function all() {
+    for (const id of await get("/v1/calls", {}, signal)) await look(id);
+    nobody.hidden = calls.size > 0;
+  }
+  await settled(place, top, [alerts, nobody, grid, card("As it happens", null, lines)], all(), fill(alerts, () => openAlerts(alerts, signal), 2));
   const ticking = setInterval(() => calls.forEach((call) => call.tick()), 1000);
   signal.addEventListener("abort", () => clearInterval(ticking));
 

@@ -103,7 +103,7 @@ function settings(pack, result, again, signal) {
       },
     });
   const compare = () => impactOf(result, { replace: pack.name, settings: JSON.stringify(form.read()) }, null, signal);
-  return [form.element, may("change-packs") && h("div", { class: "row end" }, h("button", { class: "button", onclick: compare }, "What would change?"), h("button", { class: "button main", onclick: save }, "Save…"))];
+  return [form.element, may("change-packs") && h("div", { class: "row end after" }, h("button", { class: "button", onclick: compare }, "What would change?"), h("button", { class: "button main", onclick: save }, "Save…"))];
 }
 
 /** Another version of a pack, or a new one: what it would have changed is shown before it is put in force. */

@@ -1,10 +1,10 @@
 // The people of this client: roles, standing, invitations; machine tokens; and what each role may do.
 
-import { h, put } from "../dom.js";
+import { h } from "../dom.js";
 import { get, may, me, post, remove } from "../session.js";
 import { moment, words } from "../format.js";
 import { ask, attempt } from "../parts/dialog.js";
-import { badge, card, empty, fill, head, table } from "../parts/view.js";
+import { badge, card, empty, fill, head, settled, table } from "../parts/view.js";
 import { addPasskey } from "../ways.js";
 
 const ROLES = Object.fromEntries(["agent", "supervisor", "trainer", "compliance", "auditor", "integrator", "admin"].map((role) => [role, words(role)]));
@@ -17,14 +17,13 @@ export async function show(place, { signal }) {
   const load = () => fill(people, () => list(signal, load), 5);
   const loadTokens = () => fill(tokens, () => machines(signal, loadTokens), 3);
   const loadOwn = () => fill(own, () => passkeys(signal, loadOwn), 2);
-  put(
-    place,
-    head("People", "Who may do what. Nobody changes their own role or standing.", may("manage-people") && h("button", { class: "button main", onclick: () => invite(load) }, "Invite somebody…")),
+  const top = head("People", "Who may do what. Nobody changes their own role or standing.", may("manage-people") && h("button", { class: "button main", onclick: () => invite(load) }, "Invite somebody…"));
+  const parts = [
     card("People", null, people),
     may("manage-tokens") ? card("Machine tokens", h("button", { class: "button tight", onclick: () => token(loadTokens) }, "Make a token…"), tokens) : null,
     card("Your own passkeys", h("button", { class: "button tight", onclick: () => passkey(loadOwn) }, "Add a passkey…"), own),
-  );
-  await Promise.all([load(), may("manage-tokens") ? loadTokens() : null, loadOwn()]);
+  ];
+  await settled(place, top, parts, load(), may("manage-tokens") ? loadTokens() : null, loadOwn());
 }
 
 const STANDING = { active: ["Active", "recording"], suspended: ["Suspended", "paused"], terminated: ["Left", "refused"] };

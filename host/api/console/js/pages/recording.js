@@ -13,7 +13,9 @@ import { transcript } from "../parts/transcript.js";
 export async function showOne(place, id, { signal }) {
   const body = h("div", { class: "stack" });
   const picker = purposePicker(() => load());
-  const title = h("div", {}, h("a", { href: "#/recordings", class: "small" }, "Recordings"), h("h1", {}, "Recording"));
+  const waiting = h("p", { class: "row" }, state("recording"));
+  waiting.style.visibility = "hidden";
+  const title = h("div", {}, h("a", { href: "#/recordings", class: "small" }, "Recordings"), h("h1", {}, "Recording"), waiting);
   const acts = h("div", { class: "row" });
   put(place, h("div", { class: "head" }, title, h("div", { class: "row" }, picker.element, acts)), body);
 
@@ -24,6 +26,7 @@ export async function showOne(place, id, { signal }) {
       put(body, h("div", { class: "card" }, empty("Say what it is for", "Choose a purpose above. Looking at a recording is ruled on and logged, as listening is.")));
       return;
     }
+    put(acts, actions(id, purpose, load));
     put(body, h("div", { class: "card" }, loading(10)));
     let known;
     try {
@@ -38,7 +41,6 @@ export async function showOne(place, id, { signal }) {
       h("h1", {}, moment(known.began)),
       h("p", { class: "row" }, state(known.state), h("span", {}, length(known["duration-ms"])), known.facts.holds?.length ? badge("Held", "redacted") : null, h("code", { class: "muted", title: id }, short(id))),
     );
-    put(acts, actions(id, purpose, load));
     const kept = known.state === "sealed" || known.state === "interrupted";
     const sound = h("section", { class: "card player", "aria-label": "Sound" }, loading(5));
     const said = h("div");
@@ -62,6 +64,8 @@ function actions(id, purpose, again) {
   return [
     may("set-hold") && h("button", { class: "button", onclick: () => hold(id, again) }, "Hold…"),
     may("export-recording") && h("button", { class: "button", onclick: () => exportEvidence(id, purpose) }, "Export evidence…"),
+    may("amend-recording") && h("button", { class: "button", onclick: () => note(id, purpose, again) }, "Add a note…"),
+    may("disclose-recording") && h("button", { class: "button quiet", onclick: () => disclose(id, purpose, again) }, "Enter a disclosure…"),
     may("dispose-recording") && h("button", { class: "button quiet", onclick: () => dispose(id, purpose) }, "Destroy…"),
   ];
 }
@@ -92,6 +96,37 @@ function exportEvidence(id, purpose) {
     ],
     yes: "Export",
     act: (given) => save(`/v1/recordings/${id}/evidence`, given, `evidence-${id}.tar`),
+  });
+}
+
+function note(id, purpose, again) {
+  return ask({
+    title: "Add a note",
+    text: "It stands in the timeline under your name. The recording and what is known of it stay as they are.",
+    fields: [{ name: "note", label: "Note", type: "textarea", required: true }],
+    yes: "Add",
+    act: async (given) => {
+      await post(`/v1/recordings/${id}/notes`, { note: given.note, purpose });
+      again();
+    },
+  });
+}
+
+function disclose(id, purpose, again) {
+  return ask({
+    title: "Enter a disclosure",
+    text: "Before somebody outside is given this recording: it is ruled on, logged, and from then on in the accounting of disclosures. Export the file afterwards.",
+    fields: [
+      { name: "to", label: "To whom", required: true, hint: "A name, and an address if it is known." },
+      { name: "purpose", label: "Purpose", options: PURPOSES, value: purpose },
+      { name: "form", label: "What of it", options: { original: "All of it", redacted: "Without what was found in it", transcript: "Its words", "facts-only": "Facts of the call only" } },
+      { name: "reason", label: "Reason", type: "textarea", required: true },
+    ],
+    yes: "Enter",
+    act: async (given) => {
+      await post(`/v1/recordings/${id}/disclosures`, given);
+      again();
+    },
   });
 }
 

@@ -1,10 +1,10 @@
 // What goes when, and by which rule; what the rules leave to a person; what is gone.
 
-import { h, put } from "../dom.js";
+import { h } from "../dom.js";
 import { get, may, post } from "../session.js";
 import { count, day, moment, short, words } from "../format.js";
 import { ask, attempt } from "../parts/dialog.js";
-import { badge, card, empty, figure, fill, head, table } from "../parts/view.js";
+import { badge, card, empty, figure, fill, head, settled, table } from "../parts/view.js";
 import { columns } from "../parts/chart.js";
 
 const DAY_MS = 86_400_000;
@@ -16,15 +16,14 @@ export async function show(place, { signal }) {
   const receipts = h("div");
   const span = h("select", { id: "plan-span", onchange: () => fill(plan, () => planned(Number(span.value), signal), 8) }, Object.entries(SPANS).map(([days, word]) => h("option", { value: days, selected: days === "365" }, word)));
   const confirm = may("resolve-conflict") && h("button", { class: "button", onclick: () => attempt(() => post("/v1/retention/confirm-clock"), "The clock is confirmed.") }, "The clock is right");
-  put(
-    place,
-    head("Retention", "Recordings are destroyed on their day, ruled on and logged before. A hold stops it.", confirm),
+  const top = head("Retention", "Recordings are destroyed on their day, ruled on and logged before. A hold stops it.", confirm);
+  const parts = [
     card("To be decided", null, reviews),
     card("What goes when", h("div", { class: "row" }, h("label", { for: "plan-span", class: "visually-hidden" }, "How far ahead"), span), plan),
     card("What is gone", null, receipts),
-  );
+  ];
   const decide = () => fill(reviews, () => open(signal, decide), 3);
-  await Promise.all([decide(), fill(plan, () => planned(365, signal), 8), fill(receipts, () => gone(signal), 4)]);
+  await settled(place, top, parts, decide(), fill(plan, () => planned(365, signal), 8), fill(receipts, () => gone(signal), 4));
 }
 
 async function planned(days, signal) {

@@ -36,6 +36,6 @@ function one(scored) {
   return card(
     scored.agent || "Agent not told",
     h("span", { class: "muted" }, count(scored.calls, "call")),
-    h("div", { class: "body stack" }, h("p", { class: "figure" }, h("b", {}, `${Math.round(share(scored) * 100)} %`), h("span", { class: "muted" }, ` ${scored.points} of ${scored["out-of"]} points`)), bars(rows), missed.length ? h("details", {}, h("summary", {}, "Calls to listen to"), h("ul", { class: "stack tight" }, missed)) : null),
+    h("div", { class: "body stack" }, h("p", {}, h("b", {}, `${Math.round(share(scored) * 100)} %`), h("span", { class: "muted" }, ` ${scored.points} of ${scored["out-of"]} points`)), bars(rows), missed.length ? h("details", {}, h("summary", {}, "Calls to listen to"), h("ul", { class: "stack tight" }, missed)) : null),
   );
 }

@@ -15,18 +15,20 @@ function one(event) {
   if (!event.outcome) {
     return h("li", {}, h("div", { class: "row" }, h("b", {}, words(event.event)), event.text && h("span", { class: "muted" }, event.text), h("span", { class: "fill" }), when));
   }
+  const note = event.note ? h("blockquote", {}, event.note) : null;
   const said = event.reasons.map((reason) => h("li", {}, reason.message, h("div", { class: "cite" }, [reason.pack, reason.rule, reason.citation].filter(Boolean).join(" · "))));
-  const has = said.length || event.obligations.length || event.conflicts.length;
+  const has = note || said.length || event.obligations.length || event.conflicts.length;
   return h(
     "li",
     { class: strictness(event.outcome) },
     h(
       "details",
-      { open: strictness(event.outcome) !== "allow" },
-      h("summary", {}, h("b", {}, words(event.event)), outcome(event.outcome), event.who && h("span", { class: "muted small" }, event.who), when),
+      { open: Boolean(note) || strictness(event.outcome) !== "allow" },
+      h("summary", {}, h("b", {}, event.note ? "Note" : words(event.event)), outcome(event.outcome), event.who && h("span", { class: "muted small" }, event.who), when),
       h(
         "div",
         { class: "why" },
+        note,
         said.length ? h("ul", { class: "stack tight" }, said) : null,
         event.conflicts.map((conflict) => h("p", { class: "note paused" }, conflict.resolution)),
         event.obligations.length ? h("div", { class: "badges" }, event.obligations.map((o) => h("span", { class: "badge plain", title: o.rule }, words(o.duty)))) : null,

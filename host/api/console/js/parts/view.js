@@ -23,6 +23,13 @@ export function failed(problem, again) {
   return h("div", { class: "body" }, h("div", { class: `note ${kind}`, role: "alert" }, problemText(problem), again && h("div", { class: "row" }, h("button", { class: "button tight", onclick: again }, "Try again"))));
 }
 
+/** Shows a page of several parts when all of them have loaded, so that none pushes another away. */
+export async function settled(place, top, parts, ...loads) {
+  put(place, top, h("div", { class: "card" }, loading(12)));
+  await Promise.all(loads);
+  put(place, top, parts);
+}
+
 /** Shows bones in a place, then what `load` gives, or why it does not. */
 export async function fill(place, load, lines) {
   put(place, loading(lines));
@@ -53,11 +60,17 @@ export function table(label, columns, rows, link) {
           const open = (event) => {
             if (!event.target.closest("a, button, input, select")) location.hash = to;
           };
-          return h("tr", to ? { class: "is-link", onclick: open } : {}, columns.map(([, content, kind], at) => h("td", { class: kind ?? "", data: { label: named[at] } }, content(row))));
+          return h("tr", to ? { class: "is-link", onclick: open } : {}, columns.map(([, content, kind], at) => h("td", { class: kind ?? "", data: { label: named[at] } }, together(content(row)))));
         }),
       ),
     ),
   );
+}
+
+/** Several things in one cell stay together where the table folds. */
+function together(content) {
+  const things = [content].flat(Infinity).filter((thing) => thing !== null && thing !== undefined && thing !== false && thing !== "");
+  return things.length > 1 ? h("div", {}, things) : things;
 }
 
 export const badge = (word, kind = "") => h("span", { class: `badge ${kind}` }, word);
