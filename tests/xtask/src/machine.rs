@@ -135,6 +135,36 @@ pub(crate) fn can_vouch_for_people() -> Result<(), String> {
     })
 }
 
+/// What checks the files that run a host somewhere, and a clock that can be set for one process.
+pub(crate) fn can_examine_deployments() -> Result<(), String> {
+    let kubernetes = root().join("target/tools/kubernetes-validate");
+    let package = "kubernetes-validate==1.37.0";
+    once(&kubernetes, package, || {
+        let venv = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&kubernetes));
+        venv().or_else(|_| install("Python", &["python3", "python3-venv"]).and_then(|()| venv()))?;
+        run(Command::new(kubernetes.join("bin/pip")).args(["install", "--quiet", package]))
+    })?;
+    // Only its checker is wanted, and no server that starts by itself.
+    let prometheus = root().join("target/tools/prometheus");
+    once(&prometheus, "prometheus", || {
+        let download =
+            || run(Command::new("apt-get").args(["download", "-q", "prometheus"]).current_dir(&prometheus));
+        download()
+            .or_else(|_| run(Command::new("apt-get").args(["update", "-q"])).and_then(|()| download()))?;
+        let files = std::fs::read_dir(&prometheus).into_iter().flatten().flatten().map(|entry| entry.path());
+        let package = files.filter(|file| file.extension().is_some_and(|end| end == "deb")).max();
+        let package = package.ok_or("apt-get brought no package of prometheus")?;
+        run(Command::new("dpkg").arg("-x").arg(package).arg(&prometheus))
+    })?;
+    if !answers("systemd-analyze", &["--version"]) {
+        install("what checks units", &["systemd"])?;
+    }
+    if !answers("faketime", &["--version"]) {
+        install("a clock that can be set for one process", &["faketime"])?;
+    }
+    Ok(())
+}
+
 /// A browser that tests drive, and what finds pages that not everybody can use, in `target/tools` and nowhere else.
 pub(crate) fn can_browse() -> Result<(), String> {
     if !(answers("chromium", &["--version"]) && answers("chromedriver", &["--version"])) {

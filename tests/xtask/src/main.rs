@@ -84,6 +84,7 @@ fn test() -> Result<(), String> {
     machine::can_keep_keys_as_in_aws()?;
     machine::can_vouch_for_people()?;
     machine::can_browse()?;
+    machine::can_examine_deployments()?;
     machine::can_try_the_api()?;
     step("formatting");
     cargo(&["fmt", "--all", "--check"])?;
