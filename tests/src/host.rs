@@ -18,6 +18,8 @@ pub struct Host {
     temporary: Option<tempfile::TempDir>,
     /// What it logs, if not what it does by itself.
     pub log_filter: Option<String>,
+    /// Further variables of its environment.
+    pub environment: Vec<(String, String)>,
     /// `http://127.0.0.1:PORT`.
     pub url: String,
 }
@@ -78,7 +80,35 @@ impl Host {
         let config = config.replace("PACKS", &packs).replace("OWN_URL", &url);
         std::fs::write(dir.join("caveat.toml"), host + &config + room)?;
         let temporary = Some(temporary);
-        Ok(Self { child: None, dir, temporary, log_filter: None, url })
+        Ok(Self { child: None, dir, temporary, log_filter: None, environment: vec![], url })
+    }
+
+    /// A host whose folder is there already, restored from elsewhere; it stays when the host is gone.
+    pub fn of_folder(dir: &Path, url: &str) -> Self {
+        let (dir, url) = (dir.to_owned(), url.to_owned());
+        Self { child: None, dir, temporary: None, log_filter: None, environment: vec![], url }
+    }
+
+    /// Has the configuration say something else.
+    pub fn rewrite(&self, from: &str, to: &str) -> anyhow::Result<()> {
+        let file = self.dir.join("caveat.toml");
+        let text = std::fs::read_to_string(&file)?;
+        anyhow::ensure!(text.contains(from), "the configuration does not say {from}");
+        Ok(std::fs::write(file, text.replacen(from, to, 1))?)
+    }
+
+    /// Sends it a signal: `HUP`, `TERM`.
+    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let pid = self.pid().context("it does not run")?;
+        let sent = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status()?;
+        anyhow::ensure!(sent.success(), "no signal could be sent");
+        Ok(())
+    }
+
+    /// Waits until it has ended by itself; its exit code.
+    pub fn ended(&mut self) -> anyhow::Result<i32> {
+        let mut child = self.child.take().context("it does not run")?;
+        Ok(child.wait()?.code().unwrap_or(-1))
     }
 
     /// The folder that holds the configuration and everything the host writes.
@@ -119,6 +149,7 @@ impl Host {
         if let Some(filter) = &self.log_filter {
             command.env("CAVEAT_LOG", filter);
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         self.child = Some(command.stdout(Stdio::null()).stderr(log).spawn()?);
         Ok(())
     }

@@ -41,6 +41,22 @@ impl Postgres {
         Ok(Some(server))
     }
 
+    /// Its address. The role is a superuser: who tests roles makes another.
+    pub fn url(&self) -> String {
+        Self::url_at(self.port)
+    }
+
+    /// Runs a statement.
+    pub fn run(&self, statement: &str) -> anyhow::Result<()> {
+        done(Command::new("psql").args([&self.url(), "--quiet", "--command", statement]))
+    }
+
+    /// Stops it at once, as a crash would.
+    pub fn stop(&self) -> anyhow::Result<()> {
+        let data = self.data();
+        done(self.command("pg_ctl")?.arg("-D").arg(data).args(["-m", "immediate", "-w", "stop"]))
+    }
+
     /// Its database, by way of another port.
     pub fn url_at(port: u16) -> String {
         format!("postgres://caveat@127.0.0.1:{port}/postgres")

@@ -37,6 +37,7 @@
 //! | manage-people      |       |            |         |            |         |            | yes   | yes     |        |
 //! | manage-tokens      |       |            |         |            |         | yes        | yes   | yes     |        |
 //! | read-health        |       |            |         |            |         | yes        | yes   |         |        |
+//! | reload-host        |       |            |         |            |         |            | yes   | yes     |        |
 
 use caveat_model::Role;
 use schemars::JsonSchema;
@@ -102,6 +103,8 @@ pub enum Action {
     ManageTokens,
     /// See how the host is doing.
     ReadHealth,
+    /// Have the host read its configuration again.
+    ReloadHost,
 }
 
 /// The roles, in the order of the table's columns. [`Role::Outsider`] has no column: nothing is permitted to it.
@@ -130,7 +133,7 @@ const Y: bool = true;
 const __: bool = false;
 
 #[rustfmt::skip]
-static TABLE: [Row; 27] = {
+static TABLE: [Row; 28] = {
     use Action::*;
     [
         //                      agent supervisor trainer compliance auditor integrator admin    step-up  people
@@ -161,6 +164,7 @@ static TABLE: [Row; 27] = {
         row(ManagePeople,      [__,   __,        __,     __,        __,     __,        Y],      Y,       1),
         row(ManageTokens,      [__,   __,        __,     __,        __,     Y,         Y],      Y,       1),
         row(ReadHealth,        [__,   __,        __,     __,        __,     Y,         Y],      __,      1),
+        row(ReloadHost,        [__,   __,        __,     __,        __,     __,        Y],      Y,       1),
     ]
 };
 

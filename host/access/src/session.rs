@@ -38,6 +38,18 @@ pub(crate) struct Shown {
 }
 
 impl Access {
+    /// How many sessions are kept, of all clients; those that are idle for too long are among them until they are swept.
+    ///
+    /// # Errors
+    /// [`AccessError::State`].
+    pub async fn sessions_kept(&self) -> Result<u64, AccessError> {
+        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM access_session")
+            .fetch_one(self.0.db.pool())
+            .await
+            .map_err(sql("count sessions"))?;
+        Ok(count.unsigned_abs())
+    }
+
     /// Begins a session for who shows the right password and a code that was not used before: of the authenticator, or a
     /// recovery code. `origin` is where the request came from, for the record.
     ///

@@ -21,6 +21,7 @@ mod ledger;
 mod may;
 mod once;
 mod openapi;
+mod operated;
 mod packs;
 mod plays;
 mod problem;
@@ -46,9 +47,10 @@ use serde::{Deserialize, Serialize};
 
 pub use console::Console;
 pub use gate::Needs;
+pub use operated::{Check, Operated, Readiness, Reloaded, Reloading, Standing};
 pub use problem::Problem;
 pub use routes::{Route, as_markdown, listed, routes};
-pub use webhooks::{HookEvents, Webhook, WebhookError, WebhookLimits, Webhooks, start_webhooks};
+pub use webhooks::{HookEvents, Webhook, WebhookError, WebhookLimits, Webhooks};
 pub use who::Web;
 
 /// Bounds on requests.
@@ -111,6 +113,8 @@ pub struct Rooms {
     pub access: Access,
     /// The log.
     pub ledger: Ledger,
+    /// The host itself.
+    pub host: Arc<dyn Operated>,
     /// Bounds.
     pub limits: Arc<Limits>,
     /// How the console is served.

@@ -155,7 +155,7 @@ impl From<RecorderError> for Problem {
             E::NoSuchDuty { .. } | E::CallOver | E::CallExists { .. } => {
                 Self::new(StatusCode::CONFLICT, "Conflict", detail)
             }
-            E::TooMany { what: "running calls", .. } => {
+            E::Stopping | E::TooMany { what: "running calls", .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "Full", detail)
             }
             _ => Self::bad_request(detail),
@@ -166,6 +166,9 @@ impl From<RecorderError> for Problem {
 impl From<AccessError> for Problem {
     fn from(error: AccessError) -> Self {
         use AccessError as E;
+        if matches!(error, E::SignInRefused | E::ProofRefused) {
+            metrics::counter!("caveat_sign_ins_refused_total").increment(1);
+        }
         let detail = error.to_string();
         match error {
             E::SignInRefused

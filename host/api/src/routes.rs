@@ -10,6 +10,7 @@
 //! | GET    | `/agent`                            | open                                                                                  | open        | One call, for an agent's desktop                     |
 //! | GET    | `/console/{*name}`                  | open                                                                                  | open        | What the console is made of                          |
 //! | GET    | `/healthz`                          | open                                                                                  | open        | Whether the host answers                             |
+//! | GET    | `/readyz`                           | open                                                                                  | open        | Whether calls may be sent here, and why not          |
 //! | GET    | `/v1/openapi.json`                  | open                                                                                  | open        | This API, as OpenAPI 3.1                             |
 //! | POST   | `/v1/session`                       | open                                                                                  | open        | Sign in                                              |
 //! | GET    | `/v1/session`                       | signed in                                                                             |             | Who is signed in                                     |
@@ -43,6 +44,7 @@
 //! | GET    | `/v1/disclosures`                   | read-disclosures                                                                      |             | Who was given what of a recorded person              |
 //! | GET    | `/v1/me/may`                        | signed in                                                                             |             | What one may do                                      |
 //! | GET    | `/v1/health`                        | read-health                                                                           |             | How the host is doing                                |
+//! | POST   | `/v1/reload`                        | reload-host                                                                           | admin       | Read the configuration again                         |
 //! | GET    | `/v1/calls`                         | watch-live-calls                                                                      | read-api    | Running calls                                        |
 //! | POST   | `/v1/calls/announced`               |                                                                                       | capture     | Announce a call before its audio                     |
 //! | GET    | `/v1/calls/{call}`                  | watch-live-calls or pause-call                                                        | read-api    | How a running call stands                            |
@@ -115,7 +117,7 @@ use crate::{
     impact::{self, Jobs},
     keys, ledger, may,
     once::once,
-    openapi, packs,
+    openapi, operated, packs,
     plays::Plays,
     rates::Rates,
     record, recordings, redactions, retention, roster, scores,
@@ -163,6 +165,7 @@ pub(crate) fn table() -> Vec<Row> {
         row(GET,    "/agent", Open, "One call, for an agent's desktop", console::agent),
         row(GET,    "/console/{*name}", Open, "What the console is made of", console::part),
         row(GET,    "/healthz", Open, "Whether the host answers", healthz),
+        row(GET,    "/readyz", Open, "Whether calls may be sent here, and why not", operated::readyz),
         row(GET,    "/v1/openapi.json", Open, "This API, as OpenAPI 3.1", openapi::document),
         row(POST,   "/v1/session", Open, "Sign in", sign_in::sign_in),
         row(GET,    "/v1/session", Session, "Who is signed in", sign_in::whoami),
@@ -196,6 +199,7 @@ pub(crate) fn table() -> Vec<Row> {
         row(GET,    "/v1/disclosures", Person(ReadDisclosures), "Who was given what of a recorded person", disclosures::list),
         row(GET,    "/v1/me/may", Session, "What one may do", may::may),
         row(GET,    "/v1/health", Person(ReadHealth), "How the host is doing", health::health),
+        row(POST,   "/v1/reload", Either(ReloadHost, Admin), "Read the configuration again", operated::reload),
         row(GET,    "/v1/calls", Either(WatchLiveCalls, ReadApi), "Running calls", calls::list),
         row(POST,   "/v1/calls/announced", Machine(Capture), "Announce a call before its audio", calls::announce),
         row(GET,    "/v1/calls/{call}", EitherOf(&[WatchLiveCalls, PauseCall], ReadApi), "How a running call stands", calls::look),

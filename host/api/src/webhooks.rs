@@ -34,14 +34,14 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::{
     sync::{
-        Notify,
+        Mutex, Notify,
         broadcast::{
             Receiver,
             error::{RecvError, TryRecvError},
         },
         watch,
     },
-    task::JoinHandle,
+    task::{AbortHandle, JoinHandle},
     time::sleep,
 };
 
@@ -58,7 +58,7 @@ pub enum HookEvents {
 }
 
 /// Where to tell it.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Webhook {
     /// Whose news.
     pub client: ClientId,
@@ -127,51 +127,115 @@ struct Line {
     limits: WebhookLimits,
 }
 
-/// The tasks that tell. They end with the program.
+/// The hooks that are told now. The tasks end with the program.
 pub struct Webhooks {
+    recorder: Recorder,
+    http: reqwest::Client,
+    limits: WebhookLimits,
+    told: Mutex<Vec<Told>>,
+}
+
+/// A hook that is told.
+struct Told {
+    line: Arc<Line>,
     stop: watch::Sender<bool>,
-    gathering: Vec<JoinHandle<()>>,
+    gathering: JoinHandle<()>,
+    sending: AbortHandle,
+}
+
+impl Told {
+    /// Waits until all that was told by now is in the outbox. What has not been sent stays there.
+    async fn finish(self) {
+        // An error means that it has ended.
+        let _ = self.stop.send(true);
+        let _ = self.gathering.await;
+        self.sending.abort();
+    }
 }
 
 impl Webhooks {
+    /// Starts telling, first of what an earlier run left.
+    ///
+    /// # Errors
+    /// No HTTP client can be made on this machine; the outbox cannot be read.
+    pub async fn start(
+        recorder: &Recorder,
+        hooks: Vec<Webhook>,
+        limits: &WebhookLimits,
+    ) -> Result<Self, WebhookError> {
+        // A redirect would carry news to a place that nobody wrote into the configuration.
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_millis(limits.answer_ms))
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        let webhooks =
+            Self { recorder: recorder.clone(), http, limits: limits.clone(), told: Mutex::default() };
+        webhooks.renew(hooks).await?;
+        Ok(webhooks)
+    }
+
+    /// These are told from now on. One that was told before and is the same misses nothing; what waits for one that is not
+    /// named any more is dropped.
+    ///
+    /// # Errors
+    /// The outbox cannot be read.
+    pub async fn renew(&self, hooks: Vec<Webhook>) -> Result<(), WebhookError> {
+        let mut told = self.told.lock().await;
+        let (stay, go): (Vec<_>, Vec<_>) = told.drain(..).partition(|one| hooks.contains(&one.line.hook));
+        *told = stay;
+        join_all(go.into_iter().map(Told::finish)).await;
+        let outbox = self.recorder.outbox();
+        for client in self.recorder.clients().iter() {
+            let of_client =
+                hooks.iter().filter(|hook| hook.client == client.id).map(name_of).collect::<Vec<_>>();
+            outbox.keep_only(&client.id, &of_client).await?;
+        }
+        for hook in hooks {
+            if told.iter().any(|known| known.line.hook == hook) {
+                continue;
+            }
+            let name = name_of(&hook);
+            let waiting = outbox.count(&hook.client, &name).await?;
+            let line =
+                Line { hook, name, waiting: 0.into(), put: Notify::new(), limits: self.limits.clone() };
+            line.counts(waiting.into());
+            told.push(self.tell(Arc::new(line)));
+        }
+        Ok(())
+    }
+
+    fn tell(&self, line: Arc<Line>) -> Told {
+        let (stop, stopped) = watch::channel(false);
+        // From here on nothing is missed.
+        let (_, news) = self.recorder.watch().news(None);
+        let gathering = tokio::spawn(gather(self.recorder.clone(), line.clone(), news, stopped));
+        let sending =
+            tokio::spawn(send(self.recorder.clone(), line.clone(), self.http.clone())).abort_handle();
+        Told { line, stop, gathering, sending }
+    }
+
     /// Waits until all that was told by now is in the outbox. What has not been sent is sent by the next run.
-    pub async fn finish(self) {
-        // An error means that there is no hook.
-        let _ = self.stop.send(true);
-        join_all(self.gathering).await;
+    pub async fn finish(&self) {
+        join_all(self.told.lock().await.drain(..).map(Told::finish)).await;
     }
 }
 
-/// Starts telling, first of what an earlier run left.
-///
-/// # Errors
-/// No HTTP client can be made on this machine; the outbox cannot be read.
-pub async fn start_webhooks(
-    recorder: &Recorder,
-    hooks: Vec<Webhook>,
-    limits: &WebhookLimits,
-) -> Result<Webhooks, WebhookError> {
-    // A redirect would carry news to a place that nobody wrote into the configuration.
-    let http = reqwest::Client::builder()
-        .timeout(Duration::from_millis(limits.answer_ms))
-        .redirect(reqwest::redirect::Policy::none())
-        .build()?;
-    for client in recorder.clients().iter() {
-        let of_client = hooks.iter().filter(|hook| hook.client == client.id).map(name_of).collect::<Vec<_>>();
-        recorder.outbox().keep_only(&client.id, &of_client).await?;
+impl Line {
+    /// So many more wait.
+    fn counts(&self, more: u64) {
+        self.waiting.fetch_add(more, Relaxed);
+        self.gauge().increment(more as f64);
     }
-    let (stop, stopped) = watch::channel(false);
-    let mut gathering = vec![];
-    for hook in hooks {
-        let name = name_of(&hook);
-        let waiting = recorder.outbox().count(&hook.client, &name).await?.into();
-        let line = Arc::new(Line { hook, name, waiting, put: Notify::new(), limits: limits.clone() });
-        // From here on nothing is missed.
-        let (_, news) = recorder.watch().news(None);
-        gathering.push(tokio::spawn(gather(recorder.clone(), line.clone(), news, stopped.clone())));
-        tokio::spawn(send(recorder.clone(), line, http.clone()));
+
+    /// So many wait no longer.
+    fn strikes(&self, fewer: u64) {
+        self.waiting.fetch_sub(fewer, Relaxed);
+        self.gauge().decrement(fewer as f64);
     }
-    Ok(Webhooks { stop, gathering })
+
+    fn gauge(&self) -> metrics::Gauge {
+        metrics::gauge!("caveat_webhooks_waiting", "client" => self.hook.client.to_string())
+    }
 }
 
 fn name_of(hook: &Webhook) -> String {
@@ -213,6 +277,8 @@ async fn gather(
         }
         lost += keep(&recorder, &line, taken).await;
         if lost > 0 {
+            metrics::counter!("caveat_webhooks_lost_total", "client" => line.hook.client.to_string())
+                .increment(lost);
             let why = format!("{lost} or more were not taken up: its queue is full, or cannot be written");
             raise(&recorder, &line.hook, &why).await;
         }
@@ -227,12 +293,12 @@ async fn keep(recorder: &Recorder, line: &Line, mut taken: Vec<Outgoing>) -> u64
         return lost.len() as u64;
     }
     // Counted first: whoever sends strikes off no more than was counted.
-    line.waiting.fetch_add(taken.len() as u64, Relaxed);
+    line.counts(taken.len() as u64);
     let lost = match recorder.outbox().put(&line.hook.client, &line.name, &taken).await {
         Ok(()) => lost.len(),
         Err(error) => {
             tracing::error!(client = %line.hook.client, %error, "news for a webhook could not be kept");
-            line.waiting.fetch_sub(taken.len() as u64, Relaxed);
+            line.strikes(taken.len() as u64);
             lost.len() + taken.len()
         }
     };
@@ -313,7 +379,7 @@ async fn send(recorder: Recorder, line: Arc<Line>, http: reqwest::Client) {
                 sleep(Duration::from_millis(line.limits.back_off_ms)).await;
                 break;
             }
-            line.waiting.fetch_sub(1, Relaxed);
+            line.strikes(1);
         }
     }
 }

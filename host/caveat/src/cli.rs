@@ -1,25 +1,27 @@
 //! What can be said on the command line.
 
-use std::{io::IsTerminal, path::PathBuf};
+use std::path::PathBuf;
 
+use crate::{
+    commands::{
+        assurance::AssuranceCommand,
+        backup, decide, disclosures, doctor,
+        erase::{RecordingCommand, RequestCommand},
+        evidence::{EvidenceCommand, Time},
+        impact,
+        keeping::{HoldCommand, RetentionCommand},
+        key::KeyCommand,
+        pack::PackCommand,
+        replay,
+        running::Running,
+    },
+    config::Config,
+    telemetry::Asked,
+};
 use caveat_access::Scope;
 use caveat_model::{ClientId, PersonId, Role};
 use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
-use tracing_subscriber::EnvFilter;
-
-use crate::commands::{
-    assurance::AssuranceCommand,
-    decide, disclosures,
-    erase::{RecordingCommand, RequestCommand},
-    evidence::{EvidenceCommand, Time},
-    impact,
-    keeping::{HoldCommand, RetentionCommand},
-    key::KeyCommand,
-    pack::PackCommand,
-    replay,
-    running::Running,
-};
 
 /// A call recorder that asks before it acts.
 #[derive(Debug, Parser)]
@@ -28,8 +30,9 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
     /// What to log: `error`, `warn`, `info`, `debug`, or per room (`caveat_vault=debug`).
-    #[arg(long, global = true, env = "CAVEAT_LOG", default_value = "info", value_name = "FILTER")]
-    log: String,
+    /// `info` if neither this nor a host's configuration says.
+    #[arg(long, global = true, env = "CAVEAT_LOG", value_name = "FILTER")]
+    log: Option<String>,
     /// Log as JSON lines.
     #[arg(long, global = true, env = "CAVEAT_LOG_JSON")]
     log_json: bool,
@@ -47,6 +50,13 @@ pub(crate) struct ConfigFile {
 pub(crate) enum Command {
     /// Run the host: record calls, answer people.
     Serve(ConfigFile),
+    /// Look a deployment over: configuration, keys, store, clock, certificates, packs, database, disk, ports; what is wrong,
+    /// where, and what to do. Exit code 0: nothing, 1: something, 2: it cannot run so.
+    Doctor(doctor::Args),
+    /// Copy everything that a host has into a new folder, while it runs or not.
+    Backup(backup::BackupArgs),
+    /// Put a backup into an empty place.
+    Restore(backup::RestoreArgs),
     /// Check the configuration and load every pack with its settings; start nothing.
     Check(ConfigFile),
     /// Put one event to packs and print their verdict with reasons. Exit code 0: allowed, 3: denied.
@@ -291,20 +301,17 @@ pub(crate) enum LedgerCommand {
 }
 
 impl Cli {
-    /// The SIP stack logs whole messages, with numbers and keys in them: only who asks for it by name gets that.
-    fn filter(&self) -> String {
-        if self.log.contains("rsipstack") { self.log.clone() } else { format!("{},rsipstack=warn", self.log) }
+    /// The configuration of a host that is to run; none for every other command.
+    pub(crate) fn host(&self) -> anyhow::Result<Option<Config>> {
+        match &self.command {
+            Command::Serve(file) => Config::read(&file.config).map(Some),
+            _ => Ok(None),
+        }
     }
 
-    /// Logs go to standard error; what a command prints goes to standard output.
-    pub(crate) fn start_logging(&self) {
-        let filter =
-            EnvFilter::try_new(self.filter()).unwrap_or_else(|_| EnvFilter::new("info,rsipstack=warn"));
-        let log = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal());
-        if self.log_json { log.json().init() } else { log.init() }
+    /// What is said of logs.
+    pub(crate) fn asked(&self) -> Asked {
+        Asked { filter: self.log.clone(), json: self.log_json }
     }
 }
 

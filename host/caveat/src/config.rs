@@ -26,6 +26,8 @@ use crate::http::Http;
 use crate::identity::RawProvider;
 use crate::ingest::{Ingest, OfClient, RawAudioHook, RawAudioSocket, RawFolder, RawTwilio};
 use crate::keys::{Keys, Secret};
+use crate::operation;
+use crate::telemetry::Telemetry;
 use crate::timestamps::Timestamps;
 
 /// Bytes of a webhook's secret at least.
@@ -50,6 +52,7 @@ pub(crate) struct Config {
     pub(crate) siprec: caveat_capture::Siprec,
     pub(crate) clients: Vec<Client>,
     pub(crate) ingest: Ingest,
+    pub(crate) telemetry: Telemetry,
 }
 
 /// The host itself.
@@ -132,6 +135,7 @@ pub(crate) struct Paths {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Limits {
+    pub(crate) host: operation::Limits,
     pub(crate) calls: caveat_recorder::Limits,
     pub(crate) packs: caveat_engine::Limits,
     pub(crate) people: caveat_access::Limits,
@@ -208,6 +212,8 @@ struct Raw {
     #[serde(default)]
     keys: Keys,
     timestamps: Option<Timestamps>,
+    #[serde(default)]
+    telemetry: Telemetry,
     #[serde(default)]
     limits: Limits,
     #[serde(default)]
@@ -327,6 +333,8 @@ impl Config {
         raw.limits.store.check().map_err(anyhow::Error::msg)?;
         raw.console.check().map_err(anyhow::Error::msg)?;
         raw.limits.http.check()?;
+        raw.limits.host.check()?;
+        raw.telemetry.check()?;
         raw.http.check(&raw.client.iter().map(|client| client.id.as_str()).collect::<Vec<_>>())?;
         let clients: Vec<Client> =
             raw.client.into_iter().map(|c| c.checked(base)).collect::<anyhow::Result<_>>()?;
@@ -375,6 +383,7 @@ impl Config {
             siprec,
             clients,
             ingest,
+            telemetry: raw.telemetry,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Wiring: opens the rooms in their order and hands each what it needs.
 
-use std::{collections::HashMap, fs, sync::Arc};
+use std::{collections::HashMap, fs, sync::Arc, time::Instant};
 
 use anyhow::Context;
 use caveat_access::{Access, SecretBox, WaysIn};
@@ -22,6 +22,7 @@ use crate::{
     config::{Client, Config},
     hosts::Membership,
     keys,
+    operation::Store,
 };
 
 /// The rooms that commands work with, opened.
@@ -32,14 +33,22 @@ pub(crate) struct House {
     pub(crate) access: Access,
     pub(crate) archive: Archive,
     pub(crate) clock: Arc<dyn Clock>,
-    spool: Option<Spool>,
+    remote: Option<Remote>,
     /// This host among others; none: it is the only one.
     pub(crate) member: Option<Arc<Membership>>,
+}
+
+/// A remote store, and the spool in front of it.
+#[derive(Clone)]
+pub(crate) struct Remote {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) spool: Spool,
 }
 
 impl House {
     /// Opens what lies on disk; runs nothing. One process at a time: the vault's log is its own.
     pub(crate) async fn open(config: &Config, ways: WaysIn) -> anyhow::Result<Self> {
+        let phase = Phase::begin();
         let folder = LogFolder::hold(&config.paths.write_ahead)?;
         let db = open_database(config).await?;
         let member = match &config.hosts {
@@ -47,8 +56,10 @@ impl House {
             None => None,
         };
         let log = Log::open_on(db, config, Brings::Yes, member.as_deref()).await?;
-        let Log { ledger, db, store, spool, clock } = log;
+        let Log { ledger, db, store, remote, clock } = log;
+        let phase = phase.end("store, database and ledger");
         let keys = keys::open(config)?;
+        let phase = phase.end("keys");
         let limits = config.limits.vault;
         let archive = Archive::new(store.clone());
         let tail = member.as_ref().map(|_| config.limits.hosts.tail());
@@ -56,14 +67,17 @@ impl House {
         for client in &config.clients {
             vault.prefer(&client.profile.id, client.cipher);
         }
+        let phase = phase.end("vault");
         let secrets: Arc<dyn SecretBox> = Arc::new(Sealed(vault.opener().clone()));
         let limits = config.limits.people.clone();
         let access = Access::open_with(db.clone(), clock.clone(), secrets, limits, ways).await?;
-        Ok(Self { db, vault, ledger, access, archive, clock, spool, member })
+        phase.end("people");
+        Ok(Self { db, vault, ledger, access, archive, clock, remote, member })
     }
 
     /// Loads every client's packs and starts the recorder.
-    pub(crate) async fn start_recorder(&self, config: &Config) -> anyhow::Result<(Recorder, PackKeeper)> {
+    pub(crate) async fn start_recorder(&self, config: &Config) -> anyhow::Result<Started> {
+        let phase = Phase::begin();
         let engine = Arc::new(Engine::new(config.limits.packs.clone(), Some(config.paths.compiled.clone()))?);
         let packs = Arc::new(ActiveSets::default());
         let (db, vault, ledger, clock) =
@@ -87,6 +101,7 @@ impl House {
                 format!("client `{id}`: the packs that stood last cannot be put in force; to begin anew, change those in caveat.toml")
             })?;
         }
+        let phase = phase.end("packs");
         let keeping = config.limits.retention.clone();
         let retention =
             Retention::open(db.clone(), vault.clone(), ledger.clone(), clock.clone(), keeping).await?;
@@ -95,21 +110,24 @@ impl House {
         let assurance = Assurance::open(db.clone(), opener, clock.clone(), limits).await?;
         let storage = self.storage(config).await?;
         let among = self.member.as_ref().map(|member| member.among.clone());
-        let rooms = Rooms { engine, packs, vault, ledger, retention, assurance, storage, among, db, clock };
+        let on = engine.clone();
+        let rooms =
+            Rooms { engine: on, packs, vault, ledger, retention, assurance, storage, among, db, clock };
         let clients: Clients = config.clients.iter().map(|c| c.profile.clone()).collect();
         let recorder = Recorder::start(rooms, clients, config.limits.calls.clone()).await?;
         if let Some(member) = &self.member {
             tokio::spawn(member.clone().follow(recorder.clone(), keeper.clone()));
         }
-        Ok((recorder, keeper))
+        phase.end("recorder");
+        Ok(Started { recorder, packs: keeper, engine })
     }
 
     /// What stands behind the vault. A bucket that cannot lock what it is said to lock is refused here.
     async fn storage(&self, config: &Config) -> anyhow::Result<Storage> {
         let lock_days: HashMap<_, _> =
             config.clients.iter().filter_map(|c| Some((c.profile.id.clone(), c.lock_days?))).collect();
-        if let (false, Some(spool)) = (lock_days.is_empty(), &self.spool) {
-            match spool.check_lock().await {
+        if let (false, Some(remote)) = (lock_days.is_empty(), &self.remote) {
+            match remote.spool.check_lock().await {
                 Err(refused @ StoreError::Settings { .. }) => {
                     Err(refused).context("`lock-days` cannot be kept")?
                 }
@@ -119,14 +137,52 @@ impl House {
                 Ok(()) => {}
             }
         }
-        let paths = &config.paths;
-        let mut folders = vec![paths.write_ahead.clone()];
-        match &paths.store {
-            Address::Folder(folder) => folders.push(folder.clone()),
-            _ => folders.push(paths.spool.clone()),
+        let spool = self.remote.as_ref().map(|remote| remote.spool.clone());
+        Ok(Storage { disk: Some(disk(config)), spool, lock_days })
+    }
+
+    /// Where recordings go in the end.
+    pub(crate) fn store(&self, config: &Config) -> Store {
+        match (&config.paths.store, &self.remote) {
+            (Address::Folder(folder), _) => Store::Folder(folder.clone()),
+            (_, Some(Remote { store, spool })) => {
+                Store::Remote { store: store.clone(), spool: spool.clone() }
+            }
+            // A remote store always has its spool.
+            (_, None) => Store::Folder(config.paths.spool.clone()),
         }
-        let disk = Some(Disk::new(folders, &config.limits.store));
-        Ok(Storage { disk, spool: self.spool.clone(), lock_days })
+    }
+}
+
+/// A recorder that runs, and what changes its packs.
+pub(crate) struct Started {
+    pub(crate) recorder: Recorder,
+    pub(crate) packs: PackKeeper,
+    pub(crate) engine: Arc<Engine>,
+}
+
+/// The disks that the host writes to.
+pub(crate) fn disk(config: &Config) -> Disk {
+    let paths = &config.paths;
+    let kept = match &paths.store {
+        Address::Folder(folder) => folder.clone(),
+        _ => paths.spool.clone(),
+    };
+    Disk::new(vec![paths.write_ahead.clone(), kept], &config.limits.store)
+}
+
+/// What a start is taken up with, for whoever finds it slow: the log tells of each phase at `debug`.
+pub(crate) struct Phase(Instant);
+
+impl Phase {
+    pub(crate) fn begin() -> Self {
+        Self(Instant::now())
+    }
+
+    /// This phase is over, and the next begins.
+    pub(crate) fn end(self, what: &str) -> Self {
+        tracing::debug!(what, ms = self.0.elapsed().as_secs_f64() * 1e3, "a phase of the start is over");
+        Self::begin()
     }
 }
 
@@ -135,7 +191,7 @@ pub(crate) struct Log {
     pub(crate) ledger: Ledger,
     db: Db,
     store: Arc<dyn ObjectStore>,
-    spool: Option<Spool>,
+    remote: Option<Remote>,
     clock: Arc<dyn Clock>,
 }
 
@@ -160,7 +216,7 @@ impl Log {
     ) -> anyhow::Result<Self> {
         let paths = &config.paths;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let (store, spool) = open_store(config, brings).await.context("the store")?;
+        let (store, remote) = open_store(config, brings).await.context("the store")?;
         let signer = LogSigner::open(&paths.ledger_key, &config.host.ledger_origin)?;
         let (host, log, c) = (config.host.name.clone(), store.clone(), clock.clone());
         let ledger = match member {
@@ -171,7 +227,7 @@ impl Log {
             }
             None => Ledger::open(db.clone(), log, c, signer, host).await?,
         };
-        Ok(Self { ledger, db, store, spool, clock })
+        Ok(Self { ledger, db, store, remote, clock })
     }
 }
 
@@ -224,20 +280,20 @@ impl Looking {
 async fn open_store(
     config: &Config,
     brings: Brings,
-) -> anyhow::Result<(Arc<dyn ObjectStore>, Option<Spool>)> {
+) -> anyhow::Result<(Arc<dyn ObjectStore>, Option<Remote>)> {
     let (paths, limits) = (&config.paths, &config.limits.store);
     let opened = config.store.open(&paths.store, &paths.base, limits)?;
     let opened = Opened { at_hand: wanted_by_a_start, ..opened };
     if !paths.store.is_remote() {
         return Ok((opened.store, None));
     }
-    let dir = paths.spool.clone();
+    let (dir, remote) = (paths.spool.clone(), opened.store.clone());
     let spool = match brings {
         Brings::Yes if config.hosts.is_some() => Spool::open_through(dir, opened, limits.clone()).await?,
         Brings::Yes => Spool::open(dir, opened, limits.clone()).await?,
         Brings::No => Spool::look(dir, opened, limits.clone()).await?,
     };
-    Ok((Arc::new(spool.clone()), Some(spool)))
+    Ok((Arc::new(spool.clone()), Some(Remote { store: remote, spool })))
 }
 
 /// The partial tiles in which a log ends, and the packs that ruled: with these a host starts while the store is away. A tile

@@ -10,6 +10,8 @@ mod identity;
 mod ingest;
 mod keys;
 mod metrics;
+mod operation;
+mod telemetry;
 mod timestamps;
 
 use std::process::ExitCode;
@@ -22,8 +24,29 @@ use nix::sys::{
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    cli.start_logging();
+    // What a host logs, and where its traces go, stands in its configuration.
+    let host = match cli.host() {
+        Ok(host) => host,
+        Err(error) => {
+            eprintln!("caveat: {}", explained(&error));
+            return ExitCode::FAILURE;
+        }
+    };
+    let telemetry = host.as_ref().map(|host| host.telemetry.clone()).unwrap_or_default();
+    let telling = match telemetry.start(cli.asked()) {
+        Ok(telling) => telling,
+        Err(error) => {
+            eprintln!("caveat: {}", explained(&error));
+            return ExitCode::FAILURE;
+        }
+    };
     keep_memory_private();
+    let code = run(cli, host, &telling);
+    telling.finish();
+    code
+}
+
+fn run(cli: cli::Cli, host: Option<config::Config>, telling: &telemetry::Telling) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -31,7 +54,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(commands::run(cli)) {
+    match runtime.block_on(commands::run(cli, host, telling.filter())) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("caveat: {}", explained(&error));
@@ -49,7 +72,7 @@ fn keep_memory_private() {
 }
 
 /// An error with its causes, each said once: most of ours name their cause themselves.
-fn explained(error: &anyhow::Error) -> String {
+pub(crate) fn explained(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if !text.contains(&cause) {

@@ -5,12 +5,13 @@
 
 use std::{future::ready, time::Duration};
 
-use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
 use anyhow::Context;
 use axum::{Router, http::header::CONTENT_TYPE, routing::get};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-enum Kind {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
     Counter,
     /// A number that rises and falls.
     Gauge,
@@ -19,7 +20,7 @@ enum Kind {
 }
 
 /// Every metric: its name, its kind, and what it counts by which labels.
-const METRICS: [(&str, Kind, &str); 28] = [
+pub(crate) const METRICS: [(&str, Kind, &str); 47] = [
     (
         "caveat_assurance_flaws_total",
         Kind::Counter,
@@ -108,7 +109,56 @@ const METRICS: [(&str, Kind, &str); 28] = [
     ("caveat_spool_brought_total", Kind::Counter, "Objects that were brought to the store and read back."),
     ("caveat_spool_failures_total", Kind::Counter, "Attempts that failed; each is made again."),
     ("caveat_rtp_keys_total", Kind::Counter, "Keys that came as telephone events (RFC 4733)."),
+    ("caveat_calls", Kind::Gauge, "Calls that run."),
+    ("caveat_calls_total", Kind::Counter, "Calls that began, recorded or not, by client."),
+    ("caveat_verdicts_total", Kind::Counter, "Verdicts in the ledger, by client, stage and outcome."),
+    (
+        "caveat_verdict_rules_total",
+        Kind::Counter,
+        "Reasons in those verdicts, by client, rule and the verdict's outcome.",
+    ),
+    (
+        "caveat_gap_milliseconds_total",
+        Kind::Counter,
+        "Time that recordings leave out, all legs together, by the kind of the gap.",
+    ),
+    (
+        "caveat_unsealed_recordings",
+        Kind::Gauge,
+        "Recordings of calls that are over and could not be sealed yet.",
+    ),
+    ("caveat_ledger_entries", Kind::Gauge, "Entries in the log, by client."),
+    ("caveat_sessions", Kind::Gauge, "Sessions of people that are kept, idle ones among them."),
+    ("caveat_sign_ins_refused_total", Kind::Counter, "Proofs of who somebody is that were refused."),
+    ("caveat_webhooks_waiting", Kind::Gauge, "News that wait for the webhooks of a client, by client."),
+    ("caveat_webhooks_lost_total", Kind::Counter, "News that a full queue took no more, by client."),
+    ("caveat_ready", Kind::Gauge, "1 while `/readyz` says that calls may be sent here, else 0."),
+    ("caveat_check_standing", Kind::Gauge, "The checks behind it, by check: 0 good, 1 strained, 2 bad."),
+    (
+        "caveat_config_reloads_total",
+        Kind::Counter,
+        "Times the configuration was read again, by result: `done`, `failed`.",
+    ),
+    (
+        "caveat_config_stale",
+        Kind::Gauge,
+        "1 while the file is one that the host could not take up, and goes on with the one before.",
+    ),
+    ("caveat_start_seconds", Kind::Gauge, "From the beginning of the process until it was ready."),
+    ("process_resident_memory_bytes", Kind::Gauge, "Memory of the host that is in use."),
+    ("process_cpu_seconds_total", Kind::Gauge, "Processor time that the host has used."),
+    ("process_open_fds", Kind::Gauge, "Files and sockets that it has open."),
 ];
+
+/// The table in Markdown, as it stands in `examples/metrics.md`.
+#[cfg(test)]
+fn as_markdown() -> String {
+    let row = |(name, kind, what): &(&str, Kind, &str)| {
+        let kind = format!("{kind:?}").to_lowercase();
+        format!("| `{name}` | {kind} | {what} |\n")
+    };
+    format!("| metric | kind | counts |\n|---|---|---|\n{}", METRICS.iter().map(row).collect::<String>())
+}
 
 /// Upper bounds of the buckets of every [`Kind::Histogram`], in seconds: from a small pack's ruling to a slow swap.
 const BUCKETS_S: [f64; 14] =
@@ -137,10 +187,42 @@ fn routes(handle: PrometheusHandle) -> Router {
     Router::new().route("/metrics", get(move || ready((text, handle.render()))))
 }
 
+/// In which `/proc` counts processor time on Linux (`USER_HZ`).
+const TICKS_PER_S: f64 = 100.0;
+
+/// Memory, processor time and files of this process (proc(5)).
+pub(crate) fn count_process() {
+    let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
+    let (status, stat) = (read("/proc/self/status"), read("/proc/self/stat"));
+    let resident =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().split(' ').next()?.parse().ok());
+    // The name of the process, which stands in parentheses, may hold anything; the 14th and 15th fields count.
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: f64 = after.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<f64>().ok()).sum();
+    gauge!("process_resident_memory_bytes").set(resident.unwrap_or(0.0) * 1024.0);
+    gauge!("process_cpu_seconds_total").set(ticks / TICKS_PER_S);
+    let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    gauge!("process_open_fds").set(open as f64);
+}
+
 async fn sort_samples(handle: PrometheusHandle) {
     let mut every = tokio::time::interval(SORTED_EVERY);
     loop {
         every.tick().await;
         handle.run_upkeep();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn the_documented_table_is_the_table() {
+        let documented = include_str!("../../../examples/metrics.md");
+        let (_, table) = documented.split_once("\n\n").unwrap();
+        let table = table.rsplit_once("\n\n").unwrap().1;
+        assert_eq!(table, as_markdown(), "copy the right-hand side to the end of examples/metrics.md");
     }
 }

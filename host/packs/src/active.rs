@@ -83,6 +83,8 @@ impl Active {
         question: &Question<'_>,
     ) -> (PackRuling, Option<Trace>) {
         let loaded = &self.loaded;
+        let _traced =
+            tracing::trace_span!(target: "caveat_trace", "ruling", pack = loaded.reference.name).entered();
         let (answer, fuel) = match engine.ask(&loaded.pack, question) {
             Err(failure) => (Err(Broken::from(&failure)), 0),
             Ok(answer) => match loaded.undeclared(&answer.ruling) {

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use arc_swap::ArcSwap;
 use caveat_model::{Attribute, CallTraits, ClientId, Facts, Placement, Purpose, Region};
 
 use crate::{AfterCall, Announcement};
@@ -59,23 +60,38 @@ pub struct Practice {
     pub dispose_after_days: Option<u32>,
 }
 
-/// All clients of a host, by id.
+/// All clients of a host, by id. Clones are one: a profile that is replaced is replaced for all of them. A call keeps the
+/// profile that it began with.
 #[derive(Debug, Clone, Default)]
-pub struct Clients(Arc<HashMap<ClientId, Arc<ClientProfile>>>);
+pub struct Clients(Arc<ArcSwap<HashMap<ClientId, Arc<ClientProfile>>>>);
 
 impl Clients {
     /// The client with this id.
     pub fn get(&self, id: &ClientId) -> Option<Arc<ClientProfile>> {
-        self.0.get(id).cloned()
+        self.0.load().get(id).cloned()
     }
     /// Every client.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<ClientProfile>> {
-        self.0.values()
+    pub fn iter(&self) -> impl Iterator<Item = Arc<ClientProfile>> {
+        self.0.load().values().cloned().collect::<Vec<_>>().into_iter()
+    }
+    /// Takes new profiles of clients that are here already; what it is told of others is left out.
+    pub fn renew(&self, profiles: impl IntoIterator<Item = ClientProfile>) {
+        let profiles: Vec<_> = profiles.into_iter().map(Arc::new).collect();
+        self.0.rcu(|current| {
+            let mut next = HashMap::clone(current);
+            for profile in &profiles {
+                if let Some(place) = next.get_mut(&profile.id) {
+                    *place = profile.clone();
+                }
+            }
+            next
+        });
     }
 }
 
 impl FromIterator<ClientProfile> for Clients {
     fn from_iter<I: IntoIterator<Item = ClientProfile>>(clients: I) -> Self {
-        Self(Arc::new(clients.into_iter().map(|c| (c.id.clone(), Arc::new(c))).collect()))
+        let by_id = clients.into_iter().map(|c| (c.id.clone(), Arc::new(c))).collect();
+        Self(Arc::new(ArcSwap::from_pointee(by_id)))
     }
 }

@@ -12,6 +12,9 @@ pub enum RecorderError {
         /// As given.
         id: String,
     },
+    /// The host is about to end.
+    #[error("this host is stopping: send the call to another, or again in a moment")]
+    Stopping,
     /// No such running call.
     #[error("no running call has the id `{id}`")]
     NoSuchCall {

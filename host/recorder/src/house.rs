@@ -11,6 +11,7 @@ use caveat_packs::ActiveSets;
 use caveat_retention::Retention;
 use caveat_state::{Db, Statement};
 use caveat_vault::{Suite, Vault};
+use tracing::Instrument;
 
 use crate::{
     Assurance, ClientProfile, Clients, Limits, Live, RecorderError, RecordingState, Storage, Watch, Who,
@@ -102,7 +103,12 @@ impl House {
             .packs
             .snapshot(client)
             .ok_or_else(|| RecorderError::NoPacks { client: client.to_string() })?;
-        Ok(Verdict::merge(event, facts, set.ask(&self.engine, event, facts)))
+        let rulings = {
+            let _traced = traced!("rulings").entered();
+            set.ask(&self.engine, event, facts)
+        };
+        let _traced = traced!("merge").entered();
+        Ok(Verdict::merge(event, facts, rulings))
     }
 
     /// Makes a verdict durable, the sealed detail and the ledger entry together. The commit point.
@@ -135,8 +141,10 @@ impl House {
             entries.push(self.entry_of(client, recording, facts, one).await?);
         }
         entries.extend(further.into_iter().map(NewEntry::new));
-        let positions = self.ledger.append_all(client, entries, beside).await?;
+        let appended = self.ledger.append_all(client, entries, beside);
+        let positions = appended.instrument(traced!("ledger")).await?;
         let logged = |(Ruled { event, verdict, .. }, index): (Ruled<'_>, u64)| {
+            counted(client, &verdict);
             self.monitor.compare(client, event, facts, &verdict, index);
             Logged { verdict, index }
         };
@@ -156,7 +164,7 @@ impl House {
             id: recording.unwrap_or_else(|| RecordingId::new(facts.now)),
             source,
         })?;
-        let sealed = self.vault.seal_detail(client, DETAIL, &plain).await?;
+        let sealed = self.vault.seal_detail(client, DETAIL, &plain).instrument(traced!("vault")).await?;
         let pseudonym = match recording {
             Some(id) => Some(self.pseudonym(client, id).await?),
             None => None,
@@ -302,5 +310,18 @@ pub(crate) fn first_or_two_people(verdict: &Verdict) -> String {
     match first_of(verdict) {
         (rule, _) if rule.is_empty() => "host.two-people".to_owned(),
         (rule, _) => rule,
+    }
+}
+
+/// Counts a verdict that stands, and each rule that speaks in it. Rules are those that packs declare, so there are few.
+fn counted(client: &ClientId, verdict: &Verdict) {
+    let (client, stage) = (client.to_string(), verdict.stage.to_string());
+    let outcome = verdict.outcome.word(verdict.stage);
+    metrics::counter!("caveat_verdicts_total", "client" => client.clone(), "stage" => stage, "outcome" => outcome)
+        .increment(1);
+    for (_, reason) in verdict.reasons() {
+        let (client, rule) = (client.clone(), reason.rule.clone());
+        metrics::counter!("caveat_verdict_rules_total", "client" => client, "rule" => rule, "outcome" => outcome)
+            .increment(1);
     }
 }

@@ -4,6 +4,9 @@
 //! destroyed before its ledger entry is durable; audio that the rules did not allow leaves memory unwritten; a call is
 //! never dropped for our sake. Start at [`Recorder::open`] (a call begins) and [`Recorder::play`] (somebody asks).
 
+#[macro_use]
+mod traced;
+
 mod alerts;
 mod announced;
 mod answers;
@@ -53,7 +56,10 @@ mod why;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -144,6 +150,8 @@ pub struct Recorder {
     running: Arc<Mutex<Running>>,
     announced: Announced,
     outbox: Outbox,
+    /// Nothing new is begun.
+    stopping: Arc<AtomicBool>,
 }
 
 type Running = HashMap<(ClientId, String), Call>;
@@ -196,7 +204,8 @@ impl Recorder {
             clock,
             limits,
         };
-        let recorder = Self { house: Arc::new(house), clients, running: Arc::default(), announced, outbox };
+        let (running, stopping) = (Arc::default(), Arc::default());
+        let recorder = Self { house: Arc::new(house), clients, running, announced, outbox, stopping };
         recorder.house.finish_what_was_left().await?;
         recorder.house.assurance.nothing_runs(recorder.house.vault.log()).await?;
         recorder.house.nobody_is_here().await?;
@@ -216,6 +225,9 @@ impl Recorder {
     pub async fn open(&self, client: &ClientId, call: NewCall) -> Result<(Call, Answer), RecorderError> {
         let profile =
             self.clients.get(client).ok_or_else(|| RecorderError::NoSuchClient { id: client.to_string() })?;
+        if self.stopping.load(Ordering::Relaxed) {
+            return Err(RecorderError::Stopping);
+        }
         let id = call.external_id.clone();
         let limits = &self.house.limits;
         if id.is_empty() || id.len() > limits.text_bytes_max {
@@ -230,6 +242,7 @@ impl Recorder {
         let (began, clock) = self.clock_of(&call)?;
         let known = CallFacts::new(call, &profile, began, limits)?;
         let (session, answer) = Session::begin(self.house.clone(), profile, id, clock, known, shown).await?;
+        metrics::counter!("caveat_calls_total", "client" => client.to_string()).increment(1);
         tracing::info!(client = %session.client(), recording = %session.recording(), "call began");
         // The table holds a sender too, so the task must not wait for all senders to go.
         tokio::spawn(async move {
@@ -260,6 +273,11 @@ impl Recorder {
     /// How many calls run, of all clients.
     pub fn calls_running(&self) -> usize {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// No call begins any more; those that run go on.
+    pub fn refuse_new(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
     }
 
     /// Ends every call and waits until all are sealed.

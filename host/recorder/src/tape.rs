@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use caveat_audio::{GapKind, Levels, Peaks, SAMPLE_RATE_HZ, Silence, Timeline};
+use caveat_audio::{Gap, GapKind, Levels, Peaks, SAMPLE_RATE_HZ, Silence, Timeline};
 use caveat_model::{Key, Offset, Span, SpanSet, Word};
 use caveat_vault::{Codec, Kind, LegInfo};
 
@@ -201,10 +201,20 @@ impl Tape {
                 let plain = serde_json::to_vec(&kept).map_err(|e| RecorderError::Audio(e.to_string()))?;
                 parts.push(Part { leg, second, kind: Kind::Transcript, plain });
             }
+            count_gaps(&segment.gaps);
             self.levels.entry(leg).or_default().count(second, &segment, self.silence);
             self.peaks.insert((leg, second), Peaks::of(&segment).encode());
             parts.push(Part { leg, second, kind: Kind::Audio, plain: segment.encode() });
         }
         Ok(parts)
+    }
+}
+
+/// Counts what a second leaves out, in milliseconds, by the kind of the gap.
+fn count_gaps(gaps: &[Gap]) {
+    for gap in gaps {
+        let samples = u64::from(gap.end.saturating_sub(gap.start));
+        let ms = samples * 1_000 / u64::from(SAMPLE_RATE_HZ);
+        metrics::counter!("caveat_gap_milliseconds_total", "kind" => gap.kind.name()).increment(ms);
     }
 }

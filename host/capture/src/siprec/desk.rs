@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use caveat_recorder::Recorder;
 use rsipstack::{
     sip::{HeadersExt, Method},
@@ -33,7 +34,7 @@ const REFUSED_FOR: Duration = Duration::from_secs(32);
 /// What all recording sessions share.
 pub(super) struct Desk {
     pub(super) recorder: Recorder,
-    pub(super) siprec: Arc<Siprec>,
+    pub(super) siprec: Arc<ArcSwap<Siprec>>,
     pub(super) limits: SiprecLimits,
     pub(super) ports: Ports,
     /// What clients are told to send media to.
@@ -64,7 +65,7 @@ pub(super) struct Entered {
 impl Desk {
     pub(super) fn new(
         recorder: Recorder,
-        siprec: Arc<Siprec>,
+        siprec: Arc<ArcSwap<Siprec>>,
         limits: SiprecLimits,
         (ports, media_address): (Ports, IpAddr),
         (endpoint, certificates): (Arc<Endpoint>, Certificates),
@@ -176,7 +177,7 @@ impl Desk {
             user: uri.user().unwrap_or_default(),
             host: &uri.host_with_port.host.to_string(),
         };
-        self.siprec.trunk_of(&origin).cloned()
+        self.siprec.load().trunk_of(&origin).cloned()
     }
 
     /// What a request is answered that comes by no trunk.

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use arc_swap::ArcSwap;
 use rsipstack::{
     EndpointBuilder,
     platform::CancellationToken,
@@ -76,9 +77,13 @@ impl Certificates {
 ///
 /// # Errors
 /// An address that cannot be listened on, or a certificate or key that cannot be used.
-pub(super) async fn open(siprec: &Arc<Siprec>, limits: &SiprecLimits) -> Result<Listening, CaptureError> {
+pub(super) async fn open(
+    trunks: &Arc<ArcSwap<Siprec>>,
+    limits: &SiprecLimits,
+) -> Result<Listening, CaptureError> {
     let stop = CancellationToken::new();
-    let doorman = Doorman::new(siprec.clone(), limits.strangers_per_s);
+    let doorman = Doorman::new(trunks.clone(), limits.strangers_per_s);
+    let siprec = trunks.load_full();
     let transport = TransportLayer::new(stop.clone());
     transport.set_stream_idle_timeout(Duration::from_millis(limits.connection_idle_ms.into()));
     let guard = doorman.clone();
@@ -104,7 +109,7 @@ pub(super) async fn open(siprec: &Arc<Siprec>, limits: &SiprecLimits) -> Result<
         tokio::spawn(door.clone().keep(listener, None));
     }
     if let Some(address) = siprec.listen_tls {
-        let acceptor = TlsAcceptor::from(tls(siprec)?);
+        let acceptor = TlsAcceptor::from(tls(&siprec)?);
         let listener = tcp(address).map_err(|source| listening("TLS", address, source))?;
         tokio::spawn(door.keep(listener, Some(acceptor)));
     }
@@ -277,18 +282,18 @@ fn names(certificate: &CertificateDer) -> Vec<String> {
 /// Lets trunks in, and of strangers so many a second that they can be told no, and nobody can be kept busy.
 #[derive(Clone)]
 pub(super) struct Doorman {
-    siprec: Arc<Siprec>,
+    siprec: Arc<ArcSwap<Siprec>>,
     strangers_per_s: u32,
     strangers: Arc<Mutex<(Instant, u32)>>,
 }
 
 impl Doorman {
-    fn new(siprec: Arc<Siprec>, strangers_per_s: u32) -> Self {
+    fn new(siprec: Arc<ArcSwap<Siprec>>, strangers_per_s: u32) -> Self {
         Self { siprec, strangers_per_s, strangers: Arc::new(Mutex::new((Instant::now(), 0))) }
     }
 
     pub(super) fn lets_in(&self, source: IpAddr) -> bool {
-        if self.siprec.knows(source) {
+        if self.siprec.load().knows(source) {
             return true;
         }
         let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);

@@ -40,6 +40,7 @@ pub(crate) mod unknown;
 
 use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use caveat_recorder::Recorder;
 use rsipstack::platform::CancellationToken;
 use tokio::{task::JoinHandle, time::timeout};
@@ -79,8 +80,8 @@ async fn listen(
     limits: SiprecLimits,
     media: Media,
 ) -> Result<SiprecServer, CaptureError> {
-    let siprec = Arc::new(siprec);
     let media_address = siprec.advertise_media.unwrap_or(media.address);
+    let siprec = Arc::new(ArcSwap::from_pointee(siprec));
     let ports = Ports::new(media)?;
     let listening = listen::open(&siprec, &limits).await?;
     let heard_by = (listening.endpoint, listening.certificates);
@@ -90,6 +91,11 @@ async fn listen(
 }
 
 impl SiprecServer {
+    /// Takes new recording sessions by these trunks from now on; those that run go on.
+    pub fn take_trunks(&self, trunks: &[Trunk]) {
+        self.desk.siprec.rcu(|current| Siprec { trunk: trunks.to_vec(), ..Siprec::clone(current) });
+    }
+
     /// New recording sessions are refused from now on; those that run go on.
     pub fn refuse_new(&self) {
         self.desk.stop();
@@ -97,7 +103,7 @@ impl SiprecServer {
 
     /// Waits until every client has been told that its session is over, and closes the sockets. The calls have to be over
     /// and sealed.
-    pub async fn close(self) {
+    pub async fn close(&self) {
         let limits = &self.desk.limits;
         let all = u32::try_from(limits.sessions_max).unwrap_or(u32::MAX);
         let farewell = Duration::from_millis(limits.farewell_ms);

@@ -48,7 +48,7 @@ pub(super) async fn open(
     let (timer, timer_headers) = Timer::agreed(&tx.original, limits, Instant::now())?;
     let place = desk.seats.clone().try_acquire_owned();
     let place = place.map_err(|_| Refusal::later("too many recording sessions", limits))?;
-    let peer = Peer::of(tx, desk.endpoint.clone(), desk.siprec.advertise_host.as_deref())?;
+    let peer = Peer::of(tx, desk.endpoint.clone(), desk.siprec.load().advertise_host.as_deref())?;
     let (inbox, orders) = mpsc::channel(limits.requests_waiting_max.max(1));
     let key = (peer.call_id.clone(), peer.remote_tag.clone());
     let entered = desk.enter(key, &peer.local_tag, inbox.clone())?;

@@ -1,8 +1,10 @@
 //! What each command does.
 
 pub(crate) mod assurance;
+pub(crate) mod backup;
 pub(crate) mod decide;
 pub(crate) mod disclosures;
+pub(crate) mod doctor;
 pub(crate) mod erase;
 pub(crate) mod evidence;
 pub(crate) mod impact;
@@ -22,11 +24,19 @@ use clap::CommandFactory;
 use crate::{
     cli::{Cli, Command},
     config::Config,
+    telemetry::LogFilter,
 };
 
-pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+/// `host` is the configuration of a host that is to run, `log` what is logged.
+pub(crate) async fn run(cli: Cli, host: Option<Config>, log: LogFilter) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Serve(file) => serve::serve(&Config::read(&file.config)?).await,
+        Command::Serve(file) => {
+            let config = host.map_or_else(|| Config::read(&file.config), Ok)?;
+            serve::serve(&config, file.config, log).await
+        }
+        Command::Doctor(args) => doctor::run(&args).await,
+        Command::Backup(args) => backup::back_up(&args).await,
+        Command::Restore(args) => backup::restore(&args).await,
         Command::Check(file) => serve::check(&file.config),
         Command::Decide(args) => decide::run(&args),
         Command::Pack(command) => pack::run(command).await,

@@ -1,45 +1,42 @@
 //! `caveat serve` and `caveat check`.
 
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, bail};
+use axum::{Router, extract::connect_info::IntoMakeServiceWithConnectInfo};
+use caveat_api::Webhooks;
 use caveat_capture::{SiprecServer, listen_siprec};
 use caveat_engine::Engine;
 use caveat_recorder::Recorder;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::timeout,
+};
 
 use crate::{
     config::Config,
-    house::{House, load_set},
+    house::{House, Phase, Started, disk, load_set},
     http::{Peer, with_peer},
     metrics,
+    operation::{Checks, Database, Live, Needs, Operation, Reloader, notify},
+    telemetry::LogFilter,
 };
 
-/// Opens every room, then the socket; ends on SIGINT or SIGTERM, after every running call is sealed.
-pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
+/// Opens every room, then the sockets; reads `file` again on SIGHUP; ends on SIGINT or SIGTERM, after every running call is
+/// sealed.
+pub(crate) async fn serve(config: &Config, file: PathBuf, log: LogFilter) -> anyhow::Result<ExitCode> {
+    let began = Instant::now();
     let metrics = metrics::install()?;
     let sources = Arc::new(config.ingest.sources()?);
     let house = House::open(config, config.ways()?).await?;
-    let (recorder, packs) = house.start_recorder(config).await?;
-    let mut hooks = Vec::new();
-    for client in &config.clients {
-        for hook in &client.webhooks {
-            let about = || format!("client `{}`: a webhook", client.profile.id);
-            hooks.push(hook.open(&client.profile.id).with_context(about)?);
-        }
-    }
-    let webhooks =
-        caveat_api::start_webhooks(&recorder, hooks, &config.limits.webhooks).await.context("webhooks")?;
-    let api = caveat_api::routes(caveat_api::Rooms {
-        recorder: recorder.clone(),
-        packs,
-        access: house.access.clone(),
-        ledger: house.ledger.clone(),
-        limits: Arc::new(config.limits.requests.clone()),
-        console: Arc::new(config.console.clone()),
-        web: Arc::new(caveat_api::Web::at(config.http.public_url(config.host.listen).as_deref())),
-        others: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?,
-    });
+    let started = house.start_recorder(config).await?;
+    let recorder = started.recorder.clone();
+    let webhooks = start_webhooks(config, &recorder).await?;
     if let Some(timestamps) = &config.timestamps {
         timestamps.start(&recorder, &house.ledger)?;
     }
@@ -51,30 +48,80 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
         sources,
         limits: Arc::new(config.limits.media.clone()),
     };
+    let checks = Checks::start(needs(config, &house, &started)).await;
+    let phase = Phase::begin();
     let siprec = start_siprec(config, &recorder).await?;
     let listener = config.http.listen(config.host.listen, &config.limits.http).await?;
     let intake = caveat_capture::serve(capture.clone()).await?;
+    phase.end("sockets");
     let media = caveat_capture::routes(capture);
+    let status = format!("{} clients, listening on {}", config.clients.len(), listener.address());
+    let Started { packs, engine, .. } = started;
+    let live = Live {
+        engine,
+        packs: packs.clone(),
+        recorder: recorder.clone(),
+        vault: house.vault.clone(),
+        webhooks,
+        siprec,
+        certificates: listener.renewal(),
+        log,
+    };
+    let reloader = Arc::new(Reloader::new(file, live, status.clone())?);
+    let api = caveat_api::routes(caveat_api::Rooms {
+        recorder: recorder.clone(),
+        packs,
+        access: house.access.clone(),
+        ledger: house.ledger.clone(),
+        host: Arc::new(Operation { checks: checks.clone(), reloader: reloader.clone() }),
+        limits: Arc::new(config.limits.requests.clone()),
+        console: Arc::new(config.console.clone()),
+        web: Arc::new(caveat_api::Web::at(config.http.public_url(config.host.listen).as_deref())),
+        others: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?,
+    });
+    let service: IntoMakeServiceWithConnectInfo<Router, Peer> =
+        with_peer(media.merge(api).merge(metrics)).into_make_service_with_connect_info();
     tracing::info!(listen = %listener.address(), clients = config.clients.len(), "ready");
-    let routes = with_peer(media.merge(api).merge(metrics));
-    let service = routes.into_make_service_with_connect_info::<Peer>();
-    let stop = stop_asked()?;
-    tokio::select! {
-        served = async { axum::serve(listener, service).await } => served.context("serving")?,
-        () = stop => {}
-        // Nothing of what it does now would count: what runs it starts it anew.
-        why = no_longer_a_host(&house) => bail!("{why}: start it anew"),
+    let mut signals = Signals::listen()?;
+    let mut serving = tokio::spawn(async move { axum::serve(listener, service).await });
+    ::metrics::gauge!("caveat_start_seconds").set(began.elapsed().as_secs_f64());
+    notify::ready(&status);
+    notify::keep_watchdog();
+    loop {
+        tokio::select! {
+            served = &mut serving => served.context("serving")?.context("serving")?,
+            asked = signals.next() => match asked {
+                Asked::Reload => {
+                    // What came of it stands in the log.
+                    let _ = reloader.reload().await;
+                }
+                Asked::Stop => break,
+            },
+            // Nothing of what it does now would count: what runs it starts it anew.
+            why = no_longer_a_host(&house) => bail!("{why}: start it anew"),
+        }
     }
+    notify::stopping();
+    checks.drain(house.clock.now());
     tracing::info!(calls = recorder.calls_running(), "stopping: sealing what is running");
-    if let Some(siprec) = &siprec {
+    recorder.refuse_new();
+    if let Some(siprec) = reloader.siprec() {
         siprec.refuse_new();
     }
-    intake.finish().await;
-    recorder.drain().await;
-    webhooks.finish().await;
-    if let Some(siprec) = siprec {
+    let drained = async {
+        intake.finish().await;
+        recorder.drain().await;
+        reloader.webhooks().finish().await;
+    };
+    let most = config.limits.host.drain_ms_max;
+    if timeout(Duration::from_millis(most), drained).await.is_err() {
+        let left = recorder.calls_running();
+        tracing::warn!(left, most, "`drain_ms_max` is over: what is left is sealed by the next start");
+    }
+    if let Some(siprec) = reloader.siprec() {
         siprec.close().await;
     }
+    serving.abort();
     if let Some(member) = &house.member {
         member.leave(house.vault.unsealed() == 0).await;
     }
@@ -89,6 +136,33 @@ async fn no_longer_a_host(house: &House) -> &'static str {
         why = member.lost() => why,
         () = house.vault.taken_over() => "another host has taken over what this one was recording",
     }
+}
+
+fn needs(config: &Config, house: &House, started: &Started) -> Needs {
+    Needs {
+        database: Database::new(house.db.clone(), &config.paths.database),
+        ledger: house.ledger.clone(),
+        packs: started.packs.clone(),
+        recorder: started.recorder.clone(),
+        access: house.access.clone(),
+        vault: house.vault.clone(),
+        store: house.store(config),
+        disk: Some(disk(config)),
+        clock: house.clock.clone(),
+        clients: config.clients.iter().map(|client| client.profile.id.clone()).collect(),
+        limits: config.limits.host.clone(),
+    }
+}
+
+async fn start_webhooks(config: &Config, recorder: &Recorder) -> anyhow::Result<Webhooks> {
+    let mut hooks = Vec::new();
+    for client in &config.clients {
+        for hook in &client.webhooks {
+            let about = || format!("client `{}`: a webhook", client.profile.id);
+            hooks.push(hook.open(&client.profile.id).with_context(about)?);
+        }
+    }
+    Webhooks::start(recorder, hooks, &config.limits.webhooks).await.context("webhooks")
 }
 
 /// A session recording server, if the configuration names a socket for it.
@@ -119,12 +193,30 @@ pub(crate) fn check(path: &Path) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn stop_asked() -> anyhow::Result<impl Future<Output = ()>> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
+/// What the host is asked by signals.
+enum Asked {
+    Stop,
+    Reload,
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let [interrupt, terminate, hangup] =
+            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+        Ok(Self { interrupt: interrupt?, terminate: terminate?, hangup: hangup? })
+    }
+
+    async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.hangup.recv() => Asked::Reload,
         }
-    })
+    }
 }

@@ -22,7 +22,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
     Limits, Tls,
-    tls::{Certificates, shown},
+    tls::{Certificates, Renewal, shown},
 };
 
 /// After an error of the socket itself, mostly for want of file descriptors.
@@ -34,6 +34,7 @@ const WAITING: usize = 64;
 pub(crate) struct Listener {
     ready: mpsc::Receiver<(Connection, Peer)>,
     address: SocketAddr,
+    renewal: Renewal,
 }
 
 /// Who is at the other end.
@@ -62,13 +63,19 @@ impl Listener {
         };
         let socket = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
         let address = socket.local_addr()?;
+        let renewal = Renewal(certificates.clone());
         let (taken, ready) = mpsc::channel(WAITING);
         tokio::spawn(take(socket, certificates, limits.clone(), taken));
-        Ok(Self { ready, address })
+        Ok(Self { ready, address, renewal })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What has its certificates read again.
+    pub(crate) fn renewal(&self) -> Renewal {
+        self.renewal.clone()
     }
 }
 

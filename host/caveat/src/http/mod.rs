@@ -18,6 +18,7 @@ use caveat_access::{Sidecar, WaysIn};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use listener::{Listener, Peer};
+pub(crate) use tls::Renewal;
 
 /// How the host is reached.
 #[derive(Debug, Default, Deserialize)]
@@ -129,6 +130,16 @@ impl Http {
             ways = ways.provider(provider?)?;
         }
         Ok(ways)
+    }
+
+    /// The files of TLS on the listening socket: certificates, key; none: it has none.
+    pub(crate) fn tls_files(&self) -> Option<(&Path, &Path)> {
+        self.tls.as_ref().map(|tls| (tls.certificate.as_path(), tls.key.as_path()))
+    }
+
+    /// Whether the files of TLS can be used, and go together.
+    pub(crate) fn check_tls(&self) -> anyhow::Result<()> {
+        self.tls.as_ref().map_or(Ok(()), Tls::check_files)
     }
 
     /// Opens the socket.

@@ -60,7 +60,30 @@ impl Certificates {
     }
 }
 
+/// The certificates of a socket, if it has any, for whoever has them read again at once.
+#[derive(Clone)]
+pub(crate) struct Renewal(pub(super) Option<Arc<Certificates>>);
+
+impl Renewal {
+    /// Whether the files can be used as they are now.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.0.as_ref().map_or(Ok(()), |certificates| certificates.tls.check_files())
+    }
+
+    /// Handshakes from now on are made with the files as they are now.
+    pub(crate) fn renew(&self) -> anyhow::Result<()> {
+        let Some(certificates) = &self.0 else { return Ok(()) };
+        certificates.current.store(Arc::new(certificates.tls.config()?));
+        Ok(())
+    }
+}
+
 impl Tls {
+    /// Whether the files can be used, and go together.
+    pub(super) fn check_files(&self) -> anyhow::Result<()> {
+        self.config().map(drop)
+    }
+
     fn config(&self) -> anyhow::Result<ServerConfig> {
         let provider = Arc::new(ring::default_provider());
         let builder =

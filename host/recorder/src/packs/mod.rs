@@ -18,6 +18,7 @@ use std::{
     time::Instant,
 };
 
+use arc_swap::ArcSwap;
 use caveat_engine::Engine;
 use caveat_ledger::{EntryKind, Ledger};
 use caveat_model::{ClientId, Clock, Mode};
@@ -48,7 +49,7 @@ struct Inner {
     engine: Arc<Engine>,
     sets: Arc<ActiveSets>,
     archive: Archive,
-    trust: Arc<Trust>,
+    trust: ArcSwap<Trust>,
     ledger: Ledger,
     history: History,
     alerts: Alerts,
@@ -110,7 +111,7 @@ impl PackKeeper {
             engine,
             sets,
             archive,
-            trust: Arc::new(trust),
+            trust: ArcSwap::from_pointee(trust),
             ledger,
             history,
             alerts,
@@ -160,6 +161,35 @@ impl PackKeeper {
         };
         *before = self.put_in_force(client, set, &record, is_new).await?;
         Ok(record)
+    }
+
+    /// The configuration of a running host declares this set now. It is put in force if that is another than it declared
+    /// before; else what stands stays, swapped in or not. Gives back the new set, if there is one.
+    ///
+    /// # Errors
+    /// The rooms behind fail. The set in force stays.
+    pub async fn declare(
+        &self,
+        client: &ClientId,
+        declared: ActiveSet,
+    ) -> Result<Option<PackSet>, RecorderError> {
+        let turn = self.turn(client);
+        let mut before = turn.lock().await;
+        let newest = self.newest(client).await?;
+        let packs = members(&declared);
+        if newest.declared == packs {
+            return Ok(None);
+        }
+        let (number, at) = (newest.number + 1, self.0.clock.now());
+        let (by, why) = (CONFIGURATION.to_owned(), "declared".to_owned());
+        let record = PackSet { number, origin: number, at, by, why, packs: packs.clone(), declared: packs };
+        *before = self.put_in_force(client, declared, &record, true).await?;
+        Ok(Some(record))
+    }
+
+    /// From now on packs are admitted by this.
+    pub fn trust(&self, trust: Trust) {
+        self.0.trust.store(Arc::new(trust));
     }
 
     /// Changes a client's packs. It goes on to its end when whoever asked no longer waits.
@@ -255,7 +285,7 @@ impl PackKeeper {
         let mut before = turn.lock().await;
         let newest = self.catch_up(client, &mut before).await?;
         let (engine, current) = (self.0.engine.clone(), self.set(client)?);
-        let (trust, owner) = (self.0.trust.clone(), client.clone());
+        let (trust, owner) = (self.0.trust.load_full(), client.clone());
         let set = blocking(move || {
             if let Change::Put { file, .. } = &change {
                 trust.admit(&owner, file)?;
@@ -349,7 +379,7 @@ impl PackKeeper {
                     blocking(move || Ok(Arc::new(caveat_packs::load(&engine, &file, &settings)?))).await?
                 }
             };
-            let (trust, owner, file) = (self.0.trust.clone(), client.clone(), loaded.file.clone());
+            let (trust, owner, file) = (self.0.trust.load_full(), client.clone(), loaded.file.clone());
             blocking(move || Ok(trust.admit(&owner, &file)?)).await?;
             set.packs.push(caveat_packs::Active { loaded, mode: *mode });
         }

@@ -7,6 +7,7 @@ use caveat_retention::Retention;
 use caveat_state::Statement;
 use caveat_vault::{Header, Kind, SealReason, Suite, Writer};
 use futures::{StreamExt, stream};
+use tracing::Instrument;
 
 use super::Session;
 use crate::{
@@ -231,8 +232,12 @@ impl Session {
         let kept = self.write(&writer, parts).await;
         let peaks = self.tape.take_peaks();
         self.write_peaks(&writer, peaks).await;
-        let seal = writer.seal(self.ending.unwrap_or(SealReason::Interrupted)).await?;
-        self.house.enter_seal(&self.client.id, self.recording, &seal).await?;
+        let span = traced!("seal", client = self.client.id.as_str(), recording = %self.recording);
+        let reason = self.ending.unwrap_or(SealReason::Interrupted);
+        let sealing = writer.seal(reason).instrument(traced!(parent: &span, "vault"));
+        let seal = sealing.await?;
+        let entering = self.house.enter_seal(&self.client.id, self.recording, &seal);
+        entering.instrument(traced!(parent: &span, "ledger")).await?;
         self.house.lock_object(&self.client.id, self.recording, &seal.object).await?;
         let (client, id, facts) = (&self.client.id, self.recording, self.known.facts());
         self.house.retention.begin(client, id, facts.began, &self.known.marks(&self.call)).await?;
@@ -248,7 +253,7 @@ impl Session {
     /// Makes parts durable. One that fails takes none of the others with it.
     pub(super) async fn write(&self, writer: &Writer, parts: Vec<Part>) -> Result<(), RecorderError> {
         let append = async |Part { leg, second, kind, plain }: Part| {
-            writer.append(leg, second, kind, &plain).await?;
+            writer.append(leg, second, kind, &plain).instrument(traced!("vault")).await?;
             if kind == Kind::Audio {
                 // For tests that kill hosts: what is said here has to be there after any crash.
                 let (id, call, sounding) = (self.recording, &self.call, sounding_samples(&plain));

@@ -12,6 +12,7 @@ use caveat_model::{
 };
 use caveat_vault::{SealReason, Writer};
 use tokio::sync::{mpsc, oneshot, watch};
+use tracing::Instrument;
 
 use keeping::Placed;
 
@@ -260,20 +261,34 @@ impl Session {
         keyed(&practice.resume_keys).then(|| (Happening::ResumeAsked(Asker::Person), who("resume")))
     }
 
-    /// The path of one capture event: rule, carry out on what is still in memory, log, tell, answer. `resumed`: a pause
-    /// that somebody had asked for ends with it.
+    /// The path of one capture event, as one trace where traces are sent.
     async fn consider(
         &mut self,
         event: CaptureEvent,
         who: &Who,
         resumed: bool,
     ) -> Result<Answer, RecorderError> {
+        let event = Event::Capture(event);
+        let span = traced!("event", client = self.client.id.as_str(), event = event.name(), recording = %self.recording);
+        self.consider_one(event, who, resumed).instrument(span).await
+    }
+
+    /// Rule, carry out on what is still in memory, log, tell, answer. `resumed`: a pause that somebody had asked for ends
+    /// with it.
+    async fn consider_one(
+        &mut self,
+        event: Event,
+        who: &Who,
+        resumed: bool,
+    ) -> Result<Answer, RecorderError> {
         self.known.at(self.moment());
-        if let CaptureEvent::Words(speech) = &event {
+        if let Event::Capture(CaptureEvent::Words(speech)) = &event {
             self.tape.words(&speech.heard);
         }
-        let from = self.effective_from(&event);
-        let event = Event::Capture(event);
+        let from = match &event {
+            Event::Capture(event) => self.effective_from(event),
+            _ => self.now(),
+        };
         let verdict = self.house.ask(&self.client.id, &event, self.known.facts())?;
         let labelled = self.known.found(verdict.labels().copied().collect::<Vec<_>>());
         let streams = matches!(event, Event::Capture(CaptureEvent::Words(_) | CaptureEvent::Keys(_)));
