@@ -97,7 +97,7 @@ impl Host {
         Ok(std::fs::write(file, text.replacen(from, to, 1))?)
     }
 
-    /// Sends it a signal: `HUP`, `TERM`.
+    /// Sends it a signal: `HUP`, `TERM`, `STOP`, `CONT`.
     pub fn signal(&self, name: &str) -> anyhow::Result<()> {
         let pid = self.pid().context("it does not run")?;
         let sent = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status()?;
@@ -170,16 +170,6 @@ impl Host {
             Some(child) => child.try_wait()?.is_none(),
             None => false,
         })
-    }
-
-    /// Sends it a signal (`STOP`, `CONT`).
-    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
-        let pid = self.pid().context("it does not run")?.to_string();
-        anyhow::ensure!(
-            Command::new("kill").args([&format!("-{name}"), &pid]).status()?.success(),
-            "no {name}"
-        );
-        Ok(())
     }
 
     /// Asks it to stop (SIGTERM) and waits until it has; its exit code.

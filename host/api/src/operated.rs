@@ -9,9 +9,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use caveat_model::Moment;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Problem, Rooms};
+use crate::{
+    Problem, Rooms,
+    describe::{Described, Given},
+};
 
 /// What the binary does of itself.
 pub trait Operated: Send + Sync + 'static {
@@ -26,7 +30,7 @@ pub trait Operated: Send + Sync + 'static {
 pub type Reloading = Pin<Box<dyn Future<Output = Result<Reloaded, String>> + Send>>;
 
 /// How one thing stands that the host needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// As it should.
@@ -38,7 +42,7 @@ pub enum Standing {
 }
 
 /// One thing that the host needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Check {
     /// `database`, `store`, `disk`, `ledger`, `packs`, `clock`, `draining`.
     pub name: &'static str,
@@ -52,7 +56,7 @@ pub struct Check {
 }
 
 /// Whether new calls may be sent here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Readiness {
     /// No check is bad.
@@ -64,7 +68,7 @@ pub struct Readiness {
 }
 
 /// What came of reading the configuration again: keys, as the file has them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Reloaded {
     /// In force from now on.
@@ -74,10 +78,22 @@ pub struct Reloaded {
 }
 
 /// 200 or 503, for whoever sends calls here.
-pub(crate) async fn readyz(State(rooms): State<Rooms>) -> Response {
-    let readiness = rooms.host.readiness();
-    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(readiness)).into_response()
+pub(crate) async fn readyz(State(rooms): State<Rooms>) -> Readiness {
+    rooms.host.readiness()
+}
+
+impl IntoResponse for Readiness {
+    fn into_response(self) -> Response {
+        let status = if self.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        (status, Json(self)).into_response()
+    }
+}
+
+impl Given for Readiness {
+    fn describe(to: &mut Described<'_>) {
+        to.gives_json::<Self>(200, "Calls may be sent here.");
+        to.gives_json::<Self>(503, "New calls should go to another host.");
+    }
 }
 
 pub(crate) async fn reload(State(rooms): State<Rooms>) -> Result<Json<Reloaded>, Problem> {
