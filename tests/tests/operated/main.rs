@@ -47,6 +47,7 @@ pub fn check<'a>(readiness: &'a Value, name: &str) -> &'a Value {
         .unwrap_or_else(|| panic!("{name} is not checked: {readiness}"))
 }
 
+/// What `/metrics` answers.
 pub async fn metrics(host: &Host) -> anyhow::Result<String> {
     Ok(reqwest::get(format!("{}/metrics", host.url)).await?.text().await?)
 }
