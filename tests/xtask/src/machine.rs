@@ -147,14 +147,21 @@ pub(crate) fn can_examine_deployments() -> Result<(), String> {
     // Only its checker is wanted, and no server that starts by itself.
     let prometheus = root().join("target/tools/prometheus");
     once(&prometheus, "prometheus", || {
-        let download =
-            || run(Command::new("apt-get").args(["download", "-q", "prometheus"]).current_dir(&prometheus));
+        let download = || {
+            run(Command::new("env").arg("-C").arg(&prometheus).args([
+                "apt-get",
+                "download",
+                "-q",
+                "prometheus",
+            ]))
+        };
         download()
             .or_else(|_| run(Command::new("apt-get").args(["update", "-q"])).and_then(|()| download()))?;
         let files = std::fs::read_dir(&prometheus).into_iter().flatten().flatten().map(|entry| entry.path());
         let package = files.filter(|file| file.extension().is_some_and(|end| end == "deb")).max();
         let package = package.ok_or("apt-get brought no package of prometheus")?;
-        run(Command::new("dpkg").arg("-x").arg(package).arg(&prometheus))
+        run(Command::new("dpkg").arg("-x").arg(&package).arg(&prometheus))?;
+        std::fs::remove_file(&package).map_err(|e| format!("{}: {e}", package.display()))
     })?;
     if !answers("systemd-analyze", &["--version"]) {
         install("what checks units", &["systemd"])?;
