@@ -408,10 +408,11 @@ impl Desk {
         if gone {
             return Err(Error::NotFound { path: path.to_string(), source: "it was deleted".into() });
         }
-        let places: &[Copy] = match known.and_then(|e| e.copy) {
-            Some(Copy::Once) => &[Copy::Once],
-            Some(Copy::Latest) => &[Copy::Latest],
-            None if self.writes => &[],
+        let places: &[Copy] = match known.map(|e| e.copy) {
+            Some(Some(Copy::Once)) => &[Copy::Once],
+            Some(Some(Copy::Latest)) => &[Copy::Latest],
+            Some(None) => &[],
+            // A copy lies here before it is known: whoever finds the name taken has to find what took it.
             None => &[Copy::Once, Copy::Latest],
         };
         for copy in places {

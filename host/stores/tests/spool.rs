@@ -123,6 +123,18 @@ async fn what_is_wanted_at_hand_is_there_when_the_store_is_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_finds_a_name_taken_finds_what_took_it() {
+    let house = House::new();
+    let spool = house.open().await;
+    // As in the moment in which another has written it, and has not noted it yet.
+    let file = house.dir.path().join("once/a/1");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, b"one").unwrap();
+    assert!(matches!(put(&spool, "a/1", b"one").await, Err(object_store::Error::AlreadyExists { .. })));
+    assert_eq!(get(&spool, "a/1").await.unwrap(), "one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_fault_is_survived_and_a_restart_in_it_too() {
     for fault in Fault::ALL {
         for restart in [false, true] {

@@ -32,6 +32,8 @@ use crate::{
 const CLOSED: &[u8] = b"closed";
 /// How long a put that failed is waited with.
 const AGAIN: Duration = Duration::from_millis(200);
+/// How often a start tries it.
+const START_ATTEMPTS: u32 = 10;
 
 /// For so many rounds after one that was not complete nothing is said to be in the store.
 const ROUNDS_DOUBTED: u64 = 16;
@@ -87,8 +89,7 @@ impl Tail {
     ) -> Result<Arc<Self>, VaultError> {
         let numbers = match list(&*store, log).await? {
             found if found.is_empty() => {
-                let path = path(log, 0);
-                put(&*store, &path, wal::MAGIC.as_slice().into()).await?;
+                begin(&*store, log).await?;
                 vec![0]
             }
             found => found,
@@ -261,6 +262,19 @@ pub(crate) async fn delete(store: &dyn ObjectStore, log: &str, number: u64) -> R
         Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
         Err(e) => Err(store_error("delete", &path)(e)),
     }
+}
+
+/// The first object of a tail. A start outlives a store that is slow for a moment.
+async fn begin(store: &dyn ObjectStore, log: &str) -> Result<(), VaultError> {
+    let path = path(log, 0);
+    for _ in 1..START_ATTEMPTS {
+        match put(store, &path, wal::MAGIC.as_slice().into()).await {
+            Ok(_) => return Ok(()),
+            Err(error) => tracing::warn!(%error, "the store does not take the tail of the log yet"),
+        }
+        sleep(AGAIN).await;
+    }
+    put(store, &path, wal::MAGIC.as_slice().into()).await.map(drop)
 }
 
 /// False: something else is there. An earlier attempt may have got there, and its answer been lost.

@@ -70,7 +70,7 @@ async fn a_clock_that_was_set_back_is_found_by_the_log() {
     host.start().unwrap();
     let (status, readiness) = stands(&host, "clock", "bad").await;
     assert_eq!(status, 503);
-    assert!(check(&readiness, "clock")["why"].as_str().unwrap().contains("before the last entry of a log"));
+    assert!(check(&readiness, "clock")["why"].as_str().unwrap().contains("before the last entries of a log"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -24,6 +24,8 @@ use super::{Database, Limits};
 
 /// The logs of so many clients are looked at in one round; those of others in the next.
 const LOGS_AT_ONCE: usize = 32;
+/// The last entries of a log that are looked at.
+const LAST_ENTRIES: u64 = 64;
 /// An object that nobody ever writes.
 const NO_OBJECT: &str = "readiness/none";
 
@@ -67,6 +69,7 @@ impl Checks {
             folder: Arc::new(Semaphore::new(1)),
             began: (needs.clock.now(), Instant::now()),
             turn: 0,
+            newest_ms: 0.into(),
             needs,
         };
         let (weak, every) =
@@ -138,6 +141,8 @@ struct Round {
     /// Both clocks when the host began.
     began: (Moment, Instant),
     turn: usize,
+    /// The latest time that a log has named.
+    newest_ms: AtomicU64,
 }
 
 impl Round {
@@ -252,16 +257,22 @@ impl Round {
         }
     }
 
-    /// By what went before (a log's last entry), by the database's own clock, and by the machine's count since the start.
+    /// By what went before (the last entries of a log), by the database's own clock, and by the machine's count since the start.
     async fn clock(&self) -> Found {
         let (clock, most) = (&self.needs.clock, self.needs.limits.clock_skew_ms_max);
         for client in self.looked_at() {
             let Ok(size) = self.needs.ledger.size(client).await else { continue };
-            let last = self.needs.ledger.entries(client, size.saturating_sub(1)..size).await;
-            let Some(last) = last.ok().and_then(|entries| Some(entries.last()?.1.at)) else { continue };
-            let ahead = last.as_millis().saturating_sub(clock.now().as_millis());
+            // Of these, the newest by its own time: the first of a host whose clock was set back are older than what they
+            // follow.
+            let last = self.needs.ledger.entries(client, size.saturating_sub(LAST_ENTRIES)..size).await;
+            let times = last.iter().flatten().map(|(_, entry, _)| entry.at.as_millis());
+            let newest = times.max().unwrap_or(0);
+            let newest = newest.max(self.newest_ms.fetch_max(newest, Ordering::Relaxed));
+            let ahead = newest.saturating_sub(clock.now().as_millis());
             if ahead > most {
-                return bad(format!("the clock is {ahead} ms before the last entry of a log: set it right"));
+                return bad(format!(
+                    "the clock is {ahead} ms before the last entries of a log: set it right"
+                ));
             }
         }
         if let Ok(Some(theirs)) = self.needs.database.clock_ms().await {
