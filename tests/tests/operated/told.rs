@@ -132,8 +132,8 @@ async fn nothing_of_a_person_is_told_and_a_trace_goes_from_the_wire_to_the_ledge
     let mut house = House::of(host, &[("kimberly-doe", "supervisor")]).unwrap();
     let kim = house.person("kimberly-doe").await.unwrap();
     let mut script = call("CA1");
-    script.event(json!({"party-joined": {"role": "other-party", "number": "+12145550101", "leg": 1}}));
     script.say(CUSTOMER, "my name is rhododendron zeppelin").unwrap();
+    script.event(json!({"party-joined": {"role": "other-party", "number": "+12145550101", "leg": 1}}));
     script.say(CUSTOMER, "four one one one one one one one one one one one one one one one").unwrap();
     script.key(CUSTOMER, "4111111111111111");
     script.silence(1_000);

@@ -208,7 +208,7 @@ async fn store(config: &Config, found: &mut Found) {
         && !folder.exists()
     {
         let parent = folder.ancestors().find(|dir| dir.exists());
-        if parent.is_none_or(|dir| !may_write(dir)) {
+        if parent.is_none_or(|dir| !dir.is_dir() || !may_write(dir)) {
             let remedy = "make the folder, and give it to the user that the host runs as";
             found.fault("store", place, "it is not there and cannot be made", remedy);
         }
