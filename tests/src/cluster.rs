@@ -17,7 +17,7 @@ use weed::{KEY_ID, PLAIN, SECRET, Weed};
 /// What every host says beside its own name and lines.
 const CONFIG: &str = r#"
 [limits.hosts]
-lease_ms = 3000
+lease_ms = 5000
 poll_ms = 200
 tail_ms = 200
 

@@ -44,7 +44,7 @@ retry_after_ms = 500
 /// Longer than any host takes to come back and to finish what is left, on a busy machine.
 const PATIENCE: u32 = 90;
 /// The longest that something befalls a host: well over a lease, so that others take over.
-const FAULT_MS: u64 = 6_000;
+const FAULT_MS: u64 = 9_000;
 /// Of so many calls one is refused by the rules.
 const REFUSED: u64 = 5;
 
