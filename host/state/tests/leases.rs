@@ -3,7 +3,10 @@
 
 mod database;
 
+use std::time::Duration;
+
 use caveat_state::{Db, Lease, Statement, Written};
+use tokio::time::{sleep, timeout};
 
 async fn opened() -> (tempfile::TempDir, Db, Db) {
     let dir = tempfile::tempdir().unwrap();
@@ -69,6 +72,100 @@ async fn of_many_who_want_a_lapsed_lease_one_gets_it() {
         }
         assert_eq!(got, 1);
     }
+}
+
+/// Whether these tests run on PostgreSQL, where writers work beside each other. On SQLite one at a time writes.
+fn beside_each_other() -> bool {
+    std::env::var("CAVEAT_TEST_POSTGRES").is_ok()
+}
+
+/// Waits until the database counts one or more.
+async fn until_counted(db: &Db, what: &str, text: &'static str) {
+    let counted = async {
+        while sqlx::query_scalar::<_, i64>(text).bind(HELD_UP).fetch_one(db.pool()).await.unwrap() == 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), counted).await.unwrap_or_else(|_| panic!("not so after 20 s: {what}"));
+}
+
+/// A lock of the test's own, with which it holds up an act in the midst of its transaction.
+const HELD_UP: i64 = 7_202_611;
+
+/// A host that looked at its lease, and has not committed yet, is waited for: the lease goes over after the act, never
+/// between the look and the act.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_a_lease_waits_for_whoever_acts_under_it() {
+    if !beside_each_other() {
+        return;
+    }
+    let (_dir, here, there) = opened().await;
+    let first = here.take_lease("job", "here", "", 60_000).await.unwrap().unwrap();
+    let mut holder = there.pool().begin().await.unwrap();
+    let hold = "SELECT CAST(1 AS BIGINT) FROM pg_advisory_xact_lock($1)";
+    sqlx::query(hold).bind(HELD_UP).execute(&mut *holder).await.unwrap();
+    let acting = {
+        let (db, guard) = (here.clone(), first.guard());
+        let slow = "INSERT INTO act (by_whom) SELECT 'here' FROM pg_advisory_xact_lock($1)";
+        let slow = Statement::new(slow).bind(HELD_UP);
+        tokio::spawn(async move { db.write("act", vec![guard, slow]).await })
+    };
+    let waits = "SELECT COUNT(*) FROM pg_locks
+                 WHERE locktype = 'advisory' AND CAST(objid AS BIGINT) = $1 AND NOT granted";
+    until_counted(&there, "the act is under way", waits).await;
+
+    // Giving it up and renewing it wait for nobody, so a slow act costs no lease.
+    let free = timeout(Duration::from_secs(20), async {
+        first.renew(60_000).await.unwrap();
+        first.release("").await.unwrap();
+    });
+    free.await.expect("who renews a lease waits for whoever acts under it");
+    let taking = {
+        let db = there.clone();
+        tokio::spawn(async move { db.take_lease("job", "there", "", 60_000).await })
+    };
+    let blocked = "SELECT COUNT(*) FROM pg_stat_activity WHERE (
+                     SELECT pid FROM pg_locks
+                     WHERE locktype = 'advisory' AND CAST(objid AS BIGINT) = $1 AND NOT granted
+                   ) = ANY(pg_blocking_pids(pid))";
+    until_counted(&there, "who takes the lease waits for the act", blocked).await;
+    assert!(!taking.is_finished());
+
+    holder.rollback().await.unwrap();
+    assert!(matches!(acting.await.unwrap().unwrap(), Written::Done { .. }), "it was there first");
+    let second = taking.await.unwrap().unwrap().expect("it had lapsed");
+    assert!(act(&there, &second, "there").await && !act(&here, &first, "here").await);
+}
+
+/// The other way about: who is taking it is waited for, and then nothing is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_acts_waits_for_whoever_takes_the_lease() {
+    if !beside_each_other() {
+        return;
+    }
+    let (_dir, here, there) = opened().await;
+    let first = here.take_lease("job", "here", "", 60_000).await.unwrap().unwrap();
+    let mut taking = there.pool().begin().await.unwrap();
+    let take = "UPDATE lease SET holder = 'there', term = term + 1 WHERE name = 'job'";
+    sqlx::query(take).execute(&mut *taking).await.unwrap();
+    let acting = {
+        let (db, lease) = (here.clone(), first.clone());
+        tokio::spawn(async move { act(&db, &lease, "here").await })
+    };
+    let taker: i64 =
+        sqlx::query_scalar("SELECT CAST(pg_backend_pid() AS BIGINT)").fetch_one(&mut *taking).await.unwrap();
+    let blocked =
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE CAST($1 AS INTEGER) = ANY(pg_blocking_pids(pid))";
+    let waits = async {
+        while sqlx::query_scalar::<_, i64>(blocked).bind(taker).fetch_one(there.pool()).await.unwrap() == 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), waits).await.expect("who acts does not wait for who takes the lease");
+    taking.commit().await.unwrap();
+    assert!(!acting.await.unwrap(), "it acted under a lease that was taken");
+    let acts: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM act").fetch_one(there.pool()).await.unwrap();
+    assert_eq!(acts, 0);
 }
 
 /// Numbers that are given by counting are given once, whoever counts at the same time.
