@@ -87,13 +87,18 @@ impl Tail {
         limits: TailLimits,
         unsealed: &HashSet<Name>,
     ) -> Result<Arc<Self>, VaultError> {
-        let numbers = match list(&*store, log).await? {
-            found if found.is_empty() => {
-                begin(&*store, log).await?;
-                vec![0]
-            }
-            found => found,
+        let mut numbers = list(&*store, log).await?;
+        // Behind the end that a host put which took over before there has to be something of this one, or whoever takes
+        // over next takes that end for its own, and what comes behind it is sealed by nobody.
+        let is_open = match numbers.last() {
+            Some(last) => read(&*store, log, *last).await?.as_ref() != CLOSED,
+            None => false,
         };
+        if !is_open {
+            let next = numbers.last().map_or(0, |last| last + 1);
+            begin(&*store, log, next).await?;
+            numbers.push(next);
+        }
         let objects = numbers.into_iter().map(|n| (n, unsealed.clone())).collect();
         let state = State { live: unsealed.clone(), objects, ..State::default() };
         let (state, came) = (Mutex::new(state), watch::Sender::new(Came::Before(0)));
@@ -264,17 +269,22 @@ pub(crate) async fn delete(store: &dyn ObjectStore, log: &str, number: u64) -> R
     }
 }
 
-/// The first object of a tail. A start outlives a store that is slow for a moment.
-async fn begin(store: &dyn ObjectStore, log: &str) -> Result<(), VaultError> {
-    let path = path(log, 0);
-    for _ in 1..START_ATTEMPTS {
+/// The first object that a start puts. It outlives a store that is slow for a moment.
+async fn begin(store: &dyn ObjectStore, log: &str, number: u64) -> Result<(), VaultError> {
+    let path = path(log, number);
+    let mut attempt = 1;
+    loop {
         match put(store, &path, wal::MAGIC.as_slice().into()).await {
-            Ok(_) => return Ok(()),
-            Err(error) => tracing::warn!(%error, "the store does not take the tail of the log yet"),
+            Ok(true) => return Ok(()),
+            Ok(false) => return Err(VaultError::TakenOver),
+            Err(error) if attempt < START_ATTEMPTS => {
+                tracing::warn!(%error, "the store does not take the tail of the log yet");
+                attempt += 1;
+                sleep(AGAIN).await;
+            }
+            Err(error) => return Err(error),
         }
-        sleep(AGAIN).await;
     }
-    put(store, &path, wal::MAGIC.as_slice().into()).await.map(drop)
 }
 
 /// False: something else is there. An earlier attempt may have got there, and its answer been lost.

@@ -65,6 +65,30 @@ async fn what_a_stopped_host_left_is_sealed_once_and_it_adds_nothing() {
     assert_eq!(writer.seal(SealReason::Ended).await.unwrap().frames, 1);
 }
 
+/// The end that was put when it was taken over before is not taken for the end of what it has begun since.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_taken_over_from_again_before_it_shared_anything_adds_nothing_either() {
+    let house = House::local().await;
+    let (acme, first, second_one) = (client("acme"), house.id(), house.id());
+    let host_before = host(&house, "unlucky").await;
+    let writer = host_before.begin(&acme, first, two_legs()).await.unwrap();
+    writer.append(0, 0, Kind::Audio, &second(0, 0)).await.unwrap();
+    host_before.in_store().await.unwrap();
+    let log = host_before.log().to_owned();
+    let other = host(&house, "other").await;
+    let guard = lease(&house, "other").await;
+    other.adopt(&log, guard.guard()).await.unwrap();
+    assert_eq!(other.recover().await.len(), 1);
+    drop((writer, host_before));
+
+    let again = host(&house, "unlucky").await;
+    let writer = again.begin(&acme, second_one, two_legs()).await.unwrap();
+    assert_eq!(other.adopt(&log, guard.guard()).await.unwrap(), [(acme.clone(), second_one)]);
+    assert_eq!(other.recover().await.pop().unwrap().seal.unwrap().frames, 0);
+    let late = writer.append(0, 0, Kind::Audio, &second(0, 0)).await;
+    assert!(matches!(again.in_store().await, Err(VaultError::TakenOver)), "nobody will seal it: {late:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_lost_the_lease_takes_nothing_over() {
     let house = House::local().await;
