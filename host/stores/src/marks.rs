@@ -51,11 +51,16 @@ impl Marks {
         Ok(Self { dir })
     }
 
-    /// Every mark. One that does not read was being written when the host died: nothing was promised for it.
+    /// Every mark. One that does not read was being written when the host died: nothing was promised for it. One that goes
+    /// while this looks was done with: the store knows what it said.
     pub(crate) fn all(&self) -> io::Result<BTreeMap<Path, Vec<Mark>>> {
         let mut all: BTreeMap<Path, Vec<Mark>> = BTreeMap::new();
         for entry in fs::read_dir(&self.dir)? {
-            let bytes = fs::read(entry?.path())?;
+            let bytes = match fs::read(entry?.path()) {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
             let Ok(stored) = serde_json::from_slice::<Stored>(&bytes) else { continue };
             if let Ok(object) = Path::parse(&stored.object) {
                 all.entry(object).or_default().push(stored.mark);

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use caveat_stores::{Backlog, Limits, Opened, Spool, StoreError, nothing_at_hand};
 use faulty::{Fault, Faulty};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, path::Path};
 use tokio::time::{Instant, sleep};
 
@@ -236,6 +236,32 @@ async fn lists_show_both_sides_and_nothing_that_is_gone() {
         assert_eq!(get(store, "a/new").await.unwrap(), "x");
     }
     assert!(put(&look, "a/x", b"x").await.is_err() && look.delete(&"a/new".into()).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_list_beside_a_spool_at_work_does_not_fail() {
+    let house = House::new();
+    put(&*house.store.inner, "a/old", b"x").await.unwrap();
+    let spool = house.open().await;
+    let look = Spool::look(house.dir.path().to_owned(), house.opened(), house.limits.clone()).await.unwrap();
+    let at_work = tokio::spawn(async move {
+        for round in 0..4 {
+            let paths: Vec<Path> = (0..200).map(|n| Path::from(format!("b/{round}-{n}"))).collect();
+            for path in &paths {
+                put(&spool, path.as_ref(), b"x").await.unwrap();
+            }
+            drained(&spool).await;
+            // As many marks are set, and go again when the store has heard of them.
+            let paths = futures::stream::iter(paths.into_iter().map(Ok)).boxed();
+            spool.delete_stream(paths).try_collect::<Vec<_>>().await.unwrap();
+            drained(&spool).await;
+        }
+    });
+    while !at_work.is_finished() {
+        let listed: Vec<_> = look.list(Some(&"a".into())).try_collect().await.unwrap();
+        assert_eq!(listed.len(), 1);
+    }
+    at_work.await.unwrap();
 }
 
 /// Six hours of a store whose fault changes every few minutes, with restarts, by a seed that is printed.
