@@ -16,8 +16,6 @@ use crate::{Problem, Rooms, gate::Caller};
 
 /// Names the host that handed a request on; such a one is handed on no further.
 static HANDED_ON: HeaderName = HeaderName::from_static("caveat-handed-on");
-/// How long another host may take.
-const ANSWER: Duration = Duration::from_secs(10);
 /// What belongs to one connection, or is made anew for the next.
 const NOT_HANDED_ON: [HeaderName; 5] =
     [header::HOST, header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::UPGRADE];
@@ -53,7 +51,11 @@ async fn hand_on(rooms: &Rooms, host: &str, url: &str, request: Request) -> Resu
     let mut headers: HeaderMap = parts.headers;
     NOT_HANDED_ON.iter().for_each(|name| drop(headers.remove(name)));
     let asked = rooms.others.request(parts.method, format!("{}{path}", url.trim_end_matches('/')));
-    let asked = asked.headers(headers).header(&HANDED_ON, "true").timeout(ANSWER).body(body);
+    let asked = asked
+        .headers(headers)
+        .header(&HANDED_ON, "true")
+        .timeout(Duration::from_millis(rooms.limits.handed_on_ms))
+        .body(body);
     let away = |error: reqwest::Error| {
         tracing::warn!(host, %error, "another host does not answer");
         Problem::unavailable(format!(

@@ -79,6 +79,8 @@ pub struct Limits {
     pub waveform_steps_max: u32,
     /// Ranges of the same sound that a session asks for within this time belong to one play, in milliseconds.
     pub play_reused_ms: u64,
+    /// Another host has to have answered by then a request about a call of its own that was handed on to it.
+    pub handed_on_ms: u64,
     /// Plays of which that is remembered; the ranges of others are plays of their own.
     pub plays_max: usize,
 }
@@ -97,6 +99,7 @@ impl Default for Limits {
             requests_at_once_max: 300,
             waveform_steps_max: 20_000,
             play_reused_ms: 60_000,
+            handed_on_ms: 10_000,
             plays_max: 1_000,
         }
     }

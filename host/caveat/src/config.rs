@@ -403,7 +403,7 @@ impl HookChoice {
     }
 
     /// With its secret, which is read now.
-    pub(crate) fn open(&self, client: &ClientId) -> anyhow::Result<Webhook> {
+    fn open(&self, client: &ClientId) -> anyhow::Result<Webhook> {
         let secret = match (&self.secret_env, &self.secret_file) {
             (Some(name), _) => {
                 std::env::var(name).with_context(|| format!("{name} is not set in the environment"))?
@@ -450,6 +450,14 @@ impl Client {
             ),
             _ => Ok(()),
         }
+    }
+
+    /// Those who are told what happens on its calls, with their secrets, which are read now.
+    pub(crate) fn hooks(&self) -> impl Iterator<Item = anyhow::Result<Webhook>> {
+        let id = &self.profile.id;
+        self.webhooks
+            .iter()
+            .map(move |hook| hook.open(id).with_context(|| format!("client `{id}`: a webhook")))
     }
 
     /// `trust` with what this client asks for.

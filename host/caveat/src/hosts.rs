@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context, bail};
 use caveat_ledger::LogSigner;
 use caveat_model::ClientId;
-use caveat_recorder::{Among, PackKeeper, Recorder};
+use caveat_recorder::{Among, HOST, PackKeeper, Recorder};
 use caveat_state::{Db, Held, Lease, Statement};
 use caveat_vault::TailLimits;
 use serde::Deserialize;
@@ -86,8 +86,7 @@ impl Hosts {
     }
 }
 
-/// Names of leases: of who is a host of this name, and of who may write what is behind a log.
-const HOST: &str = "host/";
+/// A lease of this name is held by who may write what is behind a log.
 const LOG: &str = "log/";
 /// Who has signed a client's log once signs it for ever.
 const FOR_EVER_MS: u64 = 1 << 50;

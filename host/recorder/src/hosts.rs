@@ -12,7 +12,7 @@ use caveat_vault::{Vault, VaultError};
 use crate::{Recorder, RecorderError, house::House};
 
 /// A lease of this name is held by whoever is a host of the name behind it.
-pub(crate) const HOST: &str = "host/";
+pub const HOST: &str = "host/";
 
 /// What a host is among others.
 #[derive(Debug, Clone)]

@@ -92,7 +92,7 @@ pub use evidence::{
 };
 pub use health::{Health, WaitingObjects};
 pub use history::{Decision, Gone, History, Recorded, Window};
-pub use hosts::{Among, Elsewhere};
+pub use hosts::{Among, Elsewhere, HOST};
 pub use impact::{
     Candidate, Changed, Direction, Effect, Example, Group, Impact, ImpactReport, Past, Swap, Transition,
 };

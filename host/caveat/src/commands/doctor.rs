@@ -9,7 +9,6 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::Context;
 use caveat_engine::Engine;
 use caveat_model::{Clock, SystemClock};
 use caveat_state::Db;
@@ -22,7 +21,7 @@ use x509_cert::{Certificate, der::Decode};
 
 use crate::{
     cli::ConfigFile,
-    config::Config,
+    config::{Client, Config},
     explained,
     house::{disk, load_set},
     keys,
@@ -165,12 +164,7 @@ fn secrets(config: &Config, found: &mut Found) {
     };
     look(config.ingest.sources().map(drop));
     look(config.ways().map(drop));
-    for client in &config.clients {
-        let id = &client.profile.id;
-        for hook in &client.webhooks {
-            look(hook.open(id).map(drop).with_context(|| format!("client `{id}`: a webhook")));
-        }
-    }
+    config.clients.iter().flat_map(Client::hooks).for_each(|hook| look(hook.map(drop)));
 }
 
 fn look_at_keys(config: &Config, found: &mut Found) {

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    config::Config,
+    config::{Client, Config},
     house::{House, Phase, Started, disk, load_set},
     http::{Peer, with_peer},
     metrics,
@@ -155,13 +155,7 @@ fn needs(config: &Config, house: &House, started: &Started) -> Needs {
 }
 
 async fn start_webhooks(config: &Config, recorder: &Recorder) -> anyhow::Result<Webhooks> {
-    let mut hooks = Vec::new();
-    for client in &config.clients {
-        for hook in &client.webhooks {
-            let about = || format!("client `{}`: a webhook", client.profile.id);
-            hooks.push(hook.open(&client.profile.id).with_context(about)?);
-        }
-    }
+    let hooks = config.clients.iter().flat_map(Client::hooks).collect::<anyhow::Result<_>>()?;
     Webhooks::start(recorder, hooks, &config.limits.webhooks).await.context("webhooks")
 }
 

@@ -132,13 +132,7 @@ impl Reloader {
             .iter()
             .filter(|client| live.recorder.clients().get(&client.profile.id).is_some())
             .collect();
-        let mut hooks = vec![];
-        for client in &clients {
-            for hook in &client.webhooks {
-                let about = || format!("client `{}`: a webhook", client.profile.id);
-                hooks.push(hook.open(&client.profile.id).with_context(about)?);
-            }
-        }
+        let hooks = clients.iter().flat_map(|client| client.hooks()).collect::<anyhow::Result<_>>()?;
         let sets = self.load(&config)?;
         live.certificates.check()?;
 
