@@ -56,6 +56,12 @@ enum Came {
     Closed,
 }
 
+impl Came {
+    fn is_past(self, round: u64) -> bool {
+        matches!(self, Self::Before(next) if next > round)
+    }
+}
+
 /// The tail of this host's log.
 pub(crate) struct Tail {
     store: Arc<dyn ObjectStore>,
@@ -134,20 +140,34 @@ impl Tail {
 
     /// Waits until everything that was taken so far is in the store.
     pub(crate) async fn caught_up(&self) -> Result<(), VaultError> {
-        let round = locked(&self.state).round;
+        let round = self.round();
         let mut came = self.came.subscribe();
-        let passed = came.wait_for(|came| match came {
-            Came::Before(next) => *next > round,
-            Came::Closed => true,
-        });
+        let passed = came.wait_for(|came| *came == Came::Closed || came.is_past(round));
         let came = *passed.await.map_err(|_| VaultError::Closed)?;
+        self.stands(came, round).map(drop)
+    }
+
+    /// Of what was taken so far.
+    pub(crate) fn round(&self) -> u64 {
+        locked(&self.state).round
+    }
+
+    /// Whether everything up to this round is in the store by now.
+    pub(crate) fn has(&self, round: u64) -> Result<bool, VaultError> {
+        let came = *self.came.borrow();
+        self.stands(came, round)
+    }
+
+    fn stands(&self, came: Came, round: u64) -> Result<bool, VaultError> {
         if came == Came::Closed {
             return Err(VaultError::TakenOver);
         }
         match locked(&self.state).incomplete {
-            // Whoever waits may have appended some rounds ago.
-            Some(without) if without + ROUNDS_DOUBTED >= round => Err(VaultError::NotInStore),
-            _ => Ok(()),
+            // Whoever asks may have appended some rounds ago.
+            Some(without) if came.is_past(round) && without + ROUNDS_DOUBTED >= round => {
+                Err(VaultError::NotInStore)
+            }
+            _ => Ok(came.is_past(round)),
         }
     }
 

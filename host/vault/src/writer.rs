@@ -26,6 +26,8 @@ pub struct Interim {
     pub frames: u64,
     /// Merkle root over their frames.
     pub root: Digest,
+    /// Of the log's tail, where it has one.
+    round: u64,
 }
 
 /// Takes the segments of one recording. Dropped without [`Writer::seal`] or [`Writer::discard`], the recording stays
@@ -118,8 +120,21 @@ impl Writer {
 
     /// The Merkle root over what is durable so far.
     pub fn interim(&self) -> Interim {
-        let tape = locked(&self.tape);
-        Interim { frames: tape.tree.count(), root: Digest(tape.tree.root()) }
+        let (frames, root) = {
+            let tape = locked(&self.tape);
+            (tape.tree.count(), Digest(tape.tree.root()))
+        };
+        // Afterward: what is in the tree was in the tail before.
+        Interim { frames, root, round: self.vault.tail.as_ref().map_or(0, |tail| tail.round()) }
+    }
+
+    /// Whether another host could seal all of that, too. Before, nothing may rest on it: who takes over may find less. A vault
+    /// of one host has it at once.
+    ///
+    /// # Errors
+    /// [`VaultError::TakenOver`]; [`VaultError::NotInStore`]: perhaps not, and nobody will know.
+    pub fn is_shared(&self, interim: &Interim) -> Result<bool, VaultError> {
+        self.vault.tail.as_ref().map_or(Ok(true), |tail| tail.has(interim.round))
     }
 
     /// Destroys the keys of everything so far: nothing of it opens any more, in the log neither.

@@ -89,6 +89,38 @@ async fn who_is_taken_over_from_again_before_it_shared_anything_adds_nothing_eit
     assert!(matches!(again.in_store().await, Err(VaultError::TakenOver)), "nobody will seal it: {late:?}");
 }
 
+/// What a log may tell of, so that whoever takes over seals no less.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_one_host_has_is_told_apart_from_what_another_could_seal() {
+    let house = House::local().await;
+    let (acme, id) = (client("acme"), house.id());
+    let slow = TailLimits { every_ms: 3_600_000, ..TAIL };
+    let log = LogFolder::hold(&house.path("here")).unwrap();
+    let (db, store) = (house.db().await, house.store.clone());
+    let here =
+        Vault::open_in(log, house.limits, Some(slow), db, store, house.keys(), house.clock()).await.unwrap();
+    let writer = here.begin(&acme, id, two_legs()).await.unwrap();
+    writer.append(0, 0, Kind::Audio, &second(0, 0)).await.unwrap();
+    let interim = writer.interim();
+    assert_eq!(
+        (interim.frames, writer.is_shared(&interim).unwrap()),
+        (1, false),
+        "its tail has not gone out"
+    );
+
+    let there = host(&house, "there").await;
+    let guard = lease(&house, "there").await;
+    there.adopt(here.log(), guard.guard()).await.unwrap();
+    assert_eq!(there.recover().await.pop().unwrap().seal.unwrap().frames, 0, "it was not told of");
+
+    let quick = host(&house, "quick").await;
+    let writer = quick.begin(&acme, house.id(), two_legs()).await.unwrap();
+    writer.append(0, 0, Kind::Audio, &second(0, 0)).await.unwrap();
+    let interim = writer.interim();
+    quick.in_store().await.unwrap();
+    assert!(writer.is_shared(&interim).unwrap());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_lost_the_lease_takes_nothing_over() {
     let house = House::local().await;

@@ -5,7 +5,7 @@ use caveat_ledger::{EntryKind, LedgerError};
 use caveat_model::{Event, Offset, RecordingId, Verdict};
 use caveat_retention::Retention;
 use caveat_state::Statement;
-use caveat_vault::{Header, Kind, SealReason, Suite, Writer};
+use caveat_vault::{Header, Kind, SealReason, Suite, VaultError, Writer};
 use futures::{StreamExt, stream};
 use tracing::Instrument;
 
@@ -205,6 +205,7 @@ impl Session {
     /// Destroys what was kept so far. Whatever is kept later is another recording.
     pub(super) async fn discard(&mut self, why: &str) -> Result<(), RecorderError> {
         self.tape.forget();
+        self.interim = None;
         self.bounds.clear();
         self.listed = None;
         self.house.late.strike(&self.client.id, self.recording, None).await?;
@@ -268,6 +269,24 @@ impl Session {
             kept = kept.and(done);
         }
         kept
+    }
+
+    /// The log tells of no frame that only this host has: whoever takes over would seal less than it tells of.
+    pub(super) async fn enter_interim(&mut self) -> Result<(), RecorderError> {
+        let (Some(writer), Some(interim)) = (&self.writer, &self.interim) else { return Ok(()) };
+        match writer.is_shared(interim) {
+            Ok(false) => return Ok(()),
+            Ok(true) => {
+                let (frames, root) = (interim.frames, interim.root);
+                let recording = self.house.pseudonym(&self.client.id, self.recording).await?;
+                self.house.enter(&self.client.id, EntryKind::InterimRoot { recording, frames, root }).await?;
+            }
+            // The next one may be.
+            Err(VaultError::NotInStore) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.interim = None;
+        Ok(())
     }
 
     /// Likewise, of what another host can seal.

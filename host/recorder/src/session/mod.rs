@@ -10,7 +10,7 @@ use caveat_model::{
     Asker, CaptureEvent, ClientId, Duty, Event, Facts, Moment, Offset, Outcome, PartyId, PartyRole, Reason,
     RecordingId, Span, Verdict,
 };
-use caveat_vault::{SealReason, Writer};
+use caveat_vault::{Interim, SealReason, Writer};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::Instrument;
 
@@ -68,6 +68,8 @@ pub(crate) struct Session {
     /// Why nothing is being kept, where nothing is.
     not_recording: Vec<Reason>,
     next_interim: Offset,
+    /// Not in the log yet.
+    interim: Option<Interim>,
     next_listening: Offset,
     duties: Duties,
     /// A tone that some verdict asked for: it sounds to the end of the call.
@@ -98,6 +100,7 @@ impl Session {
         let mut session = Self {
             tape: Tape::new(&house.limits, house.assurance.limits.silence(), legs),
             next_interim: house.limits.interim_every_ms,
+            interim: None,
             next_listening: LISTEN_EVERY_MS,
             duties: Duties::default(),
             beep_every_s: None,
@@ -481,12 +484,9 @@ impl Session {
         self.write(writer, parts).await?;
         if now >= self.next_interim {
             self.next_interim = now.saturating_add(self.house.limits.interim_every_ms);
-            let interim = writer.interim();
-            let recording = self.house.pseudonym(&self.client.id, self.recording).await?;
-            let entry = EntryKind::InterimRoot { recording, frames: interim.frames, root: interim.root };
-            self.house.enter(&self.client.id, entry).await?;
+            self.interim.get_or_insert_with(|| writer.interim());
         }
-        Ok(())
+        self.enter_interim().await
     }
 
     /// Keys that are in the sound and that the phone system does not tell of are put to the packs like any other. A call
