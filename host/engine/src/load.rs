@@ -13,7 +13,7 @@ use wasmtime::{
 use crate::{
     EngineError, Failure, Limits,
     allowance::Allowance,
-    cache::{Cache, Key},
+    cache::{Cache, Kept, Key},
     meters,
     sandbox::{self, Occasion, State},
     snapshot,
@@ -71,14 +71,14 @@ impl Loader<'_> {
         let digest = Digest(Sha256::digest(component).into());
         let key = Key::new(self.engine, digest, Digest(Sha256::digest(settings_json).into()));
 
-        let kept = self.cache.and_then(|cache| self.revive(&cache.get(&key)?));
+        let kept = self.cache.and_then(|cache| self.revive(cache.get(&key)?));
         let compiled = match kept {
             Some(compiled) => compiled,
             None => {
                 let compiled = self.prepare(component, settings_json)?;
                 if let Some(cache) = self.cache {
                     let bytes = compiled.component.serialize().map_err(|e| self.broken(&e))?;
-                    cache.put(&key, &[&[compiled.known.to_byte()], &bytes[..]].concat());
+                    cache.put(&key, &bytes, compiled.known.to_byte());
                 }
                 compiled
             }
@@ -158,16 +158,16 @@ impl Loader<'_> {
         Component::from_binary(self.engine, bytes).map_err(|e| self.broken(&e))
     }
 
-    fn revive(&self, bytes: &[u8]) -> Option<Compiled> {
-        let (known, code) = bytes.split_first()?;
+    fn revive(&self, kept: Kept) -> Option<Compiled> {
         #[allow(
             unsafe_code,
             reason = "wasmtime cannot check machine code. The cache gives out only what this user wrote into a folder \
-                      closed to others, whole by its SHA-256; wasmtime itself compares version and configuration."
+                      closed to others, whole by its CRC-64, and replaces files and never changes them; wasmtime itself \
+                      compares version and configuration."
         )]
-        // SAFETY: `code` was made by `Component::serialize` of a host with this key; see the module `cache`.
-        let component = unsafe { Component::deserialize(self.engine, code) };
-        component.map(|component| Compiled { component, known: Known::from_byte(*known) }).ok()
+        // SAFETY: the file begins with what `Component::serialize` of a host with this key gave; see the module `cache`.
+        let component = unsafe { Component::deserialize_file(self.engine, &kept.path) };
+        component.map(|component| Compiled { component, known: Known::from_byte(kept.known) }).ok()
     }
 
     /// Connects the one import there is.
