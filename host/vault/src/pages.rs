@@ -113,6 +113,10 @@ pub(crate) enum Change {
     To(Held),
     /// They are destroyed, and this is what is said of the recording from then on.
     Gone(State),
+    /// They are destroyed if this log still has the recording open.
+    Discarded {
+        log: String,
+    },
 }
 
 /// The keys of all recordings.
@@ -275,6 +279,14 @@ impl Pages {
         self.change(name, |_| Ok(Change::Gone(state))).await
     }
 
+    /// Likewise, of what this log has open.
+    ///
+    /// # Errors
+    /// [`VaultError::TakenOver`]: another has it; nothing was changed.
+    pub(crate) async fn discard(&self, name: &Name, log: &str) -> Result<(), VaultError> {
+        self.change(name, |_| Ok(Change::Discarded { log: log.to_owned() })).await
+    }
+
     /// What masks have taken out of a recording, the oldest first.
     pub(crate) async fn escrow(&self, name: &Name) -> Result<Vec<Escrowed>, VaultError> {
         Ok(self.escrow_row(name).await?.map(|(_, escrow)| escrow).unwrap_or_default())
@@ -308,7 +320,7 @@ impl Pages {
             for (id, cover) in on_page(&mut tx, &row.page).await? {
                 let neighbor = (client.clone(), id.parse().map_err(|_| damaged_id(&id))?);
                 let cover = match &changed {
-                    Change::Gone(_) if neighbor.1 == *recording => None,
+                    Change::Gone(_) | Change::Discarded { .. } if neighbor.1 == *recording => None,
                     Change::To(held) if neighbor.1 == *recording => {
                         Some(held.keys.wrap(&page.key, client, neighbor.1))
                     }
@@ -334,6 +346,10 @@ impl Pages {
                 }
                 Change::To(_) => {}
                 Change::Gone(state) => self.set_state(&mut tx, name, *state).await?,
+                Change::Discarded { log } => {
+                    still_of(&mut tx, name, log).await?;
+                    self.set_state(&mut tx, name, State::Discarded).await?;
+                }
             }
             tx.commit().await.map_err(sql("change keys"))?;
             self.filling.lock().await.remove(client);
@@ -585,6 +601,15 @@ async fn put_cover(
         .await
         .map_err(sql("replace a key"))?;
     Ok(())
+}
+
+/// Whether a log has a recording open; whoever would take it over waits until the transaction has ended.
+async fn still_of(tx: &mut Transaction<'static, Any>, name: &Name, log: &str) -> Result<(), VaultError> {
+    let text = "UPDATE vault_recording SET log = log
+                WHERE client = $1 AND recording = $2 AND log = $3 AND state = 'open'";
+    let ours = sqlx::query(text).bind(name.0.as_str()).bind(name.1.to_string()).bind(log);
+    let ours = ours.execute(&mut **tx).await.map_err(sql("see whose a recording is"))?;
+    if ours.rows_affected() == 0 { Err(VaultError::TakenOver) } else { Ok(()) }
 }
 
 fn still_there((client, recording): &Name, row: &Row) -> Result<(), VaultError> {

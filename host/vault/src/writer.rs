@@ -11,7 +11,6 @@ use tokio::sync::oneshot;
 use crate::{
     Header, Kind, SECONDS_PER_LEG, SealReason, SealRecord, Segment, VaultError, locked,
     merkle::{self, Tree},
-    pages::State,
     seal::{Held, Pending},
     segment::{Binding, seal_frame},
     tree::{Cover, Walk},
@@ -138,8 +137,11 @@ impl Writer {
     }
 
     /// Destroys the keys of everything so far: nothing of it opens any more, in the log neither.
+    ///
+    /// # Errors
+    /// [`VaultError::TakenOver`]: another host has it, and seals it; its keys are as they were.
     pub async fn discard(self) -> Result<(), VaultError> {
-        self.vault.opener.pages().destroy(&self.name, State::Discarded).await?;
+        self.vault.opener.pages().discard(&self.name, &self.vault.log).await?;
         self.vault.wal.flush().await?;
         self.vault.release(&self.name);
         Ok(())

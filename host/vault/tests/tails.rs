@@ -121,6 +121,28 @@ async fn what_only_one_host_has_is_told_apart_from_what_another_could_seal() {
     assert!(writer.is_shared(&interim).unwrap());
 }
 
+/// A host that was stopped for a while may wake in the midst of discarding.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_taken_over_from_destroys_nothing() {
+    let house = House::local().await;
+    let (acme, id, other) = (client("acme"), house.id(), house.id());
+    let (here, there) = (host(&house, "here").await, host(&house, "there").await);
+    let writer = here.begin(&acme, id, two_legs()).await.unwrap();
+    writer.append(0, 0, Kind::Audio, &second(0, 0)).await.unwrap();
+    let early = here.begin(&acme, other, two_legs()).await.unwrap();
+    early.append(0, 0, Kind::Audio, &second(0, 0)).await.unwrap();
+    early.discard().await.unwrap();
+    here.in_store().await.unwrap();
+
+    let guard = lease(&house, "there").await;
+    there.adopt(here.log(), guard.guard()).await.unwrap();
+    assert!(matches!(writer.discard().await, Err(VaultError::TakenOver)));
+    assert_eq!(there.recover().await.pop().unwrap().seal.unwrap().frames, 1);
+    let reader = there.reader(&acme, id).await.unwrap();
+    assert_eq!(*reader.read(0, 0, Kind::Audio).await.unwrap(), second(0, 0));
+    assert!(matches!(there.reader(&acme, other).await, Err(VaultError::Gone { .. })), "that was before");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_lost_the_lease_takes_nothing_over() {
     let house = House::local().await;

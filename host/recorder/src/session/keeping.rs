@@ -208,12 +208,19 @@ impl Session {
         self.interim = None;
         self.bounds.clear();
         self.listed = None;
+        let writer = self.writer.take();
+        let was_kept = writer.is_some();
+        // First: what is struck off belongs to whoever seals it, should this host end here or have been taken over from.
+        if let Some(writer) = writer {
+            writer.discard().await?;
+        }
         self.house.late.strike(&self.client.id, self.recording, None).await?;
         self.house.retention.forget(&self.client.id, self.recording).await?;
         self.known.captured(false);
-        let Some(writer) = self.writer.take() else { return Ok(()) };
+        if !was_kept {
+            return Ok(());
+        }
         let recording = self.house.pseudonym(&self.client.id, self.recording).await?;
-        writer.discard().await?;
         let entry = EntryKind::Discarded { recording: recording.clone(), why: why.to_owned() };
         self.house.enter(&self.client.id, entry).await?;
         self.house.catalog.gone(&self.client.id, self.recording, "discarded").await?;
