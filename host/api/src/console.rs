@@ -1,6 +1,6 @@
 //! The console: pages, styles and modules, in the program itself. They ask for nothing that is not on this host.
 
-use std::{fmt::Write, sync::OnceLock};
+use std::fmt::Write;
 
 use axum::{
     extract::State,
@@ -192,7 +192,7 @@ fn read(name: &str) -> Option<Vec<u8>> {
     let file = FILES.iter().find(|file| file.name == name)?;
     #[cfg(debug_assertions)]
     {
-        static DIR: OnceLock<Option<std::ffi::OsString>> = OnceLock::new();
+        static DIR: std::sync::OnceLock<Option<std::ffi::OsString>> = std::sync::OnceLock::new();
         if let Some(dir) = DIR.get_or_init(|| std::env::var_os("CAVEAT_CONSOLE_DIR")) {
             return std::fs::read(std::path::Path::new(dir).join(file.name)).ok();
         }

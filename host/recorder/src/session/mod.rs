@@ -5,7 +5,6 @@ mod keeping;
 
 use std::{sync::Arc, time::Duration};
 
-use caveat_ledger::EntryKind;
 use caveat_model::{
     Asker, CaptureEvent, ClientId, Duty, Event, Facts, Moment, Offset, Outcome, PartyId, PartyRole, Reason,
     RecordingId, Span, Verdict,
