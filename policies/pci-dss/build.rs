@@ -16,6 +16,7 @@ fn main() {
     println!("cargo::rerun-if-changed=data");
     println!("cargo::rerun-if-changed=build.rs");
     write("rules.rs", &rules(read("pack.toml")));
+    pack_law::build::unsure();
     let mut tables = String::new();
     limits(read("data/limits.toml"), &mut tables);
     roles(read("data/roles.toml"), &mut tables);

@@ -131,6 +131,8 @@ struct Relief {
     #[serde(default)]
     recorded_outside: bool,
     #[serde(default)]
+    told: bool,
+    #[serde(default)]
     said: String,
     #[serde(default)]
     kinds: Vec<String>,
@@ -154,6 +156,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options: Options = read(OPTIONS)?;
     law.jurisdiction.sort_by(|a, b| a.code.cmp(&b.code));
     check(&law, &options)?;
+    pack_law::build::unsure();
     let out = env::var("OUT_DIR")?;
     fs::write(Path::new(&out).join("places.rs"), places(&law.jurisdiction)?)?;
     fs::write(Path::new(&out).join("relief.rs"), relief(&law.jurisdiction, &options.relief)?)?;
@@ -342,7 +345,11 @@ fn relief(rows: &[Row], all: &[Relief]) -> Result<String, Box<dyn Error>> {
         writeln!(out, "    rule: Rule {{ id: {:?}, citation: {:?} }},", relief.rule, relief.citation)?;
         writeln!(out, "    message: {:?},", relief.message)?;
         writeln!(out, "    agent_on_call: {}, vendor_free: {},", relief.agent_on_call, relief.vendor_free)?;
-        writeln!(out, "    recorded_outside: {}, said: {:?},", relief.recorded_outside, relief.said)?;
+        writeln!(
+            out,
+            "    recorded_outside: {}, told: {}, said: {:?},",
+            relief.recorded_outside, relief.told, relief.said
+        )?;
         writeln!(out, "    kinds: &{:?}, kind_unknown: {},", relief.kinds, relief.kind_unknown)?;
         writeln!(out, "    purposes: Purposes::NONE{purposes},")?;
         writeln!(out, "    destroy_within_days: {:?},", relief.destroy_within_days)?;

@@ -45,13 +45,16 @@ impl CaptureRules for Standards {
             listening::keep_out(&self.standard, facts, &mut ruling);
             listening::tone(facts, &mut ruling);
         }
+        pack_law::tell_doubt(&mut ruling.reasons, law::UNSURE, &self.standard.counsel_confirmed);
         ruling
     }
 }
 
 impl AccessRules for Standards {
     fn access(&self, request: &caveat_sdk::access::Request, facts: &Facts) -> caveat_sdk::access::Ruling {
-        access::rule(&self.standard, request, facts)
+        let mut ruling = access::rule(&self.standard, request, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, law::UNSURE, &self.standard.counsel_confirmed);
+        ruling
     }
 }
 

@@ -26,6 +26,7 @@ pub struct Settings {
     agents_hear_others: bool,
     purpose_needed: bool,
     hidden_in_training: Vec<String>,
+    counsel_confirmed: Vec<String>,
 }
 
 /// A required or forbidden item.
@@ -74,6 +75,7 @@ pub(crate) struct Standard {
     pub(crate) agents_hear_others: bool,
     pub(crate) purpose_needed: bool,
     pub(crate) hidden_in_training: Vec<LabelKind>,
+    pub(crate) counsel_confirmed: Vec<String>,
 }
 
 /// An item of the standard.
@@ -127,6 +129,9 @@ impl Standard {
                 }),
             }
         }
+        if let Err(more) = pack_law::confirmed(&settings.counsel_confirmed, law::PERIODS, law::UNSURE) {
+            problems.extend(more);
+        }
         let standard = Self {
             required,
             in_order: settings.in_order,
@@ -140,6 +145,7 @@ impl Standard {
             agents_hear_others: settings.agents_hear_others,
             purpose_needed: settings.purpose_needed,
             hidden_in_training,
+            counsel_confirmed: settings.counsel_confirmed,
         };
         if problems.is_empty() { Ok(standard) } else { Err(problems) }
     }

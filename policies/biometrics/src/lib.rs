@@ -25,6 +25,7 @@ pub struct Settings {
     glba_institution: bool,
     hipaa_operations: bool,
     washington_voice_counts: bool,
+    counsel_confirmed: Vec<String>,
 }
 
 /// The pack, with a client's settings.
@@ -37,25 +38,32 @@ impl Pack for Biometrics {
     type Settings = Settings;
 
     fn new(settings: Settings) -> Result<Self, Vec<Problem>> {
+        pack_law::confirmed(&settings.counsel_confirmed, law::PERIODS, law::UNSURE)?;
         Ok(Self { settings })
     }
 }
 
 impl CaptureRules for Biometrics {
     fn capture(&self, _event: &caveat_sdk::capture::Event, facts: &Facts) -> caveat_sdk::capture::Ruling {
-        capture::rule(&self.settings, facts)
+        let mut ruling = capture::rule(&self.settings, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, law::UNSURE, &self.settings.counsel_confirmed);
+        ruling
     }
 }
 
 impl StorageRules for Biometrics {
     fn storage(&self, event: &caveat_sdk::storage::Event, facts: &Facts) -> caveat_sdk::storage::Ruling {
-        storage::rule(&self.settings, event, facts)
+        let mut ruling = storage::rule(&self.settings, event, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, law::UNSURE, &self.settings.counsel_confirmed);
+        ruling
     }
 }
 
 impl AccessRules for Biometrics {
     fn access(&self, request: &caveat_sdk::access::Request, facts: &Facts) -> caveat_sdk::access::Ruling {
-        access::rule(request, facts)
+        let mut ruling = access::rule(request, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, law::UNSURE, &self.settings.counsel_confirmed);
+        ruling
     }
 }
 

@@ -5,7 +5,7 @@ use caveat_sdk::{
     Facts,
     facts::{LabelKind, Party, Role},
 };
-use pack_law::is_listed;
+use pack_law::{is_listed, known};
 
 use crate::{Settings, law};
 
@@ -30,7 +30,7 @@ pub(crate) fn laws(settings: &Settings, facts: &Facts) -> Laws {
         anywhere || voices.iter().any(|p| p.regions.iter().any(|r| is_listed(list, &r.region)))
     };
     let health = facts.labels.iter().any(|label| label.kind == LabelKind::Health);
-    let exempt_bank = settings.glba_institution;
+    let exempt_bank = known::flag(facts, &["tenant.glba-institution"]).unwrap_or(settings.glba_institution);
     let texas = linked(&["TX"]) && !exempt_bank;
     let colorado = linked(&["CO"]);
     Laws {

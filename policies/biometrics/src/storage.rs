@@ -40,10 +40,10 @@ fn dispose(facts: &Facts, ruling: &mut Ruling) {
 fn review(settings: &Settings, facts: &Facts, ruling: &mut Ruling) {
     let first = ends(settings, facts).into_iter().min_by_key(|(_, end)| *end);
     match first {
-        _ if known::is(facts, &["biometric.purpose-satisfied"]) => overdue(None, facts, ruling),
-        Some((period, due)) if facts.now >= due => overdue(Some(period), facts, ruling),
+        _ if known::is(facts, &["biometric.purpose-satisfied"]) => overdue(settings, None, facts, ruling),
+        Some((period, due)) if facts.now >= due => overdue(settings, Some(period), facts, ruling),
         Some((period, due)) => {
-            ruling.because_of(&law::DESTROY, period.citation, &period.says(&[]));
+            ruling.because_of(&law::DESTROY, period.citation, &period.says(&settings.counsel_confirmed));
             ruling.see_to(&law::DESTROY, "secure-destroy-template", Some(due));
         }
         None => {}
@@ -51,7 +51,7 @@ fn review(settings: &Settings, facts: &Facts, ruling: &mut Ruling) {
 }
 
 /// It must not be kept any longer, unless a hold says so.
-fn overdue(period: Option<&Period>, facts: &Facts, ruling: &mut Ruling) {
+fn overdue(settings: &Settings, period: Option<&Period>, facts: &Facts, ruling: &mut Ruling) {
     if !facts.holds.is_empty() {
         ruling.ask(&law::HOLD, "A statute orders its destruction and a hold its preservation.");
         ruling.remedy(&law::HOLD, "ask-counsel");
@@ -60,7 +60,7 @@ fn overdue(period: Option<&Period>, facts: &Facts, ruling: &mut Ruling) {
     match period {
         Some(period) => {
             ruling.refuse(&law::DESTROY, "The voiceprint must not be kept any longer.");
-            ruling.because_of(&law::DESTROY, period.citation, &period.says(&[]));
+            ruling.because_of(&law::DESTROY, period.citation, &period.says(&settings.counsel_confirmed));
         }
         None => {
             ruling.refuse(&law::DESTROY, "The purpose of the voiceprint is satisfied.");
@@ -78,7 +78,9 @@ fn ends(settings: &Settings, facts: &Facts) -> Vec<(&'static Period, Moment)> {
     let purpose = known::moment(facts, &["biometric.purpose-ended"], &["biometric.purpose-ended-days"]);
     let unneeded = known::moment(facts, &[], &["biometric.not-needed-days"]);
     let mut ends = Vec::new();
-    let mut end = |period: &'static Period, from: Moment| ends.push((period, period.after(from, &[])));
+    let mut end = |period: &'static Period, from: Moment| {
+        ends.push((period, period.after(from, &settings.counsel_confirmed)));
+    };
     if laws.illinois {
         end(&law::ILLINOIS_3_YEARS_AFTER_LAST_INTERACTION, interaction);
     }

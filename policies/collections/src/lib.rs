@@ -25,6 +25,7 @@ pub struct Settings {
     judged_from_s: u32,
     recordings_are_records: bool,
     listen: bool,
+    counsel_confirmed: Vec<String>,
 }
 
 /// The pack, with a client's settings.
@@ -38,6 +39,7 @@ impl Pack for Collections {
     type Settings = Settings;
 
     fn new(settings: Settings) -> Result<Self, Vec<Problem>> {
+        pack_law::confirmed(&settings.counsel_confirmed, law::PERIODS, law::UNSURE)?;
         let mut words = capture::Phrases::of_the_law();
         let mut problems = Vec::new();
         for (n, text) in settings.disclosure_phrases.iter().enumerate() {
@@ -55,19 +57,25 @@ impl Pack for Collections {
 
 impl CaptureRules for Collections {
     fn capture(&self, event: &caveat_sdk::capture::Event, facts: &Facts) -> caveat_sdk::capture::Ruling {
-        capture::rule(&self.settings, &self.words, event, facts)
+        let mut ruling = capture::rule(&self.settings, &self.words, event, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, law::UNSURE, &self.settings.counsel_confirmed);
+        ruling
     }
 }
 
 impl StorageRules for Collections {
     fn storage(&self, event: &caveat_sdk::storage::Event, facts: &Facts) -> caveat_sdk::storage::Ruling {
-        storage::rule(&self.settings, event, facts)
+        let mut ruling = storage::rule(&self.settings, event, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, law::UNSURE, &self.settings.counsel_confirmed);
+        ruling
     }
 }
 
 impl AccessRules for Collections {
     fn access(&self, request: &caveat_sdk::access::Request, facts: &Facts) -> caveat_sdk::access::Ruling {
-        access::rule(request, facts)
+        let mut ruling = access::rule(request, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, law::UNSURE, &self.settings.counsel_confirmed);
+        ruling
     }
 }
 

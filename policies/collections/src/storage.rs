@@ -15,12 +15,14 @@ use crate::{Settings, law};
 pub(crate) fn rule(settings: &Settings, event: &Event, facts: &Facts) -> Ruling {
     let mut ruling = Ruling::allow();
     match event {
-        Event::Seal(_) => keeping::announce(&kept(settings, facts), &[], facts, &mut ruling),
+        Event::Seal(_) => {
+            keeping::announce(&kept(settings, facts), &settings.counsel_confirmed, facts, &mut ruling)
+        }
         Event::Review(element) if keeping::is_the_recording(*element) => {
-            keeping::announce(&kept(settings, facts), &[], facts, &mut ruling);
+            keeping::announce(&kept(settings, facts), &settings.counsel_confirmed, facts, &mut ruling);
         }
         Event::Dispose(disposal) if keeping::concerns(disposal, facts) => {
-            keeping::hold_back(&kept(settings, facts), &[], facts, &mut ruling);
+            keeping::hold_back(&kept(settings, facts), &settings.counsel_confirmed, facts, &mut ruling);
             if counts_from_activity(settings, facts) && last_activity(facts).is_none() {
                 ruling.ask(
                     &law::RECORD_PERIOD,
@@ -28,7 +30,7 @@ pub(crate) fn rule(settings: &Settings, event: &Event, facts: &Facts) -> Ruling 
                 );
                 ruling.remedy(&law::RECORD_PERIOD, "find-last-activity");
             }
-            keeping::destroy(&law::DISPOSAL, &mut ruling);
+            keeping::destroy(&law::DISPOSAL, facts, &mut ruling);
         }
         _ => {}
     }

@@ -6,7 +6,7 @@ use crate::{Settings, law};
 
 pub(crate) fn rule(settings: &Settings, request: &Request) -> Ruling {
     let mut ruling = Ruling::allow();
-    if !settings.financial_institution {
+    if !settings.has_safeguards() {
         return ruling;
     }
     let person = &request.person;

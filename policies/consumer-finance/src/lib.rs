@@ -22,6 +22,7 @@ pub(crate) mod law {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Settings {
     financial_institution: bool,
+    nydfs: bool,
     usual_class: String,
     business_need: String,
     compensating_control: String,
@@ -39,26 +40,40 @@ impl Pack for Finance {
     type Settings = Settings;
 
     fn new(settings: Settings) -> Result<Self, Vec<Problem>> {
-        pack_law::confirmed(&settings.counsel_confirmed, law::PERIODS)?;
+        pack_law::confirmed(&settings.counsel_confirmed, law::PERIODS, law::UNSURE)?;
         Ok(Self { settings })
+    }
+}
+
+impl Settings {
+    /// Whether the Safeguards Rule or New York's regulation protects what the client keeps.
+    fn has_safeguards(&self) -> bool {
+        self.financial_institution || self.nydfs
     }
 }
 
 impl CaptureRules for Finance {
     fn capture(&self, event: &caveat_sdk::capture::Event, facts: &Facts) -> caveat_sdk::capture::Ruling {
-        capture::rule(event, facts)
+        let mut ruling = capture::rule(event, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, law::UNSURE, &self.settings.counsel_confirmed);
+        ruling
     }
 }
 
 impl StorageRules for Finance {
     fn storage(&self, event: &caveat_sdk::storage::Event, facts: &Facts) -> caveat_sdk::storage::Ruling {
-        self.settings.rule(event, facts)
+        let mut ruling = self.settings.rule(event, facts);
+        storage::audit_trail(&self.settings, event, facts, &mut ruling);
+        pack_law::tell_doubt(&mut ruling.reasons, law::UNSURE, &self.settings.counsel_confirmed);
+        ruling
     }
 }
 
 impl AccessRules for Finance {
     fn access(&self, request: &caveat_sdk::access::Request, _facts: &Facts) -> caveat_sdk::access::Ruling {
-        access::rule(&self.settings, request)
+        let mut ruling = access::rule(&self.settings, request);
+        pack_law::tell_doubt(&mut ruling.reasons, law::UNSURE, &self.settings.counsel_confirmed);
+        ruling
     }
 }
 

@@ -3,11 +3,13 @@
 use caveat_sdk::{
     Facts,
     facts::{Moment, Placement},
-    storage::{Disposal, Duty, Ruling},
+    storage::{Disposal, Duty, Element, Event, Ruling},
 };
 use pack_law::{
+    is_listed,
     keeper::{Keeper, is_bare},
-    keeping, known,
+    keeping::{self, Kept},
+    known,
 };
 
 use crate::{Settings, law, periods};
@@ -32,7 +34,7 @@ impl Keeper for Settings {
 fn encryption(settings: &Settings, place: &Placement, facts: &Facts, ruling: &mut Ruling) {
     let approved =
         !settings.compensating_control.is_empty() || known::is(facts, &["storage.compensating-control"]);
-    if settings.financial_institution && is_bare(place) && !approved {
+    if settings.has_safeguards() && is_bare(place) && !approved {
         ruling.refuse(&law::ENCRYPTION, "Customer information would lie there unencrypted.");
         ruling.remedy(&law::ENCRYPTION, "encrypt");
     }
@@ -96,11 +98,29 @@ fn dispose(settings: &Settings, facts: &Facts, ruling: &mut Ruling) {
         );
         ruling.remedy(&law::INVESTIGATION, "wait-for-disposition");
     }
-    keeping::destroy(&law::DISPOSAL, ruling);
+    keeping::destroy(&law::DISPOSAL, facts, ruling);
+}
+
+/// New York's licensees keep the trail itself.
+pub(crate) fn audit_trail(settings: &Settings, event: &Event, facts: &Facts, ruling: &mut Ruling) {
+    let licensed = known::flag(facts, &["tenant.nydfs"]).unwrap_or(settings.nydfs);
+    let is_trail = matches!(event, Event::Dispose(disposal) if disposal.what == Element::AuditLog);
+    if !licensed || !is_trail {
+        return;
+    }
+    let class = known::word(facts, &["retention.class"]).unwrap_or_default();
+    let period = if is_listed(law::TRANSACTION_TRAILS, &class) {
+        &law::RETAIN_TRANSACTION_TRAIL_5_YEARS
+    } else {
+        &law::RETAIN_AUDIT_TRAIL_3_YEARS
+    };
+    let kept = [Kept { rule: &law::AUDIT_TRAIL, period, from: facts.began }];
+    keeping::hold_back(&kept, &settings.counsel_confirmed, facts, ruling);
 }
 
 fn breach(settings: &Settings, facts: &Facts, ruling: &mut Ruling) {
-    let secured = known::is(facts, &["breach.encrypted"]) && !known::is(facts, &["breach.keys-taken"]);
+    let secured = known::is(facts, &["breach.encrypted"])
+        && !known::is(facts, &["breach.keys-taken", "breach.key-compromised"]);
     let few =
         known::count(facts, &["breach.persons"]).is_some_and(|n| n < u64::from(law::CONSUMERS_MIN.value));
     if secured || few {

@@ -17,7 +17,7 @@ pub(crate) fn rule(settings: &Settings, request: &Request, facts: &Facts) -> Rul
     }
     let consented = known::is(facts, &["access.data-subject-consent"]);
     let claims = matches!(request.purpose, Purpose::Legal | Purpose::OwnRequest);
-    if known::is(facts, &["access.restricted"]) && !consented && !claims {
+    if known::is(facts, &["access.restricted", "retention.restricted"]) && !consented && !claims {
         ruling.refuse(&law::RESTRICTION, "Its processing is restricted: it is kept, and not used.");
     }
     if request.purpose == Purpose::OwnRequest {

@@ -20,6 +20,7 @@ pub struct Settings {
     pub(crate) max_age_days: Option<u32>,
     pub(crate) processors_under_contract: bool,
     pub(crate) german_notice_is_consent: bool,
+    pub(crate) counsel_confirmed: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -23,7 +23,7 @@ impl Keeper for Settings {
         placed(self, place, facts, ruling);
     }
     fn keep(&self, facts: &Facts, ruling: &mut Ruling) {
-        keeping::announce(&kept(self, facts), &[], facts, ruling);
+        keeping::announce(&kept(self, facts), &self.counsel_confirmed, facts, ruling);
         limit(self, facts, ruling);
     }
     fn dispose(&self, disposal: &Disposal, facts: &Facts, ruling: &mut Ruling) {
@@ -87,7 +87,8 @@ fn is_needed(facts: &Facts) -> bool {
 
 /// The controller's own time for it.
 fn limit(settings: &Settings, facts: &Facts, ruling: &mut Ruling) {
-    let running = kept(settings, facts).iter().any(|k| facts.now < k.period.after(k.from, &[]));
+    let end = |k: &Kept| k.period.after(k.from, &settings.counsel_confirmed);
+    let running = kept(settings, facts).iter().any(|k| facts.now < end(k));
     if running || is_needed(facts) {
         return;
     }
@@ -111,7 +112,7 @@ fn copy(facts: &Facts, ruling: &mut Ruling) {
 
 fn dispose(settings: &Settings, disposal: &Disposal, facts: &Facts, ruling: &mut Ruling) {
     let asked = disposal.basis == Basis::ErasureRequest;
-    keeping::hold_back(&kept(settings, facts), &[], facts, ruling);
+    keeping::hold_back(&kept(settings, facts), &settings.counsel_confirmed, facts, ruling);
     if is_needed(facts) {
         ruling.refuse(&law::ERASURE, "A legal obligation or a legal claim keeps it (art. 17(3)).");
     }
@@ -127,7 +128,7 @@ fn dispose(settings: &Settings, disposal: &Disposal, facts: &Facts, ruling: &mut
         ruling.because(&law::ERASURE, "The person asked, and nothing keeps it.");
         ruling.see_to(&law::ERASURE, law::ANSWER_WITHIN_1_MONTH.name, Some(answer_by(facts)));
     }
-    keeping::destroy(&law::DISPOSAL, ruling);
+    keeping::destroy(&law::DISPOSAL, facts, ruling);
 }
 
 /// A month after the request, or after now where nobody said when it came.
@@ -144,7 +145,9 @@ fn breach(facts: &Facts, ruling: &mut Ruling) {
     let due = law::NOTIFY_AUTHORITY_72_HOURS.after(discovered.unwrap_or(facts.now), &[]);
     ruling.because(&law::AUTHORITY_NOTICE, law::NOTIFY_AUTHORITY_72_HOURS.why);
     ruling.see_to(&law::AUTHORITY_NOTICE, law::NOTIFY_AUTHORITY_72_HOURS.name, Some(due));
-    if !known::is_not(facts, &["breach.high-risk"]) && !known::is(facts, &["breach.encrypted"]) {
+    let keys_taken = known::is(facts, &["breach.keys-taken", "breach.key-compromised"]);
+    let secured = known::is(facts, &["breach.encrypted"]) && !keys_taken;
+    if !known::is_not(facts, &["breach.high-risk"]) && !secured {
         ruling.because(&law::SUBJECT_NOTICE, "The risk is or may be high, and what got out can be read.");
         ruling.see_to(&law::SUBJECT_NOTICE, "notify-data-subjects", None);
     }

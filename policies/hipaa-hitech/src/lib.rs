@@ -15,6 +15,11 @@ mod settings;
 mod storage;
 mod tables;
 
+mod unsure {
+    //! Rules of `pack.toml` that are of less than high confidence.
+    include!(concat!(env!("OUT_DIR"), "/unsure.rs"));
+}
+
 use caveat_sdk::{AccessRules, CaptureRules, Facts, Pack, StorageRules, settings::Problem};
 
 pub use settings::{Entity, InRecord, Profile, Settings};
@@ -36,19 +41,25 @@ impl Pack for Hipaa {
 
 impl CaptureRules for Hipaa {
     fn capture(&self, event: &caveat_sdk::capture::Event, facts: &Facts) -> caveat_sdk::capture::Ruling {
-        capture::rule(&self.settings, event, facts)
+        let mut ruling = capture::rule(&self.settings, event, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, unsure::UNSURE, &self.settings.counsel_confirmed);
+        ruling
     }
 }
 
 impl StorageRules for Hipaa {
     fn storage(&self, event: &caveat_sdk::storage::Event, facts: &Facts) -> caveat_sdk::storage::Ruling {
-        storage::rule(&self.settings, event, facts)
+        let mut ruling = storage::rule(&self.settings, event, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, unsure::UNSURE, &self.settings.counsel_confirmed);
+        ruling
     }
 }
 
 impl AccessRules for Hipaa {
     fn access(&self, request: &caveat_sdk::access::Request, facts: &Facts) -> caveat_sdk::access::Ruling {
-        access::rule(&self.settings, request, facts)
+        let mut ruling = access::rule(&self.settings, request, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, unsure::UNSURE, &self.settings.counsel_confirmed);
+        ruling
     }
 }
 

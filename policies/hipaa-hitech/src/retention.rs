@@ -194,15 +194,16 @@ fn by_state(
     });
     let of_a_minor = minor.is_some_and(|m| m > adult);
     let whose = if of_a_minor { "a minor's record" } else { "a medical record" };
-    let sure = match holder.confidence {
-        Confidence::High => "",
-        Confidence::Medium => " Counsel should confirm this period.",
-        Confidence::Low => " This period is uncertain: counsel should confirm it.",
+    let unsure = holder.confidence != Confidence::High && !confirmed;
+    let sure = if unsure {
+        " This period is uncertain: 10 years, and for a minor until the 22nd birthday, are kept until counsel confirms the state in the settings."
+    } else {
+        ""
     };
     let space = if holder.note.is_empty() { "" } else { " " };
     let why = format!("State law sets how long {whose} is kept.{space}{}{sure}", holder.note);
     let period = Period { until: minor.map_or(adult, |m| m.max(adult)), citation: holder.citation, why };
-    if holder.confidence == Confidence::Low && !confirmed { later(period, fallback) } else { period }
+    if unsure { Period { until: period.until.max(fallback.until), ..period } } else { period }
 }
 
 /// When the patient was born, if they were a minor at the service. From an age the latest possible day, from "a minor"
@@ -397,6 +398,31 @@ mod tests {
         assert_eq!(deleted(&confirmed, RECORDING, &facts("2020-01-01", &attributes)).0, Outcome::Allow);
         // A provider of unknown kind: the longer of both.
         check("FL", "", "2020-11-01", None, Some("2027-11-01"));
+    }
+
+    /// Every row that is not settled: the default is kept as a floor, the reason says so, and counsel can confirm the state.
+    #[test]
+    fn an_unsure_row_is_never_kept_shorter_than_the_default() {
+        let service = at("2010-03-01");
+        let mut walked = 0;
+        for state in tables::STATES {
+            for holder in [&state.physician, &state.hospital] {
+                let unsure = holder.confidence != Confidence::High;
+                for born in [None, Some(at("2000-06-01"))] {
+                    let table = by_state(holder, state.majority, service, born, true);
+                    let (fallback, got) =
+                        (by_default(service, born), by_state(holder, state.majority, service, born, false));
+                    let wanted = if unsure { table.until.max(fallback.until) } else { table.until };
+                    assert_eq!(dates::text(got.until), dates::text(wanted), "{}", state.code);
+                    if holder.years.is_some() {
+                        assert_eq!(got.why.contains("uncertain"), unsure, "{}: {}", state.code, got.why);
+                        assert!(!table.why.contains("uncertain"), "{}: {}", state.code, table.why);
+                        walked += usize::from(unsure);
+                    }
+                }
+            }
+        }
+        assert!(walked >= 60, "only {walked}");
     }
 
     #[test]

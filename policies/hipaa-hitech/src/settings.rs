@@ -7,7 +7,7 @@ use caveat_sdk::{
 };
 use serde::Deserialize;
 
-use crate::{known, tables};
+use crate::{known, tables, unsure};
 
 /// What the client is (45 CFR 160.103).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -73,7 +73,7 @@ pub struct Settings {
     pub state: String,
     /// `physician`, `hospital`, or empty.
     pub provider: String,
-    /// States whose uncertain periods counsel has confirmed.
+    /// States whose uncertain periods counsel has confirmed, and ids of unsure rules.
     pub counsel_confirmed: Vec<String>,
     /// Opt-ins by name; those of other packs are not read.
     pub options: Vec<String>,
@@ -127,8 +127,10 @@ impl Settings {
         if !self.state.is_empty() {
             known_place("/state".into(), &self.state);
         }
-        for (n, code) in self.counsel_confirmed.iter().enumerate() {
-            known_place(format!("/counsel-confirmed/{n}"), code);
+        for (n, name) in self.counsel_confirmed.iter().enumerate() {
+            if !unsure::UNSURE.iter().any(|(id, _)| id == name) {
+                known_place(format!("/counsel-confirmed/{n}"), name);
+            }
         }
         if problems.is_empty() { Ok(self) } else { Err(problems) }
     }

@@ -2,8 +2,9 @@
 //!
 //! A row has a `name`, its `citation`, the `source` (V: checked in published text, V2: a secondary source, K: knowledge) and
 //! the `confidence` (high, medium, low). `[[period]]` has `years`, `months`, `days`, a `why`, and, until counsel confirms it,
-//! `strict-years` or `strict-months`, which a row of low confidence needs. `[[number]]` has a `value`; its unit is in its
-//! name. `[[words]]` has a `list`.
+//! `strict-years` or `strict-months`, which a row of low confidence needs. `[[number]]` has a `value`, of high confidence; its
+//! unit is in its name. `[[words]]` has a `list`; one of less than high confidence says with `stricter = true` that being on it
+//! makes nothing laxer: what is unsure may not.
 
 use std::{collections::BTreeSet, env, fmt::Write as _, fs, path::Path};
 
@@ -53,6 +54,8 @@ struct Number {
 struct Words {
     name: String,
     list: Vec<String>,
+    #[serde(default)]
+    stricter: bool,
     citation: String,
     source: String,
     confidence: String,
@@ -67,6 +70,7 @@ struct Manifest {
 struct Rule {
     id: String,
     citation: String,
+    confidence: String,
 }
 
 /// Writes `$OUT_DIR/law.rs`: a `Rule` for each rule (`securities.order-calls` is `ORDER_CALLS`), and what these files of `data/`
@@ -84,16 +88,25 @@ pub fn law(files: &[&str]) {
         let more = tables(&text, &mut periods).unwrap_or_else(|e| fail(&format!("data/{name}: {e}")));
         out.push_str(&more);
     }
-    if !periods.is_empty() {
-        let all: String = periods.iter().map(|name| format!("&{}, ", constant(name))).collect();
-        let _ = writeln!(
-            out,
-            "#[allow(dead_code, reason = \"where counsel has nothing to confirm\")]\n\
-             pub(crate) static PERIODS: &[&pack_law::Period] = &[{all}];"
-        );
-    }
+    let all: String = periods.iter().map(|name| format!("&{}, ", constant(name))).collect();
+    let _ = writeln!(
+        out,
+        "#[allow(dead_code, reason = \"where counsel has nothing to confirm\")]\n\
+         pub(crate) static PERIODS: &[&pack_law::Period] = &[{all}];"
+    );
     let dir = env::var("OUT_DIR").unwrap_or_else(|_| fail("cargo sets OUT_DIR"));
     fs::write(Path::new(&dir).join("law.rs"), out).unwrap_or_else(|e| fail(&e.to_string()));
+}
+
+/// Writes `$OUT_DIR/unsure.rs`: the rules of `pack.toml` of less than high confidence, for a pack with tables of its own.
+pub fn unsure() {
+    println!("cargo::rerun-if-changed=pack.toml");
+    let manifest = fs::read_to_string("pack.toml").unwrap_or_else(|e| fail(&format!("pack.toml: {e}")));
+    let all = rules(&manifest).unwrap_or_else(|e| fail(&e));
+    let found =
+        all.find("/// Rules of less").unwrap_or_else(|| fail("rules() ends with those that are unsure"));
+    let dir = env::var("OUT_DIR").unwrap_or_else(|_| fail("cargo sets OUT_DIR"));
+    fs::write(Path::new(&dir).join("unsure.rs"), &all[found..]).unwrap_or_else(|e| fail(&e.to_string()));
 }
 
 fn fail(what: &str) -> ! {
@@ -103,14 +116,26 @@ fn fail(what: &str) -> ! {
 
 fn rules(manifest: &str) -> Result<String, String> {
     let Manifest { rule } = toml::from_str(manifest).map_err(|e| format!("pack.toml: {e}"))?;
-    let mut out = String::new();
-    for Rule { id, citation } in rule {
+    let (mut out, mut unsure) = (String::new(), String::new());
+    for Rule { id, citation, confidence } in rule {
         let name = constant(id.split_once('.').map_or(id.as_str(), |(_, name)| name));
         let _ = writeln!(
             out,
             "pub(crate) const {name}: caveat_sdk::Rule = caveat_sdk::Rule {{ id: {id:?}, citation: {citation:?} }};"
         );
+        match level(&id, &confidence)? {
+            "High" => {}
+            sure => {
+                let _ = write!(unsure, "({id:?}, pack_law::Sure::{sure}), ");
+            }
+        }
     }
+    let _ = writeln!(
+        out,
+        "/// Rules of less than high confidence.\n\
+         #[allow(dead_code, reason = \"where all are settled\")]\n\
+         pub(crate) static UNSURE: &[(&str, pack_law::Sure)] = &[{unsure}];"
+    );
     Ok(out)
 }
 
@@ -122,15 +147,21 @@ fn tables(text: &str, periods: &mut Vec<String>) -> Result<String, String> {
         periods.push(row.name);
     }
     for Number { name, value, citation, source, confidence } in number {
-        sure(&name, &citation, &source, &confidence)?;
+        if sure(&name, &citation, &source, &confidence)? != "High" {
+            return Err(format!("{name}: an unsure number has no strict side: look it up"));
+        }
         let constant = constant(&name);
         let _ = writeln!(
             out,
             "pub(crate) static {constant}: pack_law::Number = pack_law::Number {{ value: {value}, citation: {citation:?} }};"
         );
     }
-    for Words { name, list, citation, source, confidence } in words {
-        sure(&name, &citation, &source, &confidence)?;
+    for Words { name, list, stricter, citation, source, confidence } in words {
+        if sure(&name, &citation, &source, &confidence)? != "High" && !stricter {
+            return Err(format!(
+                "{name}: unsure, and not said to be `stricter`: it could make something laxer"
+            ));
+        }
         let sorted: Vec<String> = list.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let _ = writeln!(out, "/// Sorted.\npub(crate) static {}: &[&str] = &{sorted:?};", constant(&name));
     }
@@ -184,6 +215,10 @@ fn sure(name: &str, citation: &str, source: &str, confidence: &str) -> Result<&'
     if !["V", "V2", "K"].contains(&source) {
         return Err(format!("{name}: source `{source}` is neither V, V2 nor K"));
     }
+    level(name, confidence)
+}
+
+fn level(name: &str, confidence: &str) -> Result<&'static str, String> {
     match confidence {
         "high" => Ok("High"),
         "medium" => Ok("Medium"),
@@ -215,10 +250,15 @@ mod tests {
         assert!(out.starts_with("pub(crate) static KEEP_IT: pack_law::Period"), "{out}");
         assert_eq!(periods, ["keep-it"]);
         let words = "[[words]]\nname = \"places\"\nlist = [\"b\", \"a\"]\ncitation = \"x\"\nsource = \"K\"\nconfidence = \"low\"";
-        let out = tables(words, &mut periods).unwrap();
+        assert!(tables(words, &mut periods).unwrap_err().contains("laxer"));
+        let out = tables(&format!("{words}\nstricter = true"), &mut periods).unwrap();
         assert_eq!(out, "/// Sorted.\npub(crate) static PLACES: &[&str] = &[\"a\", \"b\"];\n");
-        let out = rules("[[rule]]\nid = \"sec.order-calls\"\ncitation = \"1\"").unwrap();
+        let rule = |id: &str, sure: &str| {
+            format!("[[rule]]\nid = \"{id}\"\ncitation = \"1\"\nconfidence = \"{sure}\"\n")
+        };
+        let out = rules(&(rule("sec.order-calls", "high") + &rule("sec.books", "medium"))).unwrap();
         assert!(out.starts_with("pub(crate) const ORDER_CALLS: caveat_sdk::Rule"), "{out}");
+        assert!(out.contains("= &[(\"sec.books\", pack_law::Sure::Medium), ];"), "{out}");
     }
 
     #[test]
@@ -228,5 +268,7 @@ mod tests {
         assert!(wrong(&row("years = 1\nconfidence = \"low\"")).contains("no strict length"));
         assert!(wrong(&row("years = 1\nconfidence = \"sure\"")).contains("neither high"));
         assert!(wrong(&row("year = 1\nconfidence = \"high\"")).contains("unknown field"));
+        let number = "[[number]]\nname = \"days\"\nvalue = 1\ncitation = \"x\"\nsource = \"K\"\nconfidence = \"medium\"";
+        assert!(tables(number, &mut vec![]).unwrap_err().contains("look it up"));
     }
 }

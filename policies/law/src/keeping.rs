@@ -6,7 +6,7 @@ use caveat_sdk::{
     storage::{Basis, Disposal, Duty, Element, Outcome, Ruling},
 };
 
-use crate::Period;
+use crate::{Period, is_listed, known};
 
 /// A period that applies to a recording.
 #[derive(Debug, Clone, Copy)]
@@ -53,12 +53,34 @@ pub fn hold_back(kept: &[Kept], confirmed: &[String], facts: &Facts, ruling: &mu
     }
 }
 
-/// At disposal, where nothing stands against it: so that nothing can be reconstructed.
-pub fn destroy(rule: &Rule, ruling: &mut Ruling) {
-    if ruling.outcome == Outcome::Allow {
-        ruling.because(rule, "Its period is over: it is destroyed so that nothing can be reconstructed.");
-        ruling.oblige(rule, Duty::SecureDestroy);
+/// Ways to destroy that leave nothing to reconstruct (NIST SP 800-88), sorted. Any other way leaves something.
+const WAYS: [&str; 12] = [
+    "800-88",
+    "clear",
+    "crypto-erase",
+    "cryptographic-erase",
+    "degauss",
+    "destroy",
+    "incinerate",
+    "nist-800-88",
+    "pulverize",
+    "purge",
+    "secure-destroy",
+    "shred",
+];
+
+/// At disposal, where nothing stands against it: so that nothing can be reconstructed. The host's own way is such a one; whoever
+/// names another (`retention.method`) is refused.
+pub fn destroy(rule: &Rule, facts: &Facts, ruling: &mut Ruling) {
+    if ruling.outcome != Outcome::Allow {
+        return;
     }
+    if known::word(facts, &["retention.method"]).is_some_and(|way| !is_listed(&WAYS, &way)) {
+        ruling.refuse(rule, "That way of deleting leaves something to reconstruct.");
+        return;
+    }
+    ruling.because(rule, "Its period is over: it is destroyed so that nothing can be reconstructed.");
+    ruling.oblige(rule, Duty::SecureDestroy);
 }
 
 fn running<'a>(

@@ -19,4 +19,4 @@ pub mod phrase;
 mod row;
 
 #[cfg(feature = "rules")]
-pub use row::{Length, Number, Period, Sure, confirmed, is_listed};
+pub use row::{Length, Number, Period, Sure, confirmed, is_listed, tell_doubt};

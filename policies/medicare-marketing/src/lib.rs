@@ -22,8 +22,8 @@ pub(crate) mod law {
 pub struct Settings {
     third_party_marketer: bool,
     tell_of_missing_consent: bool,
-    ten_years_for_sales: bool,
     judged_from_s: u32,
+    counsel_confirmed: Vec<String>,
 }
 
 /// The pack, with a client's settings.
@@ -37,19 +37,24 @@ impl Pack for Medicare {
     type Settings = Settings;
 
     fn new(settings: Settings) -> Result<Self, Vec<Problem>> {
+        pack_law::confirmed(&settings.counsel_confirmed, law::PERIODS, law::UNSURE)?;
         Ok(Self { settings, disclaimer: Phrase::all(law::DISCLAIMER_WORDS) })
     }
 }
 
 impl CaptureRules for Medicare {
     fn capture(&self, event: &caveat_sdk::capture::Event, facts: &Facts) -> caveat_sdk::capture::Ruling {
-        capture::rule(&self.settings, &self.disclaimer, event, facts)
+        let mut ruling = capture::rule(&self.settings, &self.disclaimer, event, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, law::UNSURE, &self.settings.counsel_confirmed);
+        ruling
     }
 }
 
 impl StorageRules for Medicare {
     fn storage(&self, event: &caveat_sdk::storage::Event, facts: &Facts) -> caveat_sdk::storage::Ruling {
-        storage::rule(&self.settings, event, facts)
+        let mut ruling = storage::rule(&self.settings, event, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, law::UNSURE, &self.settings.counsel_confirmed);
+        ruling
     }
 }
 

@@ -15,7 +15,7 @@ use caveat_sdk::{
     facts::{CallTraits, LabelKind, PauseCause, Span},
 };
 
-use crate::{PciDss, rules};
+use crate::{PciDss, rules, unsure};
 
 /// From here on what was found is the thing; below, it may be the beginning of one.
 const FOUND: u8 = 50;
@@ -24,6 +24,14 @@ const SURE: u8 = 70;
 
 impl CaptureRules for PciDss {
     fn capture(&self, event: &Event, facts: &Facts) -> Ruling {
+        let mut ruling = self.heard(event, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, unsure::UNSURE, &self.settings.counsel_confirmed);
+        ruling
+    }
+}
+
+impl PciDss {
+    fn heard(&self, event: &Event, facts: &Facts) -> Ruling {
         let mut ruling = Ruling::allow();
         match event {
             Event::Offered => open_networks(&mut ruling, facts),

@@ -15,6 +15,11 @@ mod tables;
 #[cfg(test)]
 mod testing;
 
+mod unsure {
+    //! Rules of `pack.toml` that are of less than high confidence.
+    include!(concat!(env!("OUT_DIR"), "/unsure.rs"));
+}
+
 use caveat_sdk::{Facts, Pack, settings::Problem};
 pub use settings::Settings;
 
@@ -28,6 +33,7 @@ impl Pack for PciDss {
     type Settings = Settings;
 
     fn new(settings: Settings) -> Result<Self, Vec<Problem>> {
+        pack_law::confirmed(&settings.counsel_confirmed, &[], unsure::UNSURE)?;
         Ok(Self { settings: settings.with_options() })
     }
 }

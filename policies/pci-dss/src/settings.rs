@@ -23,6 +23,8 @@ pub struct Settings {
     pub max_age_days: Option<u32>,
     /// How long a key may encrypt (3.7.4), in days.
     pub cryptoperiod_days: Option<u32>,
+    /// Ids of unsure rules that counsel has confirmed.
+    pub counsel_confirmed: Vec<String>,
 }
 
 impl Default for Settings {
@@ -36,6 +38,7 @@ impl Default for Settings {
             resume_after_s: 20,
             max_age_days: None,
             cryptoperiod_days: None,
+            counsel_confirmed: vec![],
         }
     }
 }

@@ -6,10 +6,18 @@ use caveat_sdk::{
     storage::{Basis, Disposal, Duty, Element, Event, Ruling},
 };
 
-use crate::{PciDss, holdings::Holdings, rules, tables};
+use crate::{PciDss, holdings::Holdings, rules, tables, unsure};
 
 impl StorageRules for PciDss {
     fn storage(&self, event: &Event, facts: &Facts) -> Ruling {
+        let mut ruling = self.kept(event, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, unsure::UNSURE, &self.settings.counsel_confirmed);
+        ruling
+    }
+}
+
+impl PciDss {
+    fn kept(&self, event: &Event, facts: &Facts) -> Ruling {
         let mut ruling = Ruling::allow();
         let holdings = Holdings::of(facts);
         match event {

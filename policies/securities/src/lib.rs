@@ -29,26 +29,32 @@ impl Pack for Securities {
     type Settings = Settings;
 
     fn new(settings: Settings) -> Result<Self, Vec<Problem>> {
-        pack_law::confirmed(&settings.counsel_confirmed, law::PERIODS)?;
+        pack_law::confirmed(&settings.counsel_confirmed, law::PERIODS, law::UNSURE)?;
         Ok(Self { settings })
     }
 }
 
 impl CaptureRules for Securities {
     fn capture(&self, event: &caveat_sdk::capture::Event, facts: &Facts) -> caveat_sdk::capture::Ruling {
-        capture::rule(&self.settings, event, facts)
+        let mut ruling = capture::rule(&self.settings, event, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, law::UNSURE, &self.settings.counsel_confirmed);
+        ruling
     }
 }
 
 impl StorageRules for Securities {
     fn storage(&self, event: &caveat_sdk::storage::Event, facts: &Facts) -> caveat_sdk::storage::Ruling {
-        storage::rule(&self.settings, event, facts)
+        let mut ruling = storage::rule(&self.settings, event, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, law::UNSURE, &self.settings.counsel_confirmed);
+        ruling
     }
 }
 
 impl AccessRules for Securities {
     fn access(&self, request: &caveat_sdk::access::Request, facts: &Facts) -> caveat_sdk::access::Ruling {
-        access::rule(&self.settings, request, facts)
+        let mut ruling = access::rule(&self.settings, request, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, law::UNSURE, &self.settings.counsel_confirmed);
+        ruling
     }
 }
 

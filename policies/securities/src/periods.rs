@@ -39,7 +39,11 @@ pub(crate) fn of(settings: &Settings, element: Element, facts: &Facts) -> Found 
         return Found { missing, ..from_day(from, &law::BOOKS, &law::RETAIN_6_YEARS_AFTER_ACCOUNT_CLOSED) };
     }
     if is(law::SWAP_CLASSES) {
-        let ended = known::moment(facts, &["retention.swap-ended"], &["retention.swap-ended-days"]);
+        let ended = known::moment(
+            facts,
+            &["retention.swap-ended"],
+            &["retention.swap-ended-days", "retention.ended-days"],
+        );
         let missing = ended.is_none().then_some("find-swap-end");
         let from = ended.unwrap_or(facts.began);
         return Found {

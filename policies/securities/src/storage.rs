@@ -103,7 +103,7 @@ fn dispose(settings: &Settings, disposal: &Disposal, facts: &Facts, ruling: &mut
         let rule = if action == "find-swap-end" { &law::REGULATORY_RECORDS } else { &law::BOOKS };
         ruling.ask(rule, "Its period runs from an end that nobody has given.").remedy(rule, action);
     }
-    keeping::destroy(&law::DISPOSAL, ruling);
+    keeping::destroy(&law::DISPOSAL, facts, ruling);
 }
 
 /// The recording itself is there, and no other copy but this one.
@@ -115,11 +115,13 @@ fn is_last_backup(disposal: &Disposal, facts: &Facts) -> bool {
 }
 
 fn breach(confirmed: &[String], facts: &Facts, ruling: &mut Ruling) {
-    if known::is(facts, &["breach.encrypted"]) || known::is(facts, &["breach.no-harm-likely"]) {
+    let secured = known::is(facts, &["breach.encrypted"])
+        && !known::is(facts, &["breach.keys-taken", "breach.key-compromised"]);
+    if secured || known::is(facts, &["breach.no-harm-likely"]) {
         return;
     }
     let discovered = known::moment(facts, &["breach.discovered"], &["breach.discovered-days-ago"]);
     let due = law::NOTIFY_CUSTOMERS_30_DAYS.after(discovered.unwrap_or(facts.now), confirmed);
-    ruling.because(&law::BREACH_NOTICE, law::NOTIFY_CUSTOMERS_30_DAYS.why);
+    ruling.because(&law::BREACH_NOTICE, &law::NOTIFY_CUSTOMERS_30_DAYS.says(confirmed));
     ruling.see_to(&law::BREACH_NOTICE, law::NOTIFY_CUSTOMERS_30_DAYS.name, Some(due));
 }

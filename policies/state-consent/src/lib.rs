@@ -14,6 +14,11 @@ mod relief;
 mod rules;
 mod settings;
 
+mod unsure {
+    //! Rules of `pack.toml` that are of less than high confidence.
+    include!(concat!(env!("OUT_DIR"), "/unsure.rs"));
+}
+
 use caveat_sdk::{CaptureRules, Facts, Pack, capture, settings::Problem};
 pub use settings::Settings;
 
@@ -34,12 +39,14 @@ impl Pack for StateConsent {
 impl CaptureRules for StateConsent {
     fn capture(&self, event: &capture::Event, facts: &Facts) -> capture::Ruling {
         use capture::Event;
-        match event {
+        let mut ruling = match event {
             Event::Ended => capture::Ruling::allow(),
             // Nothing about consent has changed since the last ruling; why it is allowed was said then.
             Event::Words(_) | Event::Keys(_) => consent::rule(&self.policy, facts, Said::OnlyRestraint),
             _ => consent::rule(&self.policy, facts, Said::Everything),
-        }
+        };
+        pack_law::tell_doubt(&mut ruling.reasons, unsure::UNSURE, &self.policy.counsel_confirmed);
+        ruling
     }
 }
 

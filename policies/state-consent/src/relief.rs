@@ -12,6 +12,7 @@ use caveat_sdk::{
 
 use crate::{
     call::Call,
+    forms::{Forms, Standing},
     places::{FEDERAL, Place, STAND_INS, UNKNOWN},
     purposes::{self, Purposes},
     rules,
@@ -28,6 +29,7 @@ pub(crate) struct Relief {
     agent_on_call: bool,
     vendor_free: bool,
     recorded_outside: bool,
+    told: bool,
     said: &'static str,
     kinds: &'static [&'static str],
     kind_unknown: bool,
@@ -116,11 +118,18 @@ fn line_elsewhere(policy: &Policy, call: &Call<'_>) -> Option<Ground> {
     governs.then_some(Ground::Exempt { rule: &rules::EMERGENCY_LINE, citation, message: MESSAGE })
 }
 
+/// Everybody from outside was told before anything was kept, stayed, and has not refused.
+fn is_told(call: &Call<'_>) -> bool {
+    let told = Forms::NOTICE.and(Forms::RECORDED);
+    call.outsiders().all(|party| Standing::of(party, call.facts, false).forms().meet(told))
+}
+
 impl Relief {
     fn holds(&self, call: &Call<'_>) -> bool {
         (!self.agent_on_call || call.agent_participates)
             && (!self.vendor_free || !call.serves_a_vendor())
             && (!self.recorded_outside || call.is_recorded_outside(self.place))
+            && (!self.told || is_told(call))
             && (self.said.is_empty() || call.facts.flag(self.said) == Some(true))
             && (self.kinds.is_empty() || self.is_of_kind(call.facts.text("call.kind")))
             && (self.purposes.is_empty() || purposes::all_within(call.facts, self.purposes) == Some(true))

@@ -7,6 +7,7 @@ use crate::{
     places::{ALL_PARTY, FEDERAL, Place, Places, STAND_INS},
     purposes::{self, Purposes},
     relief::RELIEFS,
+    unsure,
 };
 
 /// As written.
@@ -23,6 +24,8 @@ pub struct Settings {
     pub emergency_line_by_its_place: bool,
     /// What this client records for; nothing else is recorded. None: any lawful purpose.
     pub purposes: Option<Vec<String>>,
+    /// Ids of unsure rules that counsel has confirmed.
+    pub counsel_confirmed: Vec<String>,
 }
 
 /// As used.
@@ -35,19 +38,28 @@ pub(crate) struct Policy {
     pub(crate) honor_refusal: bool,
     pub(crate) emergency_line_by_its_place: bool,
     pub(crate) purposes: Purposes,
+    pub(crate) counsel_confirmed: Vec<String>,
 }
 
 impl Policy {
     pub(crate) fn new(settings: Settings) -> Result<Self, Vec<Problem>> {
-        let Settings { options, express_states, honor_refusal, emergency_line_by_its_place, purposes } =
-            settings;
-        let mut problems = Vec::new();
+        let Settings {
+            options,
+            express_states,
+            honor_refusal,
+            emergency_line_by_its_place,
+            purposes,
+            counsel_confirmed,
+        } = settings;
+        let mut problems =
+            pack_law::confirmed(&counsel_confirmed, &[], unsure::UNSURE).err().unwrap_or_default();
         let mut policy = Self {
             reliefs: 0,
             express: Places::NONE,
             honor_refusal,
             emergency_line_by_its_place,
             purposes: Purposes::ALL,
+            counsel_confirmed,
         };
         options.iter().for_each(|option| policy.opt_in(option));
         for (n, code) in express_states.iter().enumerate() {

@@ -29,6 +29,7 @@ pub struct Settings {
     stated_days: Option<u32>,
     carved_out: bool,
     providers_under_contract: bool,
+    counsel_confirmed: Vec<String>,
 }
 
 impl Settings {
@@ -51,6 +52,7 @@ impl Pack for Privacy {
     type Settings = Settings;
 
     fn new(settings: Settings) -> Result<Self, Vec<Problem>> {
+        pack_law::confirmed(&settings.counsel_confirmed, law::PERIODS, law::UNSURE)?;
         Ok(Self { settings })
     }
 }
@@ -74,13 +76,17 @@ impl CaptureRules for Privacy {
 
 impl StorageRules for Privacy {
     fn storage(&self, event: &caveat_sdk::storage::Event, facts: &Facts) -> caveat_sdk::storage::Ruling {
-        storage::rule(&self.settings, event, facts)
+        let mut ruling = storage::rule(&self.settings, event, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, law::UNSURE, &self.settings.counsel_confirmed);
+        ruling
     }
 }
 
 impl AccessRules for Privacy {
     fn access(&self, request: &caveat_sdk::access::Request, facts: &Facts) -> caveat_sdk::access::Ruling {
-        access::rule(&self.settings, request, facts)
+        let mut ruling = access::rule(&self.settings, request, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, law::UNSURE, &self.settings.counsel_confirmed);
+        ruling
     }
 }
 

@@ -27,11 +27,11 @@ impl Keeper for Settings {
     }
     fn dispose(&self, disposal: &Disposal, facts: &Facts, ruling: &mut Ruling) {
         if !self.carved_out {
-            dispose(disposal, facts, ruling);
+            dispose(self, disposal, facts, ruling);
         }
     }
     fn breach(&self, facts: &Facts, ruling: &mut Ruling) {
-        breach(facts, ruling);
+        breach(self, facts, ruling);
     }
 }
 
@@ -65,7 +65,7 @@ fn is_needed(facts: &Facts) -> bool {
 
 fn limit(settings: &Settings, facts: &Facts, ruling: &mut Ruling) {
     let kept = requests(facts);
-    keeping::announce(&kept, &[], facts, ruling);
+    keeping::announce(&kept, &settings.counsel_confirmed, facts, ruling);
     let Some(days) = settings.stated_days else { return };
     if !ruling.obligations.is_empty() || is_needed(facts) || settings.carved_out {
         return;
@@ -80,9 +80,9 @@ fn limit(settings: &Settings, facts: &Facts, ruling: &mut Ruling) {
     }
 }
 
-fn dispose(disposal: &Disposal, facts: &Facts, ruling: &mut Ruling) {
+fn dispose(settings: &Settings, disposal: &Disposal, facts: &Facts, ruling: &mut Ruling) {
     let asked = disposal.basis == Basis::ErasureRequest;
-    keeping::hold_back(&requests(facts), &[], facts, ruling);
+    keeping::hold_back(&requests(facts), &settings.counsel_confirmed, facts, ruling);
     if is_needed(facts) {
         ruling.refuse(&law::DELETION, "An exception keeps it (Cal. Civ. Code 1798.105(d)).");
     }
@@ -94,7 +94,7 @@ fn dispose(disposal: &Disposal, facts: &Facts, ruling: &mut Ruling) {
             if ruling.outcome == Outcome::Allow { "tell-service-providers" } else { "reply-with-reason" };
         ruling.see_to(&law::DELETION, more, None);
     }
-    keeping::destroy(&law::DISPOSAL, ruling);
+    keeping::destroy(&law::DISPOSAL, facts, ruling);
 }
 
 /// 45 days after the request, or after now where nobody said when it came.
@@ -103,16 +103,18 @@ pub(crate) fn answer_by(facts: &Facts) -> Moment {
     law::REPLY_WITHIN_45_DAYS.after(asked.unwrap_or(facts.now), &[])
 }
 
-fn breach(facts: &Facts, ruling: &mut Ruling) {
-    if known::is(facts, &["breach.encrypted"]) {
+fn breach(settings: &Settings, facts: &Facts, ruling: &mut Ruling) {
+    let keys_taken = known::is(facts, &["breach.keys-taken", "breach.key-compromised"]);
+    if known::is(facts, &["breach.encrypted"]) && !keys_taken {
         return;
     }
     let discovered = known::moment(facts, &["breach.discovered"], &["breach.discovered-days-ago"]);
-    let due = law::NOTIFY_RESIDENTS_30_DAYS.after(discovered.unwrap_or(facts.now), &[]);
+    let due =
+        law::NOTIFY_RESIDENTS_30_DAYS.after(discovered.unwrap_or(facts.now), &settings.counsel_confirmed);
     ruling.because_of(
         &law::BREACH_NOTICE,
         law::NOTIFY_RESIDENTS_30_DAYS.citation,
-        &law::NOTIFY_RESIDENTS_30_DAYS.says(&[]),
+        &law::NOTIFY_RESIDENTS_30_DAYS.says(&settings.counsel_confirmed),
     );
     ruling.see_to(&law::BREACH_NOTICE, law::NOTIFY_RESIDENTS_30_DAYS.name, Some(due));
 }

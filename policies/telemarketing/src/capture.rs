@@ -96,7 +96,8 @@ fn placed(facts: &Facts, ruling: &mut Ruling) {
     if facts.direction != Direction::Outbound {
         return;
     }
-    let artificial = facts.parties.iter().any(|p| p.role == Role::Automaton);
+    let artificial = known::is(facts, &["call.artificial-voice"])
+        || facts.parties.iter().any(|p| p.role == Role::Automaton);
     if artificial && !known::is(facts, &["consent.calls-written"]) {
         ruling.because(
             &law::ARTIFICIAL_VOICE,

@@ -27,10 +27,17 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Whether the Sales Rule bears on this call.
+    /// Whether the Sales Rule bears on this call. That a third party verifies a change of carrier is no sale by the client.
     pub(crate) fn is_marketing(&self, facts: &Facts) -> bool {
-        self.all_calls || kind_is(facts, law::MARKETING_CALLS)
+        kind_is(facts, law::MARKETING_CALLS) || (self.all_calls && !is_verification(facts))
     }
+}
+
+/// Whether it is, or is the record of, a verification of a change of carrier.
+pub(crate) fn is_verification(facts: &Facts) -> bool {
+    let class = known::word(facts, &["retention.class"]);
+    kind_is(facts, law::VERIFICATION_CALLS)
+        || class.is_some_and(|class| is_listed(law::VERIFICATION_CALLS, &class))
 }
 
 /// Whether the call is of a kind that a sorted list has.
@@ -50,20 +57,24 @@ impl Pack for Telemarketing {
     type Settings = Settings;
 
     fn new(settings: Settings) -> Result<Self, Vec<Problem>> {
-        pack_law::confirmed(&settings.counsel_confirmed, law::PERIODS)?;
+        pack_law::confirmed(&settings.counsel_confirmed, law::PERIODS, law::UNSURE)?;
         Ok(Self { settings, words: capture::Phrases::of_the_law() })
     }
 }
 
 impl CaptureRules for Telemarketing {
     fn capture(&self, event: &caveat_sdk::capture::Event, facts: &Facts) -> caveat_sdk::capture::Ruling {
-        capture::rule(&self.settings, &self.words, event, facts)
+        let mut ruling = capture::rule(&self.settings, &self.words, event, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, law::UNSURE, &self.settings.counsel_confirmed);
+        ruling
     }
 }
 
 impl StorageRules for Telemarketing {
     fn storage(&self, event: &caveat_sdk::storage::Event, facts: &Facts) -> caveat_sdk::storage::Ruling {
-        storage::rule(&self.settings, event, facts)
+        let mut ruling = storage::rule(&self.settings, event, facts);
+        pack_law::tell_doubt(&mut ruling.reasons, law::UNSURE, &self.settings.counsel_confirmed);
+        ruling
     }
 }
 

@@ -10,7 +10,7 @@ use pack_law::{
     known,
 };
 
-use crate::{Settings, kind_is, law};
+use crate::{Settings, is_verification, law};
 
 pub(crate) fn rule(settings: &Settings, event: &Event, facts: &Facts) -> Ruling {
     let mut ruling = Ruling::allow();
@@ -24,7 +24,7 @@ pub(crate) fn rule(settings: &Settings, event: &Event, facts: &Facts) -> Ruling 
             let kept = kept(settings, facts);
             if !kept.is_empty() {
                 keeping::hold_back(&kept, confirmed, facts, &mut ruling);
-                keeping::destroy(&law::DISPOSAL, &mut ruling);
+                keeping::destroy(&law::DISPOSAL, facts, &mut ruling);
             }
         }
         _ => {}
@@ -39,7 +39,7 @@ fn kept(settings: &Settings, facts: &Facts) -> Vec<Kept> {
     let used = last_use.unwrap_or(facts.began).max(facts.began);
     let mut all = Vec::new();
     let mut keep = |rule, period, from| all.push(Kept { rule, period, from });
-    if kind_is(facts, law::VERIFICATION_CALLS) || is(law::VERIFICATION_CALLS) {
+    if is_verification(facts) {
         keep(&law::VERIFICATION_PERIOD, &law::RETAIN_VERIFICATION_2_YEARS, facts.began);
     }
     if is(law::UWG_CLASSES) {
