@@ -345,9 +345,19 @@ fn kind(property: &Value) -> String {
         ("integer", Some(from), None) => format!("a whole number from {from}"),
         ("integer", ..) => "a whole number".into(),
         ("string", ..) => "words".into(),
-        ("array", ..) => format!("a list; each {}", kind(&property["items"])),
+        ("array", ..) => list_of(&property["items"]),
         ("object", ..) => "several settings".into(),
         (other, ..) => other.to_owned(),
+    }
+}
+
+/// What may be given for a list of these.
+fn list_of(items: &Value) -> String {
+    match items["type"].as_str().unwrap_or_default() {
+        _ if items["enum"].is_array() => format!("any of: {}", told::value(&items["enum"])),
+        "string" => "a list of words".into(),
+        "object" => "a list; each entry has several settings".into(),
+        _ => format!("a list; each entry is {}", kind(items)),
     }
 }
 
