@@ -7,6 +7,8 @@ pub mod beep;
 pub mod dtmf;
 pub mod g711;
 mod levels;
+mod ogg;
+pub mod opus;
 mod peaks;
 mod segment;
 mod timeline;
