@@ -18,6 +18,7 @@ use crate::{
     details::Details,
     head::{Head, Heads},
     objects::{HEIGHT, Objects, WIDTH, path, split_bundle, tile_name},
+    places::Places,
     tree::Root,
     writer::{self, Job, NewEntry, Shared},
 };
@@ -106,9 +107,10 @@ impl Ledger {
             read_entries: limits.read_entries.max(1),
         };
         let details = Details::open(db.clone()).await?;
-        let heads = Heads::open(db, fence).await?;
+        let heads = Heads::open(db.clone(), fence).await?;
+        let places = Places::open(db).await?;
         let objects = Objects::new(store);
-        let shared = Shared { heads, details, objects, clock, signer, host, limits };
+        let shared = Shared { heads, details, places, objects, clock, signer, host, limits };
         Ok(Self { shared: Arc::new(shared), queues: Arc::default() })
     }
 
@@ -178,7 +180,7 @@ impl Ledger {
         beside: Vec<Statement>,
         conditions: Vec<Statement>,
     ) -> Result<Vec<Position>, LedgerError> {
-        for NewEntry { event, detail } in &entries {
+        for NewEntry { event, detail, .. } in &entries {
             if let Some(digest) = event.detail().filter(|_| detail.is_none()) {
                 self.detail_is_durable(client, digest).await?;
             }
@@ -293,16 +295,39 @@ impl Ledger {
     ) -> Result<Vec<(u64, Entry, Bytes)>, LedgerError> {
         let root = self.head(client).await?.now;
         let most = range.start.saturating_add(self.shared.limits.read_entries);
-        let range = range.start..range.end.min(root.size).min(most);
-        if range.is_empty() {
+        let wanted: Vec<u64> = (range.start..range.end.min(root.size).min(most)).collect();
+        self.read(client, root, &wanted).await
+    }
+
+    /// The entries at these indices, in their order; what lies beyond the end is left out.
+    pub(crate) async fn entries_at(
+        &self,
+        client: &ClientId,
+        wanted: &[u64],
+    ) -> Result<Vec<(u64, Entry, Bytes)>, LedgerError> {
+        let root = self.head(client).await?.now;
+        let wanted: Vec<u64> = wanted.iter().copied().filter(|index| *index < root.size).collect();
+        self.read(client, root, &wanted).await
+    }
+
+    /// Entries of a tree, by their indices in order.
+    async fn read(
+        &self,
+        client: &ClientId,
+        root: Root,
+        wanted: &[u64],
+    ) -> Result<Vec<(u64, Entry, Bytes)>, LedgerError> {
+        if wanted.is_empty() {
             return Ok(vec![]);
         }
-        let indexes: Vec<_> = range.clone().map(|n| stored_hash_index(0, n)).collect();
+        let indexes: Vec<_> = wanted.iter().map(|n| stored_hash_index(0, *n)).collect();
         let read = |tree: &TileHashReader<'_>| tree.read_hashes(&indexes);
         let leaves = self.shared.read_tree(client, root, read).await?;
-        let mut found = Vec::with_capacity(leaves.len());
+        let mut leaves = wanted.iter().copied().zip(leaves).peekable();
+        let mut found = Vec::with_capacity(wanted.len());
         let width = u64::from(WIDTH);
-        for n in range.start / width..=(range.end - 1) / width {
+        while let Some((next, _)) = leaves.peek() {
+            let n = next / width;
             let in_tile = (root.size - n * width).min(width) as u32;
             let tile = Tile::new(HEIGHT, 0, n, in_tile, true);
             let damaged = |why| LedgerError::Damaged {
@@ -312,13 +337,14 @@ impl Ledger {
             };
             let bundle = self.shared.read_tile(client, &tile).await?;
             let entries = split_bundle(&bundle).map_err(damaged)?;
-            for (index, bytes) in (n * width..).zip(entries).filter(|(index, _)| range.contains(index)) {
-                if tlog_tiles::record_hash(&bytes) != leaves[(index - range.start) as usize] {
-                    return Err(damaged(format!("entry {index} is not the one in the tree")));
-                }
-                let entry = serde_json::from_slice(&bytes)
+            while let Some((index, leaf)) = leaves.next_if(|(index, _)| index / width == n) {
+                let bytes =
+                    entries.get((index % width) as usize).filter(|b| tlog_tiles::record_hash(b) == leaf);
+                let bytes =
+                    bytes.ok_or_else(|| damaged(format!("entry {index} is not the one in the tree")))?;
+                let entry = serde_json::from_slice(bytes)
                     .map_err(|e| damaged(format!("entry {index} cannot be read: {e}")))?;
-                found.push((index, entry, bytes));
+                found.push((index, entry, bytes.clone()));
             }
         }
         Ok(found)

@@ -17,6 +17,7 @@ mod key;
 mod ledger;
 mod meaning;
 mod objects;
+mod places;
 mod proof;
 mod report;
 mod stamps;

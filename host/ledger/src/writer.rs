@@ -33,6 +33,7 @@ use crate::{
     details::{self, Details, NewDetail},
     head::{Head, Heads, Move, Moved},
     objects::{Objects, WIDTH, path, push_entry, split_bundle, tile_name},
+    places::{self, Places},
     tree::{Fetched, Root, Tree, Written},
 };
 
@@ -43,6 +44,7 @@ const PARTIALS: Duration = Duration::from_secs(1);
 pub(crate) struct Shared {
     pub(crate) heads: Heads,
     pub(crate) details: Details,
+    pub(crate) places: Places,
     pub(crate) objects: Objects,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) signer: LogSigner,
@@ -65,18 +67,26 @@ pub struct NewEntry {
     pub(crate) event: EntryKind,
     /// What the entry speaks of, where it becomes durable with it.
     pub(crate) detail: Option<NewDetail>,
+    /// A list that it stands in.
+    pub(crate) list: Option<&'static str>,
 }
 
 impl NewEntry {
     /// An entry that speaks of nothing beside the log, or of what is durable there.
     pub fn new(event: EntryKind) -> Self {
-        Self { event, detail: None }
+        Self { event, detail: None, list: None }
     }
 
     /// An entry with the sealed blob that it speaks of, made from the blob's digest.
     pub fn with_detail(sealed: Bytes, event: impl FnOnce(Digest) -> EntryKind) -> Self {
         let (detail, event) = NewDetail::of(sealed, event);
-        Self { event, detail: Some(detail) }
+        Self { event, detail: Some(detail), list: None }
+    }
+
+    /// Found by the name of this list ([`crate::Ledger::entries_about`]), besides by the recording that it is about.
+    #[must_use]
+    pub fn listed(self, list: &'static str) -> Self {
+        Self { list: Some(list), ..self }
     }
 }
 
@@ -214,6 +224,7 @@ impl Shared {
             let batch = bundle(&waiting)?;
             let to = Move { client, host: &self.host, from: tip.tree.root(), head, batch, next_seq };
             let mut beside = details::insert(client, new().filter_map(|entry| entry.detail.as_ref()));
+            beside.extend(places::insert(client, tip.tree.root().size, new()));
             beside.extend(jobs.iter().map(|job| job.beside.clone()).filter(|list| !list.is_empty()));
             match self.heads.advance(to, conditions(jobs), beside).await {
                 Ok(Moved::Done) => {

@@ -7,7 +7,7 @@ use std::{
     ops::Range,
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering::SeqCst},
+        atomic::{AtomicI64, AtomicU64, Ordering::SeqCst},
     },
 };
 
@@ -23,9 +23,10 @@ use object_store::{
 
 use crate::house::{House, client, note};
 
-/// Fails one write, counted from when it is told to.
+/// Fails one write, counted from when it is told to; counts what is read.
 #[derive(Debug, Default)]
-struct Faulty {
+pub(crate) struct Faulty {
+    pub(crate) reads: AtomicU64,
     inner: Arc<InMemory>,
     /// Writes to go until the one that fails; below zero none does.
     countdown: Arc<AtomicI64>,
@@ -33,8 +34,9 @@ struct Faulty {
 }
 
 impl Faulty {
-    fn new(persists: bool) -> Self {
-        Self { inner: Arc::new(InMemory::new()), countdown: Arc::new(AtomicI64::new(-1)), persists }
+    pub(crate) fn new(persists: bool) -> Self {
+        let countdown = Arc::new(AtomicI64::new(-1));
+        Self { inner: Arc::new(InMemory::new()), countdown, persists, reads: AtomicU64::new(0) }
     }
 }
 
@@ -68,9 +70,11 @@ impl ObjectStore for Faulty {
         self.inner.put_multipart_opts(at, options).await
     }
     async fn get_opts(&self, at: &Path, options: GetOptions) -> Result<GetResult> {
+        self.reads.fetch_add(1, SeqCst);
         self.inner.get_opts(at, options).await
     }
     async fn get_ranges(&self, at: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.reads.fetch_add(1, SeqCst);
         self.inner.get_ranges(at, ranges).await
     }
     fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {

@@ -7,3 +7,4 @@ mod house;
 mod log;
 mod meaning;
 mod million;
+mod places;
