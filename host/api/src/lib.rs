@@ -67,6 +67,8 @@ pub struct Limits {
     pub search_rows_max: u32,
     /// Ledger entries that are told of one recording.
     pub timeline_entries_max: usize,
+    /// Decisions in which points were given that are read for scorecards; of a longer time they are not made.
+    pub scored_decisions_max: usize,
     /// Comparisons of packs (`/v1/packs/impact`) that run at the same time.
     pub impact_jobs_max: usize,
     /// Answers under an `Idempotency-Key` are kept for so long, in milliseconds.
@@ -93,6 +95,7 @@ impl Default for Limits {
             reason_bytes_max: 1_024,
             search_rows_max: 5_000,
             timeline_entries_max: 2_000,
+            scored_decisions_max: 50_000,
             impact_jobs_max: 1,
             answers_kept_ms: 24 * 3_600_000,
             requests_per_minute_max: 1_200,

@@ -29,5 +29,6 @@ pub(crate) async fn scorecards(
     let now = rooms.recorder.now().as_millis();
     let since = since.unwrap_or(Moment::from_millis(now.saturating_sub(DAYS * 86_400_000)));
     let window = Window { since: Some(since), until };
-    rooms.recorder.scorecards(&who, purpose, window).await?.map(Json).map_err(Problem::refused)
+    let most = rooms.limits.scored_decisions_max;
+    rooms.recorder.scorecards(&who, purpose, window, most).await?.map(Json).map_err(Problem::refused)
 }

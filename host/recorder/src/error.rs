@@ -265,6 +265,14 @@ pub enum RecorderError {
         #[source]
         source: std::io::Error,
     },
+    /// More would have to be read than may be at once.
+    #[error("there are more than {most} {what} in that time: ask for a shorter one (`since`, `until`)")]
+    TooMuch {
+        /// Of what.
+        what: &'static str,
+        /// As many are read.
+        most: usize,
+    },
     /// A worker ended before its work did.
     #[error("{what} broke off: the host is shutting down, or a worker failed; see the log")]
     Interrupted {

@@ -19,12 +19,18 @@ use crate::{RecorderError, Who};
 
 /// What a verdict's detail is sealed for.
 pub(crate) const DETAIL: &str = "verdict";
+/// The list of decisions in which points were given.
+pub(crate) const SCORED: &str = "scored";
+/// A clock that was set back by less than this hides no entry.
+pub(crate) const CLOCK_BACK_MS: u64 = 3_600_000;
 /// What a recording's pseudonym is made for.
 pub(crate) const PSEUDONYM: &str = "recording";
 /// Details that are read in one go,
 const READ_TOGETHER: usize = 64;
 /// and how many such goes are under way at the same time.
 const READ_AT_ONCE: usize = 4;
+/// Entries of a list that are read in one go; they may lie far apart.
+const LISTED_AT_ONCE: u64 = 256;
 /// Recordings whose words are held at hand; calls interleave in the ledger.
 const TRANSCRIPTS_HELD: usize = 256;
 
@@ -126,7 +132,38 @@ pub struct History {
     window: Window,
     size: u64,
     next: u64,
+    back: Option<Back>,
     transcripts: HashMap<RecordingId, Result<Words, Gone>>,
+}
+
+/// A way through a list, from its end.
+struct Back {
+    list: &'static str,
+    before: u64,
+    /// What is older stands in no list.
+    listed_since: u64,
+}
+
+impl Back {
+    /// The entries before those that it gave last; empty at the beginning of the log.
+    async fn entries(
+        &mut self,
+        ledger: &Ledger,
+        client: &ClientId,
+    ) -> Result<Vec<(u64, Entry, Bytes)>, RecorderError> {
+        if self.before > self.listed_since {
+            let found = ledger.entries_about_before(client, self.list, self.before, LISTED_AT_ONCE).await?;
+            self.before = found.last().map_or(self.listed_since, |(index, ..)| *index);
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        let from = self.before.saturating_sub(LISTED_AT_ONCE);
+        let mut found = ledger.entries(client, from..self.before).await?;
+        found.reverse();
+        self.before = from;
+        Ok(found)
+    }
 }
 
 /// A detail that was opened, or why not, as [`Decision::recorded`] has it.
@@ -148,7 +185,24 @@ impl History {
     ) -> Result<Self, RecorderError> {
         let size = ledger.size(client).await?;
         let client = client.clone();
-        Ok(Self { ledger, opener, client, window, size, next: 0, transcripts: HashMap::new() })
+        Ok(Self { ledger, opener, client, window, size, next: 0, back: None, transcripts: HashMap::new() })
+    }
+
+    /// Of a list of the ledger, the last first; of the time before there were lists, all decisions.
+    ///
+    /// # Errors
+    /// As [`History::open`].
+    pub(crate) async fn of_list(
+        ledger: Ledger,
+        opener: Opener,
+        client: &ClientId,
+        window: Window,
+        list: &'static str,
+    ) -> Result<Self, RecorderError> {
+        let listed_since = ledger.listed_since(client).await?;
+        let history = Self::open(ledger, opener, client, window).await?;
+        let back = Back { list, before: history.size, listed_since };
+        Ok(Self { back: Some(back), ..history })
     }
 
     /// Entries in the ledger, and how many of them were looked at.
@@ -161,10 +215,7 @@ impl History {
     /// # Errors
     /// The ledger or its store cannot be read, or an entry is not the one in its tree.
     pub async fn next(&mut self) -> Result<Vec<Decision>, RecorderError> {
-        while self.next < self.size {
-            let entries = self.ledger.entries(&self.client, self.next..self.size).await?;
-            let Some((last, ..)) = entries.last() else { break };
-            self.next = last + 1;
+        while let Some(entries) = self.entries().await? {
             let wanted = entries.into_iter().filter(|(_, entry, _)| {
                 matches!(entry.event, EntryKind::Verdict { .. }) && self.window.holds(entry.at)
             });
@@ -180,6 +231,24 @@ impl History {
             }
         }
         Ok(vec![])
+    }
+
+    /// The next entries; none: there are no more.
+    async fn entries(&mut self) -> Result<Option<Vec<(u64, Entry, Bytes)>>, RecorderError> {
+        let entries = match &mut self.back {
+            Some(back) => back.entries(&self.ledger, &self.client).await?,
+            None if self.next < self.size => self.ledger.entries(&self.client, self.next..self.size).await?,
+            None => return Ok(None),
+        };
+        let Some((last, ..)) = entries.last() else { return Ok(None) };
+        if self.back.is_none() {
+            self.next = last + 1;
+            return Ok(Some(entries));
+        }
+        let is_old =
+            |since: Moment| entries.iter().all(|(_, entry, _)| since.since(entry.at) > CLOCK_BACK_MS);
+        let is_over = self.window.since.is_some_and(is_old);
+        Ok((!is_over).then_some(entries))
     }
 
     /// The event as it was ruled on, with its words.

@@ -18,7 +18,7 @@ use crate::{
     alerts::Alerts,
     bounds::Bounds,
     catalog::Catalog,
-    history::{DETAIL, Detail, PSEUDONYM, without_words},
+    history::{DETAIL, Detail, PSEUDONYM, SCORED, without_words},
     hosts::{Among, Places},
     late::Late,
     monitor::Monitor,
@@ -170,7 +170,9 @@ impl House {
             None => None,
         };
         let entry = |digest| EntryKind::of_verdict(pseudonym, event.name(), verdict, Some(digest));
-        Ok(NewEntry::with_detail(sealed.into(), entry))
+        let entry = NewEntry::with_detail(sealed.into(), entry);
+        let gives_points = verdict.rulings.iter().any(|ruling| !ruling.ruling.scores.is_empty());
+        Ok(if gives_points { entry.listed(SCORED) } else { entry })
     }
 
     /// Appends an entry about a recording.

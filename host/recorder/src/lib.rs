@@ -21,6 +21,7 @@ mod cues;
 mod disclosures;
 mod disposal;
 mod duties;
+mod entries;
 mod error;
 mod evidence;
 mod health;

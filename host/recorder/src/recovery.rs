@@ -9,12 +9,10 @@ use caveat_ledger::EntryKind;
 use caveat_model::{ClientId, Moment, RecordingId};
 use caveat_vault::{SealReason, SealRecord, VaultError};
 
-use crate::{RecorderError, catalog::Running, house::House};
+use crate::{RecorderError, catalog::Running, history::CLOCK_BACK_MS, house::House};
 
 /// How many ledger entries are read at once.
 const ENTRIES: u64 = 256;
-/// A clock that was set back by less than this hides no entry.
-const CLOCK_BACK_MS: u64 = 3_600_000;
 
 /// What the ledger says of a recording so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use caveat_model::{Act, Facts, Form, Purpose, RecordingId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Asked, Decided, History, Recorder, RecorderError, Window, search::agent};
+use crate::{Asked, Decided, History, Recorder, RecorderError, Window, history::SCORED, search::agent};
 
 /// Recordings shown of each rule, the newest.
 const EXAMPLES: usize = 5;
@@ -53,29 +53,37 @@ struct Card {
 }
 
 impl Recorder {
-    /// Scores of a time, by agent; the best first.
+    /// Scores of a time, by agent; the best first. `most` decisions are read for it.
     ///
     /// # Errors
-    /// As [`Recorder::search`].
+    /// [`RecorderError::TooMuch`]: points were given in more decisions of that time; and as [`Recorder::search`].
     pub async fn scorecards(
         &self,
         who: &SignedIn,
         purpose: Purpose,
         window: Window,
+        most: usize,
     ) -> Result<Result<Vec<Scorecard>, Decided>, RecorderError> {
         let asked = Asked { act: Act::Search, form: Form::FactsOnly, ..Asked::to_play(purpose) };
         let granted = match self.decide(who, None, Facts::default(), &asked).await? {
             Err(decided) => return Ok(Err(decided)),
             Ok(granted) => granted,
         };
-        let cards = self.cards(who, window).await;
+        let cards = self.cards(who, window, most).await;
         self.result(&who.client, granted.intent, cards.is_ok(), 0).await?;
         Ok(Ok(cards?))
     }
 
-    async fn cards(&self, who: &SignedIn, window: Window) -> Result<Vec<Scorecard>, RecorderError> {
+    async fn cards(
+        &self,
+        who: &SignedIn,
+        window: Window,
+        most: usize,
+    ) -> Result<Vec<Scorecard>, RecorderError> {
         let opener = self.house.vault.opener().clone();
-        let mut history = History::open(self.house.ledger.clone(), opener, &who.client, window).await?;
+        let ledger = self.house.ledger.clone();
+        let mut history = History::of_list(ledger, opener, &who.client, window, SCORED).await?;
+        let mut read = 0;
         let mut cards: BTreeMap<String, Card> = BTreeMap::new();
         loop {
             let decisions = history.next().await?;
@@ -84,7 +92,15 @@ impl Recorder {
             }
             for recorded in decisions.into_iter().filter_map(|d| d.recorded.ok()) {
                 let Some(recording) = recorded.recording else { continue };
-                for ruling in recorded.verdict.rulings.iter().filter(|r| !r.ruling.scores.is_empty()) {
+                let scored = || recorded.verdict.rulings.iter().filter(|r| !r.ruling.scores.is_empty());
+                read += usize::from(scored().next().is_some());
+                if read > most {
+                    return Err(RecorderError::TooMuch {
+                        what: "decisions in which points were given",
+                        most,
+                    });
+                }
+                for ruling in scored() {
                     let card = cards.entry(agent(&recorded.facts).unwrap_or_default()).or_default();
                     card.add(recording, &ruling.pack.name, &ruling.ruling.scores);
                 }
@@ -113,7 +129,7 @@ impl Card {
             rule.points += i64::from(score.points);
             rule.out_of += i64::from(score.out_of);
             if score.points < score.out_of && !rule.examples.contains(&recording) {
-                rule.examples.insert(0, recording);
+                rule.examples.push(recording);
                 rule.examples.truncate(EXAMPLES);
             }
         }

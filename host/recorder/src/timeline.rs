@@ -1,17 +1,12 @@
 //! Everything in the log about one recording, as people read it: events, verdicts, rules and their citations.
 
-use std::collections::HashSet;
-
 use caveat_access::SignedIn;
 use caveat_ledger::EntryKind;
 use caveat_model::{Act, Conflict, Event, Form, Label, Mode, Moment, Offset, Purpose, RecordingId, Score};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Asked, Decided, Recorded, Recorder, RecorderError, history::DETAIL};
-
-/// How many ledger entries are read at once.
-const ENTRIES_AT_ONCE: u64 = 1_024;
+use crate::{Asked, Decided, Recorded, Recorder, RecorderError, entries::EntriesAbout, history::DETAIL};
 
 /// The log of one recording, in its order.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -134,24 +129,14 @@ impl Recorder {
         began: Moment,
         limit: usize,
     ) -> Result<Timeline, RecorderError> {
-        let (house, client) = (&self.house, &who.client);
-        let name = house.pseudonym(client, id).await?;
-        let size = house.ledger.size(client).await?;
-        let mut from = house.first_at(client, began, size).await?;
-        let (mut events, mut intents) = (Vec::new(), HashSet::new());
-        while from < size {
-            let until = size.min(from + ENTRIES_AT_ONCE);
-            for (index, entry, _) in house.ledger.entries(client, from..until).await? {
-                let is_ours = match entry.event.intent() {
-                    Some(intent) => intents.contains(&intent),
-                    None => entry.event.recording() == Some(name.as_str()),
-                };
-                if !is_ours {
-                    continue;
-                }
-                if is_intent(&entry.event) {
-                    intents.insert(index);
-                }
+        let mut entries = EntriesAbout::open(&self.house, &who.client, id, began).await?;
+        let mut events = Vec::new();
+        loop {
+            let some = entries.next(&self.house).await?;
+            if some.is_empty() {
+                return Ok(Timeline { events, is_cut: false });
+            }
+            for (index, entry, _) in some {
                 // Beside its verdict, an access says nothing that people read.
                 if matches!(entry.event, EntryKind::AccessIntent { .. } | EntryKind::AccessResult { .. }) {
                     continue;
@@ -161,9 +146,7 @@ impl Recorder {
                 }
                 events.push(self.told(who, index, entry.at, &entry.event, began).await?);
             }
-            from = until;
         }
-        Ok(Timeline { events, is_cut: false })
     }
 
     async fn told(
@@ -238,11 +221,6 @@ impl TimelineEvent {
         self.who = recorded.who.map(|who| who.by);
         self.conflicts = verdict.conflicts;
     }
-}
-
-fn is_intent(entry: &EntryKind) -> bool {
-    use EntryKind as E;
-    matches!(entry, E::AccessIntent { .. } | E::DisposalIntent { .. } | E::MaskIntent { .. })
 }
 
 /// The kind of an entry as the log spells it.

@@ -20,13 +20,15 @@ use super::{
     member_of, sound,
 };
 use crate::{
-    Asked, Decided, Recorder, RecorderError, catalog::Listed, history::DETAIL, house::House, listen::Granted,
+    Asked, Decided, Recorder, RecorderError,
+    catalog::Listed,
+    history::{CLOCK_BACK_MS, DETAIL},
+    house::House,
+    listen::Granted,
 };
 
 /// How many ledger entries are read at once.
 const ENTRIES_AT_ONCE: u64 = 1_024;
-/// A clock that was set back by less than this hides no entry.
-const CLOCK_BACK_MS: u64 = 3_600_000;
 /// The sound beside the frames takes as much again, twice: 16 bits for 8.
 const SOUND_PER_OBJECT: u64 = 3;
 
