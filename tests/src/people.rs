@@ -1,7 +1,7 @@
 //! People who sign in with both factors and ask for recordings.
 
 use anyhow::{Context, bail};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, Response, StatusCode, header::HeaderName};
 use serde_json::{Value, json};
 
 /// Everybody's password in tests and the demonstration.
@@ -67,6 +67,13 @@ impl Person {
     /// A GET with the session.
     pub async fn get(&self, path: &str) -> anyhow::Result<Response> {
         Ok(self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token).send().await?)
+    }
+
+    /// A GET with the session and some headers.
+    pub async fn asks(&self, path: &str, headers: &[(HeaderName, &str)]) -> anyhow::Result<Response> {
+        let asks = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        let asks = headers.iter().fold(asks, |asks, (name, value)| asks.header(name, *value));
+        Ok(asks.send().await?)
     }
 
     /// A POST with the session.

@@ -104,6 +104,7 @@ pub use monitor::Difference;
 pub use outbox::{Outbox, Outgoing};
 pub use packs::{Change, Member, Order as PackOrder, PackInForce, PackKeeper, PackSet};
 pub use pauses::{AskedPause, Who};
+pub use playback::Format;
 pub use redaction::{AfterCall, MaskInForce, NewRedaction, Redacted, RedactionMode};
 pub use replay::{Mismatch, ReplayReport, replay};
 pub use requests::{Done, Request, Wanted};

@@ -8,6 +8,10 @@ use caveat_model::{
     AccessRequest, Act, Attribute, AttributeValue, ClientId, Duty, Event, FactorKind, Facts, Form, Label,
     LabelKind, Outcome, Person, Purpose, Reason, RecordingId, Span, SpanSet, Verdict,
 };
+use futures::{
+    StreamExt, TryStreamExt,
+    stream::{BoxStream, iter},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
@@ -17,7 +21,7 @@ use crate::{
     bounds::Bound,
     catalog::Listed,
     house::{About, Logged},
-    playback::Sound,
+    playback::{Format, Sound},
 };
 
 /// What somebody asks for.
@@ -87,16 +91,15 @@ pub struct Play {
     told: OnceCell<()>,
 }
 
-/// Some bytes of a WAV.
-#[derive(Debug)]
+/// Some bytes of a sound.
 pub struct Heard {
-    /// The bytes.
-    pub bytes: Vec<u8>,
+    /// The bytes, in pieces. The first was opened before this was given; what fails later ends them.
+    pub pieces: BoxStream<'static, Result<Vec<u8>, RecorderError>>,
     /// Where they stand in it; none: nothing was chosen.
     pub range: Option<Range<u64>>,
     /// Its length.
     pub of: u64,
-    /// Names the WAV: the same for the same bytes only.
+    /// Names the sound in its format: the same for the same bytes only.
     pub tag: String,
 }
 
@@ -165,15 +168,19 @@ impl Recorder {
     pub async fn hear(
         &self,
         play: &Play,
+        format: Format,
         choose: impl FnOnce(&str, u64) -> Option<Range<u64>>,
     ) -> Result<Heard, RecorderError> {
         let heard = async {
             let reader = self.house.vault.reader(&play.client, play.id).await?;
-            let sound = Sound::of(&reader, play.span, &play.silenced, play.duration_ms)?;
+            let silenced = play.silenced.clone();
+            let sound = Sound::of(reader, play.span, silenced, play.duration_ms, format)?;
             let (tag, of) = (sound.tag(), sound.len());
             let range = choose(&tag, of);
-            let bytes = sound.read(range.clone().unwrap_or_default()).await?;
-            Ok(Heard { bytes, range, of, tag })
+            let mut pieces = sound.pieces(range.clone().unwrap_or_default()).boxed();
+            let first = pieces.try_next().await?;
+            let pieces = iter(first.map(Ok)).chain(pieces).boxed();
+            Ok(Heard { pieces, range, of, tag })
         }
         .await;
         let (is_ok, bytes) = (heard.is_ok(), heard.as_ref().map_or(0, |heard: &Heard| heard.of));

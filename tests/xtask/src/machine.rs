@@ -227,6 +227,14 @@ pub(crate) fn can_read_keys() -> Result<(), String> {
     install("a decoder of keyed tones", &["multimon-ng"])
 }
 
+/// Somebody else's decoder of Opus, and what looks over such a file.
+pub(crate) fn can_hear_opus() -> Result<(), String> {
+    if answers("opusdec", &["--version"]) {
+        return Ok(());
+    }
+    install("a decoder of Opus", &["opus-tools"])
+}
+
 /// What opens a recording by its written format, with nothing of ours.
 pub(crate) fn can_check_formats() -> Result<(), String> {
     if answers("python3", &["-c", "import cryptography"]) {

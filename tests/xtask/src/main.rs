@@ -73,6 +73,7 @@ fn test() -> Result<(), String> {
     machine::can_speak()?;
     machine::can_recognize()?;
     machine::can_read_keys()?;
+    machine::can_hear_opus()?;
     machine::can_call_like_twilio()?;
     machine::can_check_formats()?;
     machine::can_serve_packs()?;
