@@ -44,6 +44,7 @@ use caveat_access::Access;
 use caveat_ledger::Ledger;
 use caveat_recorder::{PackKeeper, Recorder};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 pub use console::Console;
 pub use gate::Needs;
@@ -127,6 +128,8 @@ pub struct Rooms {
     pub console: Arc<Console>,
     /// How browsers reach the host.
     pub web: Arc<Web>,
+    /// Path items of what other rooms answer, for the OpenAPI document; they may name the schema `Problem`.
+    pub documented: Arc<Map<String, Value>>,
     /// Asks other hosts about their calls.
     pub others: reqwest::Client,
 }

@@ -2,23 +2,23 @@
 
 use std::sync::OnceLock;
 
-use axum::{Json, http::Method};
+use axum::{Json, extract::State, http::Method};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Needs, Problem,
+    Needs, Problem, Rooms,
     describe::{Described, Schemas},
     routes::{Row, table},
 };
 
 /// The document.
-pub(crate) async fn document() -> Json<&'static Value> {
+pub(crate) async fn document(State(rooms): State<Rooms>) -> Json<&'static Value> {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
-    Json(DOCUMENT.get_or_init(of_table))
+    Json(DOCUMENT.get_or_init(|| of_table(&rooms.documented)))
 }
 
-fn of_table() -> Value {
+fn of_table(others: &Map<String, Value>) -> Value {
     let mut schemas = Schemas::new();
     let mut paths: Map<String, Value> = Map::new();
     for row in table() {
@@ -28,6 +28,7 @@ fn of_table() -> Value {
         let path = paths.entry(as_template(row.path)).or_insert_with(|| json!({}));
         path[row.method.as_str().to_lowercase()] = operation;
     }
+    paths.extend(others.clone());
     Described::new(&mut schemas).told::<Problem>();
     json!({
         "openapi": "3.1.0",

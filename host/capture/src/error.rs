@@ -179,6 +179,8 @@ impl CaptureError {
 /// RFC 9457 problem details, as everywhere in this host.
 #[derive(Serialize)]
 struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
     status: u16,
     title: &'static str,
     detail: String,
@@ -191,7 +193,8 @@ impl IntoResponse for CaptureError {
             tracing::error!(error = %self, "a call could not be taken in");
         }
         let title = status.canonical_reason().unwrap_or("Error");
-        let problem = Problem { status: status.as_u16(), title, detail: self.told() };
+        let kind = format!("urn:caveat:{}", title.to_lowercase().replace(' ', "-"));
+        let problem = Problem { kind, status: status.as_u16(), title, detail: self.told() };
         let mut response = (status, Json(problem)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(CONTENT_TYPE, kind);

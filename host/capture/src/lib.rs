@@ -7,6 +7,7 @@
 
 mod audiohook;
 mod audiosocket;
+mod documented;
 mod error;
 #[doc(hidden)]
 pub mod fuzz;
@@ -30,6 +31,7 @@ use caveat_recorder::Recorder;
 use caveat_state::{Db, StateError};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 
+pub use documented::documented;
 pub use limits::Limits;
 pub use rtp::Media;
 pub use siprec::{

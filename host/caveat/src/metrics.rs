@@ -9,6 +9,7 @@ use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gaug
 use anyhow::Context;
 use axum::{Router, http::header::CONTENT_TYPE, routing::get};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -180,6 +181,20 @@ pub(crate) fn install() -> anyhow::Result<Router> {
     }
     tokio::spawn(sort_samples(handle.clone()));
     Ok(routes(handle))
+}
+
+/// The path item of `/metrics`.
+pub(crate) fn documented() -> Value {
+    json!({ "get": {
+        "operationId": "get-metrics",
+        "summary": "What is counted, for Prometheus",
+        "tags": ["metrics"],
+        "responses": { "200": {
+            "description": "The text format, version 0.0.4.",
+            "content": { "text/plain": { "schema": { "type": "string" } } },
+        } },
+        "security": [],
+    } })
 }
 
 fn routes(handle: PrometheusHandle) -> Router {

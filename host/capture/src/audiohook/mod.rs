@@ -38,7 +38,7 @@ use axum::{
     extract::{State, WebSocketUpgrade},
     http::{HeaderMap, Uri},
     response::Response,
-    routing::any,
+    routing::get,
 };
 use caveat_model::ClientId;
 use tokio::sync::Semaphore;
@@ -80,7 +80,7 @@ struct Caller {
 pub(crate) fn routes(rooms: Rooms) -> Router {
     let seats = Arc::new(Semaphore::new(rooms.limits.streams_max.min(Semaphore::MAX_PERMITS)));
     let seen = Arc::new(Mutex::new(Seen::new(rooms.limits.nonces_max)));
-    Router::new().route("/v1/audiohook", any(audiohook)).with_state(Desk {
+    Router::new().route("/v1/audiohook", get(audiohook)).with_state(Desk {
         rooms,
         lines: Lines::default(),
         seats,

@@ -58,7 +58,7 @@ use axum::{
     extract::{Path, State, WebSocketUpgrade},
     http::{HeaderMap, Uri},
     response::Response,
-    routing::any,
+    routing::get,
 };
 use caveat_model::ClientId;
 use tokio::sync::Semaphore;
@@ -99,8 +99,8 @@ pub(crate) fn routes(rooms: Rooms) -> Router {
     let seats = Arc::new(Semaphore::new(rooms.limits.streams_max.min(Semaphore::MAX_PERMITS)));
     let desk = Desk { rooms, lines: Lines::default(), seats };
     Router::new()
-        .route("/v1/twilio/media", any(media))
-        .route("/v1/twilio/media/{client}", any(media))
+        .route("/v1/twilio/media", get(media))
+        .route("/v1/twilio/media/{client}", get(media))
         .with_state(desk)
 }
 

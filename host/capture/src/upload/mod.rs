@@ -29,6 +29,7 @@ use axum::{
 use caveat_access::{Scope, ShownCertificate};
 use caveat_model::{Moment, Offset};
 use caveat_recorder::{Answer, Happening, NewCall};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::sync::Semaphore;
 
@@ -46,7 +47,7 @@ struct Desk {
 }
 
 /// Something that happened on an uploaded call.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Event {
     /// Milliseconds since the call began.

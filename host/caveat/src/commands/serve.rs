@@ -13,6 +13,7 @@ use caveat_api::Webhooks;
 use caveat_capture::{SiprecServer, listen_siprec};
 use caveat_engine::Engine;
 use caveat_recorder::Recorder;
+use serde_json::{Map, Value};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::timeout,
@@ -26,6 +27,13 @@ use crate::{
     operation::{Checks, Database, Live, Needs, Operation, Reloader, notify},
     telemetry::LogFilter,
 };
+
+/// What is answered beside the API, as its OpenAPI document has it.
+fn documented() -> Map<String, Value> {
+    let mut paths = caveat_capture::documented();
+    paths.insert("/metrics".into(), metrics::documented());
+    paths
+}
 
 /// Opens every room, then the sockets; reads `file` again on SIGHUP; ends on SIGINT or SIGTERM, after every running call is
 /// sealed.
@@ -77,6 +85,7 @@ pub(crate) async fn serve(config: &Config, file: PathBuf, log: LogFilter) -> any
         limits: Arc::new(config.limits.requests.clone()),
         console: Arc::new(config.console.clone()),
         web: Arc::new(caveat_api::Web::at(config.http.public_url(config.host.listen).as_deref())),
+        documented: Arc::new(documented()),
         others: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?,
     });
     let service: IntoMakeServiceWithConnectInfo<Router, Peer> =
