@@ -25,4 +25,5 @@ pub mod siprec;
 pub mod speech;
 pub mod through;
 pub mod twilio;
+pub mod upload;
 pub mod watch;

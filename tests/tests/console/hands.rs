@@ -8,10 +8,11 @@ use caveat_tests::{
     chromium::Chromium,
     house::{CLIENT, call, noise, sealed},
     people::{PASSWORD, code},
+    upload::{upload, upload_from},
     watch::until,
 };
 
-use super::house::{go, sign_in, start, start_with_provider, upload, upload_from, url};
+use super::house::{go, sign_in, start, start_with_provider, url};
 
 /// A file in a folder, once it is there whole.
 async fn saved(folder: &Path, ending: &str) -> anyhow::Result<PathBuf> {

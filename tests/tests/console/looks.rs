@@ -6,10 +6,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use caveat_tests::{chromium::Chromium, house::sealed, watch::until};
+use caveat_tests::{chromium::Chromium, house::sealed, upload::upload, watch::until};
 use serde_json::Value;
 
-use super::house::{go, sign_in, start, upload, url};
+use super::house::{go, sign_in, start, url};
 
 const THEMES: [&str; 2] = ["light", "dark"];
 const SIZES: [(u32, u32); 2] = [(360, 740), (1440, 900)];

@@ -5,10 +5,11 @@ use anyhow::ensure;
 use caveat_tests::{
     chromium::Chromium,
     house::{call, noise, sealed},
+    upload::upload,
     watch::until,
 };
 
-use super::house::{go, sign_in, start, start_with_verified_passkeys, upload, url};
+use super::house::{go, sign_in, start, start_with_verified_passkeys, url};
 
 /// `]` and `[` choose a stretch where the player is; the right arrow moves it by a second.
 const RIGHT: &str = "\u{e014}";

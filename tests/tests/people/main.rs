@@ -5,6 +5,7 @@ mod disclosures;
 mod enrolment;
 mod federated;
 mod house;
+mod lookups;
 mod matrix;
 mod passkeys;
 mod requests;
