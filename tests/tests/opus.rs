@@ -66,6 +66,8 @@ fn decoded(opus: &[u8], dir: &Path) -> Vec<Vec<i16>> {
     let info =
         Command::new("opusinfo").arg(&file).output().expect("run `cargo xtask test`, which installs it");
     let info = String::from_utf8_lossy(&[info.stdout, info.stderr].concat()).into_owned();
+    // Nothing is skipped at the beginning: what the encoder is late by was taken off before.
+    let info = info.replace("WARNING: Implausibly low preskip", "");
     assert!(!info.contains("WARNING") && info.contains("Logical stream 1 ended"), "{info}");
     let output = Command::new("opusdec").args(["--rate", "8000", "--no-dither"]).args([&file, &wav]).output();
     let output = output.unwrap();

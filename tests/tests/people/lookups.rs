@@ -50,9 +50,13 @@ fn later_tiles(dir: &Path) -> Vec<PathBuf> {
     while let Some(folder) = folders.pop() {
         for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             let is_of = |level: &str| path.parent().is_some_and(|parent| parent.ends_with(level));
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_dir() {
                 folders.push(path);
-            } else if (is_of("tile/entries") || is_of("tile/0")) && !path.ends_with("000") {
+            } else if (is_of("tile/entries") || is_of("tile/0"))
+                && name.bytes().all(|byte| byte.is_ascii_digit())
+                && name != "000"
+            {
                 found.push(path);
             }
         }
