@@ -1,5 +1,6 @@
 //! The rules of `pack.toml` and the rows of `data/` as statics. A row has `citation`, `source` and `confidence`; a `period` its
 //! `years` or `days` and a `why`; a `number` its `value`; `words` their `list`.
+//! `stricter` words make nothing laxer.
 
 fn main() {
     pack_law::build::law(&["periods.toml", "numbers.toml", "words.toml"]);

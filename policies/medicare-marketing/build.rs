@@ -1,5 +1,6 @@
 //! The rules of `pack.toml` and the rows of `data/` as statics. A row has `citation`, `source` and `confidence`; a `period` its
 //! `years` and a `why`; a `number` its `value`; `words` their `list`.
+//! `strict-years` holds until counsel confirms `years`.
 
 fn main() {
     pack_law::build::law(&["periods.toml", "numbers.toml", "words.toml"]);
