@@ -104,6 +104,12 @@ impl Chromium {
         self.shown(text, "xpath", &xpath).await
     }
 
+    /// The field that this labels, once it is there.
+    pub async fn labeled(&self, text: &str) -> anyhow::Result<Element> {
+        let xpath = format!("//*[@id=//label[normalize-space()='{text}']/@for]");
+        self.shown(text, "xpath", &xpath).await
+    }
+
     async fn shown(&self, what: &str, using: &str, selector: &str) -> anyhow::Result<Element> {
         let found = until(&format!("`{what}` is on the page"), async || {
             let found = self.post("/elements", json!({"using": using, "value": selector})).await?;

@@ -185,7 +185,7 @@ async fn what_is_refused_says_by_which_law_and_scores_stand_by_agent() -> anyhow
 
     // Had Georgia wanted everybody's own word, one of the two would not be there.
     go(&browser, "packs/state-consent/active").await?;
-    let states = browser.find("main textarea").await?;
+    let states = browser.labeled("Express states").await?;
     browser.keys(&states, "GA").await?;
     browser.click(&browser.button("What would change?").await?).await?;
     browser.find("[aria-label='What would change'] .bars .track").await?;
