@@ -225,6 +225,7 @@ mod tests {
             "standard": "House", "required": [], "in-order": true, "forbidden": [], "judged-from-s": 30,
             "privileged-phrases": [], "privileged-s": 60, "keep-privileged": true, "privileged-roles": [],
             "oversight-roles": [], "agents-hear-others": false, "purpose-needed": true, "hidden-in-training": [],
+            "counsel-confirmed": [],
         });
         settings.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         match Standard::of(serde_json::from_value(settings).unwrap()) {
