@@ -2,16 +2,21 @@
 
 use std::{f64::consts::TAU, net::SocketAddr, sync::Arc, time::Duration};
 
+use anyhow::Context;
 use caveat_audio::g711;
 use tokio::{
     net::UdpSocket,
-    time::{Instant, MissedTickBehavior, interval_at},
+    time::{Instant, MissedTickBehavior, interval_at, sleep_until},
 };
 
 const RATE_HZ: usize = 8_000;
 /// Samples of a packet, and how long it lasts.
 const FRAME: usize = 160;
 const FRAME_LASTS: Duration = Duration::from_millis(20);
+const FIRST_STAMP: u32 = 8_000;
+const MU_LAW: u8 = 0;
+/// The payload type of keys, as offers here have it.
+const KEYS: u8 = 101;
 
 /// A tone at 8,000 Hz.
 pub fn tone(hz: f64, amplitude: f64, ms: usize) -> Vec<i16> {
@@ -52,7 +57,7 @@ impl Phone {
     /// On a port that is free.
     pub async fn new(ssrc: u32) -> anyhow::Result<Self> {
         let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await?);
-        Ok(Self { socket, ssrc, number: 100, stamp: 8_000, played: None })
+        Ok(Self { socket, ssrc, number: 100, stamp: FIRST_STAMP, played: None })
     }
 
     /// Another source that sends from the same port.
@@ -87,16 +92,62 @@ impl Phone {
         Ok(())
     }
 
+    /// Tells of a key that has been held for `since_ms` already and is for `ms` more (RFC 4733 section 2.5): a packet every
+    /// 20 ms in place of sound, and the last one three times.
+    pub async fn presses(
+        &mut self,
+        to: SocketAddr,
+        key: char,
+        since_ms: usize,
+        ms: usize,
+    ) -> anyhow::Result<()> {
+        let code = "0123456789*#".find(key).context("a key that is none")? as u8;
+        let before = (since_ms * RATE_HZ / 1_000) as u32;
+        let begins = self.stamp.wrapping_sub(before);
+        let frames = ms / 20;
+        let mut due = self.played.unwrap_or_else(Instant::now);
+        for frame in 1..=frames {
+            sleep_until(due).await;
+            due += FRAME_LASTS;
+            let lasted = before + (frame * FRAME) as u32;
+            let [high, low] = u16::try_from(lasted)?.to_be_bytes();
+            let is_last = frame == frames;
+            for _ in 0..if is_last { 3 } else { 1 } {
+                let content = [code, u8::from(is_last) << 7 | 10, high, low];
+                let packet = self.with(KEYS, begins, &content);
+                let _ = self.socket.send_to(&packet, to).await;
+            }
+        }
+        self.stamp = self.stamp.wrapping_add((frames * FRAME) as u32);
+        self.played = Some(due);
+        Ok(())
+    }
+
     /// The next packet.
     pub fn packet(&mut self, frame: &[i16]) -> Vec<u8> {
-        let mut packet = vec![0x80, 0];
-        packet.extend(self.number.to_be_bytes());
-        packet.extend(self.stamp.to_be_bytes());
-        packet.extend(self.ssrc.to_be_bytes());
-        packet.extend(g711::to_mu_law(frame));
-        self.number = self.number.wrapping_add(1);
+        let packet = self.with(MU_LAW, self.stamp, &g711::to_mu_law(frame));
         self.stamp = self.stamp.wrapping_add(frame.len() as u32);
         packet
+    }
+
+    /// Says nothing for so many samples: no packet is missing, and its clock goes on.
+    pub fn skips(&mut self, samples: usize) {
+        self.stamp = self.stamp.wrapping_add(samples as u32);
+    }
+
+    fn with(&mut self, payload_type: u8, stamp: u32, payload: &[u8]) -> Vec<u8> {
+        let mut packet = vec![0x80, payload_type];
+        packet.extend(self.number.to_be_bytes());
+        packet.extend(stamp.to_be_bytes());
+        packet.extend(self.ssrc.to_be_bytes());
+        packet.extend(payload);
+        self.number = self.number.wrapping_add(1);
+        packet
+    }
+
+    /// How much sound was sent so far, in milliseconds.
+    pub fn sent_ms(&self) -> usize {
+        self.stamp.wrapping_sub(FIRST_STAMP) as usize * 1_000 / RATE_HZ
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::recorder::{ALL_PARTY, ONE_PARTY, Recorder, played};
 
 /// An offer with these lines; each is a label and a direction.
-fn offer(lines: &[(&str, &str)]) -> String {
+pub(crate) fn offer(lines: &[(&str, &str)]) -> String {
     let head = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n";
     let line = |(label, direction): &(&str, &str)| {
         format!("m=audio 9000 RTP/AVP 0\r\na=label:{label}\r\na={direction}\r\n")
@@ -175,6 +175,10 @@ async fn a_client_is_asked_for_metadata_that_was_never_explained() {
     let (status, text) = session.asks("UPDATE", METADATA, &all).await.unwrap();
     assert_eq!(status, 200, "{text}");
     assert_eq!(live.next_on("party-joined").await.unwrap()["state"], "suspended");
+    // What the rules suspend the client is asked to be silent for.
+    let asked = session.is_asked("INVITE").await.unwrap();
+    assert_eq!(body_of(&asked).matches("a=inactive").count(), 2, "{asked}");
+    session.says(&asked, 200, PLAIN, &offer(&[("1", "inactive"), ("2", "inactive")])).await.unwrap();
     session.ends().await.unwrap();
     assert_eq!(recorder.host.stop().unwrap(), 0);
 }

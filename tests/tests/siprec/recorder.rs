@@ -21,7 +21,7 @@ pub(crate) struct Recorder {
     pub(crate) tcp: u16,
 }
 
-/// More keys: of `[siprec]`, of `[limits.siprec]`, of `[limits.calls]`, of `[media]`, and of the trunk.
+/// More keys: of `[siprec]`, of `[limits.siprec]`, of `[limits.calls]`, of `[media]`, and of the trunk; and more packs.
 #[derive(Default)]
 pub(crate) struct Keys<'a> {
     pub(crate) siprec: &'a str,
@@ -29,6 +29,7 @@ pub(crate) struct Keys<'a> {
     pub(crate) calls: &'a str,
     pub(crate) media: &'a str,
     pub(crate) trunk: &'a str,
+    pub(crate) packs: &'a str,
 }
 
 impl Recorder {
@@ -37,7 +38,7 @@ impl Recorder {
         Self::with(&Keys { siprec, limits, trunk, ..Keys::default() })
     }
 
-    pub(crate) fn with(Keys { siprec, limits, calls, media, trunk }: &Keys<'_>) -> Self {
+    pub(crate) fn with(Keys { siprec, limits, calls, media, trunk, packs }: &Keys<'_>) -> Self {
         let (udp, tcp) = (free_port().unwrap(), free_port().unwrap());
         let (first, last) = media_ports();
         let config = format!(
@@ -68,7 +69,7 @@ client = "acme"
 from = ["127.0.0.0/8"]
 user = "srs"
 direction = "inbound"
-agents = ["*@example.bank"]
+agents = ["*@example.bank", "7301@*", "1001@*"]
 agents-region = "GA"
 {trunk}
 
@@ -80,6 +81,7 @@ can-pause = true
 
 [[client.pack]]
 file = "PACKS/state-consent-0.1.0.wasm"
+{packs}
 "#
         );
         let mut host = Host::prepare(&config).unwrap();
@@ -98,12 +100,21 @@ file = "PACKS/state-consent-0.1.0.wasm"
         request.send().await.unwrap().json().await.unwrap()
     }
 
+    /// How long the one call that runs has been running, in milliseconds.
+    pub(crate) async fn at(&self) -> u64 {
+        let call = self.calls().await.remove(0);
+        let request = Client::new().get(format!("{}/v1/calls/{call}", self.host.url));
+        let standing: Value = request.bearer_auth(&self.token).send().await.unwrap().json().await.unwrap();
+        standing["at"].as_u64().unwrap()
+    }
+
     /// Tells of something on the one call that runs.
     pub(crate) async fn tell(&self, happening: Value) {
         let call = self.calls().await.remove(0);
         let path = format!("{}/v1/calls/{call}/events", self.host.url);
         let answer = Client::new().post(path).bearer_auth(&self.token).json(&happening).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK);
+        let status = answer.status();
+        assert_eq!(status, StatusCode::OK, "{}", answer.text().await.unwrap());
     }
 
     pub(crate) async fn supervisor(&self) -> Person {

@@ -120,6 +120,7 @@ fn opus(name: &'static str, also: Value, ptime: u32) -> Way {
 async fn rtpengine_is_recorded_in_every_codec() {
     all_are_recorded(&[
         way("plain-pcmu", json!({})),
+        way("plain-pcma", into("PCMA")),
         way("plain-g722", into("G722")),
         opus("plain-opus", into("opus"), 20),
         opus("plain-opus-60", into("opus"), 60),
