@@ -1,15 +1,10 @@
-//! ITU-T G.711, both laws: 16-bit samples to and from one byte each.
+//! ITU-T G.711 mu-law: 16-bit samples to and from one byte each.
 
-use audio_codec_algorithms::{decode_alaw, decode_ulaw, encode_ulaw};
+use audio_codec_algorithms::{decode_ulaw, encode_ulaw};
 
 /// Mu-law bytes to samples (PCMU, RFC 3551 4.5.14).
 pub fn from_mu_law(bytes: &[u8]) -> Vec<i16> {
     bytes.iter().map(|b| decode_ulaw(*b)).collect()
-}
-
-/// A-law bytes to samples (PCMA, RFC 3551 4.5.14).
-pub fn from_a_law(bytes: &[u8]) -> Vec<i16> {
-    bytes.iter().map(|b| decode_alaw(*b)).collect()
 }
 
 /// Samples to mu-law bytes.

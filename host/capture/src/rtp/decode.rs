@@ -162,7 +162,7 @@ fn opus_samples(packet: &[u8], rate_hz: u32) -> Option<u32> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use audio_codec::{Encoder as _, g722::G722Encoder};
+    use audio_codec::{Encoder as _, g722::G722Encoder, pcma::PcmaEncoder};
 
     fn format(encoding: Encoding, clock_hz: u32, channels: u8) -> Format {
         Format { payload_type: 96, encoding, clock_hz, channels }
@@ -206,6 +206,10 @@ mod tests {
     fn every_codec_is_as_late_as_it_says() {
         let mu = caveat_audio::g711::to_mu_law(&sound(8_000));
         check(format(Encoding::Pcmu, 8_000, 1), &mu.chunks(160).map(<[u8]>::to_vec).collect::<Vec<_>>());
+
+        let mut a_law = PcmaEncoder::new();
+        let packets: Vec<_> = sound(8_000).chunks(160).map(|c| a_law.encode(c)).collect();
+        check(format(Encoding::Pcma, 8_000, 1), &packets);
 
         let mut g722 = G722Encoder::with_options(Bitrate::Mode1_64000, false, false);
         let packets: Vec<_> = sound(16_000).chunks(320).map(|c| g722.encode(c)).collect();
