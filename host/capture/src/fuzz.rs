@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use crate::{
     audiohook, audiosocket, rtp,
     siprec::{
-        SiprecLimits, body, metadata,
+        self, SiprecLimits, body, metadata,
         parties::{Leg, Parties},
         sdp::{self, Direction, Line, OurLine, Ours},
         settings::Trunk,
@@ -55,6 +55,11 @@ pub fn sip_unknown(packet: &[u8]) -> bool {
     assert!(answer.len() <= packet.len() + 200, "hardly longer than the request");
     assert!(answer.ends_with("\r\n\r\n") && answer.matches("\r\n\r\n").count() == 1, "one message: {answer}");
     true
+}
+
+/// What comes on a connection of SIP, as [`siprec::fuzz`] has it; how many requests could begin a recording session.
+pub fn sip_message(come: &[u8]) -> usize {
+    siprec::fuzz::messages(come)
 }
 
 /// A session description, answered as a session recording server answers it; how many lines it has. The answer is read

@@ -15,7 +15,7 @@ pub use packs::{let_the_snapshotter_give_up, pack_file, pack_load, ruling};
 pub use parsers::{case_file, event_line, lock_file, manifest, note, settings, wav};
 pub use sealed::{ledger_bundle, vault};
 pub use seeds::seeds;
-pub use telephony::{audiohook, audiosocket, metadata, rtp, sdp, sip_body, sip_unknown, twilio};
+pub use telephony::{audiohook, audiosocket, metadata, rtp, sdp, sip_body, sip_message, sip_unknown, twilio};
 
 /// A function of bytes under a name.
 pub struct Target {
@@ -28,7 +28,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 21] = [
     Target { name: "audiohook", run: audiohook, tried_in_tests: 500 },
     Target { name: "audiosocket", run: audiosocket, tried_in_tests: 500 },
     Target { name: "case-file", run: case_file, tried_in_tests: 20 },
@@ -45,6 +45,7 @@ pub const TARGETS: [Target; 20] = [
     Target { name: "sdp", run: sdp, tried_in_tests: 500 },
     Target { name: "settings", run: settings, tried_in_tests: 20 },
     Target { name: "sip-body", run: sip_body, tried_in_tests: 500 },
+    Target { name: "sip-message", run: sip_message, tried_in_tests: 500 },
     Target { name: "sip-unknown", run: sip_unknown, tried_in_tests: 500 },
     Target { name: "twilio", run: twilio, tried_in_tests: 500 },
     Target { name: "vault", run: vault, tried_in_tests: 500 },

@@ -100,7 +100,7 @@ async fn passed_on(
 
 /// What stands first, if all of it has come: bytes of its head, and of the whole. Empty lines keep a connection alive (RFC
 /// 5626 section 4.4.1), and are passed on as they come.
-fn first(come: &[u8]) -> io::Result<Option<(usize, usize)>> {
+pub(super) fn first(come: &[u8]) -> io::Result<Option<(usize, usize)>> {
     for alive in ["\r\n\r\n", "\r\n"] {
         if come.starts_with(alive.as_bytes()) {
             return Ok(Some((0, alive.len())));

@@ -25,6 +25,7 @@ pub(crate) mod body;
 mod carried;
 mod desk;
 mod dialog;
+pub(crate) mod fuzz;
 mod limits;
 mod listen;
 mod media;

@@ -3,7 +3,7 @@
 use rsipstack::{
     sip::{
         Header, HeadersExt, Host, Method, Request, Response, SipMessage, StatusCodeKind, Uri,
-        prelude::ToTypedHeader,
+        headers::untyped::To, prelude::ToTypedHeader,
     },
     transaction::{
         Endpoint, Transaction,
@@ -46,6 +46,51 @@ pub(super) struct Peer {
     pub(super) takes_metadata_requests: bool,
 }
 
+/// What a first request says of its sender.
+pub(super) struct Introduction {
+    call_id: String,
+    remote_tag: String,
+    /// `From`.
+    remote: String,
+    to: To,
+    /// The number of the request.
+    number: u32,
+    target: Uri,
+    routes: Vec<Header>,
+    takes_update: bool,
+    takes_metadata_requests: bool,
+}
+
+impl Introduction {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// 400: something is missing without which there is no dialog (RFC 3261 section 12.1.1).
+    pub(super) fn read(request: &Request) -> Result<Self, Refusal> {
+        let from = request.from_header().map_err(|_| missing("From"))?;
+        let tag = from.tag().ok().flatten().ok_or_else(|| missing("From tag"))?;
+        let routes = request.headers.iter().filter_map(|h| match h {
+            Header::RecordRoute(route) => Some(Header::Route(route.value().into())),
+            _ => None,
+        });
+        Ok(Self {
+            call_id: request.call_id_header().map_err(|_| missing("Call-ID"))?.value().to_owned(),
+            remote_tag: tag.value().to_owned(),
+            remote: from.value().to_owned(),
+            to: request.to_header().map_err(|_| missing("To"))?.clone(),
+            number: request.cseq_header().and_then(|c| c.seq()).map_err(|_| missing("CSeq"))?,
+            target: target(request).ok_or_else(|| missing("Contact"))?,
+            routes: routes.collect(),
+            takes_update: tokens(request, "Allow").any(|method| method == "update"),
+            takes_metadata_requests: tokens(request, "Accept").any(|kind| kind.starts_with(METADATA_REQUEST)),
+        })
+    }
+}
+
+fn missing(what: &str) -> Refusal {
+    Refusal::new(400, format!("its {what} is missing or broken"))
+}
+
 impl Peer {
     /// The dialog that a first request begins. The request gets this host's tag, so that its answer has it.
     pub(super) fn of(
@@ -53,45 +98,29 @@ impl Peer {
         endpoint: Arc<Endpoint>,
         advertise_host: Option<&str>,
     ) -> Result<Self, Refusal> {
-        let missing = |what: &str| Refusal::new(400, format!("its {what} is missing or broken"));
-        let request = &tx.original;
-        let from = request.from_header().map_err(|_| missing("From"))?;
-        let remote_tag = from.tag().ok().flatten().ok_or_else(|| missing("From tag"))?.value().to_owned();
-        let remote = from.value().to_owned();
-        let call_id = request.call_id_header().map_err(|_| missing("Call-ID"))?.value().to_owned();
-        let heard = request.cseq_header().and_then(|c| c.seq()).map_err(|_| missing("CSeq"))?;
-        let target = target(request).ok_or_else(|| missing("Contact"))?;
-        let to = request.to_header().map_err(|_| missing("To"))?;
+        let said = Introduction::read(&tx.original)?;
         let tag = make_tag();
         let local_tag = tag.value().to_owned();
-        let to = to.with_tag(tag);
+        let to = said.to.with_tag(tag);
         let local = to.value().to_owned();
-        let routes = request.headers.iter().filter_map(|h| match h {
-            Header::RecordRoute(route) => Some(Header::Route(route.value().into())),
-            _ => None,
-        });
-        let routes = routes.collect();
         let connection = tx.connection.clone().ok_or_else(|| missing("connection"))?;
         let contact = contact(&connection, advertise_host);
-        let takes_update = tokens(request, "Allow").any(|method| method == "update");
-        let takes_metadata_requests =
-            tokens(request, "Accept").any(|kind| kind.starts_with(METADATA_REQUEST));
         tx.original.headers.unique_push(to.into());
         Ok(Self {
             endpoint,
-            call_id,
-            remote_tag,
+            call_id: said.call_id,
+            remote_tag: said.remote_tag,
             local_tag,
             local,
-            remote,
-            target,
-            routes,
+            remote: said.remote,
+            target: said.target,
+            routes: said.routes,
             connection,
             contact,
             asked: 0,
-            heard,
-            takes_update,
-            takes_metadata_requests,
+            heard: said.number,
+            takes_update: said.takes_update,
+            takes_metadata_requests: said.takes_metadata_requests,
         })
     }
 

@@ -30,6 +30,11 @@ pub fn sip_body(data: &[u8]) {
     said(capture::sip_body(content_type, &data[at + 1..]));
 }
 
+/// Messages of SIP on a connection.
+pub fn sip_message(data: &[u8]) {
+    capture::sip_message(data);
+}
+
 /// A packet on the port of SIP.
 pub fn sip_unknown(data: &[u8]) {
     capture::sip_unknown(data);

@@ -11,10 +11,31 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
         "rtp" => rtp(),
         "sdp" => files("host/capture/testdata/siprec/sdp", "offer"),
         "sip-body" => bodies(),
+        "sip-message" => messages(),
         "sip-unknown" => requests(),
         "twilio" => twilio(),
         _ => vec![],
     }
+}
+
+fn messages() -> Vec<Vec<u8>> {
+    let message = |method: &str, more: &str, body: &str| {
+        format!(
+            "{method} sip:srs@192.0.2.9 SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK1;rport\r\nMax-Forwards: 70\r\n\
+             Record-Route: <sip:192.0.2.3;lr>\r\nf: \"SRC\" <sip:src@192.0.2.1>;tag=a\r\nt: <sip:srs@192.0.2.9>\r\n\
+             i: 1@192.0.2.1\r\nCSeq: 1 {method}\r\nm: <sip:src@192.0.2.1:5061;transport=tcp>;+sip.src\r\n{more}\
+             l: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let timer = "Require: siprec, timer\r\nk: 100rel\r\nAllow: INVITE, UPDATE\r\nAccept: application/rs-metadata-request\r\n\
+        Session-Expires: 600;refresher=uac\r\nMin-SE: 120\r\n";
+    let mixed = "c: multipart/mixed;boundary=b\r\n";
+    let parts = "--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n\r\n--b--";
+    let invite = message("INVITE", &format!("{timer}{mixed}"), parts);
+    let update = message("UPDATE", "x: 90\r\nc: application/sdp\r\n", "v=0\r\n");
+    let pair = format!("{invite}\r\n\r\n{}{update}", message("OPTIONS", "", ""));
+    [invite, update, message("BYE", "", ""), pair].map(String::into_bytes).to_vec()
 }
 
 fn twilio() -> Vec<Vec<u8>> {
