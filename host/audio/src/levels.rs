@@ -13,7 +13,7 @@ const FULL_SCALE: u16 = 32_124;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Levels {
-    /// Kept as sound.
+    /// Kept as sound, or quiet.
     pub kept: u64,
     /// Never arrived.
     pub lost: u64,
@@ -49,11 +49,12 @@ impl Silence {
 impl Levels {
     /// Counts the second that is about to be sealed as the call's `second`.
     pub fn count(&mut self, second: u32, segment: &Segment, silence: Silence) {
-        let length = |lost: bool| -> u64 {
-            let gaps = segment.gaps.iter().filter(|g| (g.kind == GapKind::Loss) == lost);
+        let length = |counts: fn(GapKind) -> bool| -> u64 {
+            let gaps = segment.gaps.iter().filter(|g| counts(g.kind));
             gaps.map(|g| u64::from(g.end.saturating_sub(g.start))).sum()
         };
-        let (lost, withheld) = (length(true), length(false));
+        let lost = length(|kind| kind == GapKind::Loss);
+        let withheld = length(|kind| !matches!(kind, GapKind::Loss | GapKind::Quiet));
         self.lost += lost;
         self.withheld += withheld;
         self.kept += (SEGMENT_SAMPLES as u64).saturating_sub(lost + withheld);

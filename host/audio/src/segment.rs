@@ -28,6 +28,8 @@ pub enum GapKind {
     Hold = 6,
     /// Removed after it was sealed, by a person or a rule.
     Redacted = 7,
+    /// Nothing was sent, because nobody spoke: discontinuous transmission, or comfort noise (RFC 3551 section 4.1, RFC 3389).
+    Quiet = 8,
 }
 
 impl GapKind {
@@ -41,12 +43,14 @@ impl GapKind {
             Self::KeysMasked => "keys-masked",
             Self::Hold => "hold",
             Self::Redacted => "redacted",
+            Self::Quiet => "quiet",
         }
     }
 
     fn from_byte(byte: u8) -> Option<Self> {
         use GapKind::*;
-        [Pause, NotAllowed, Loss, Purged, KeysMasked, Hold, Redacted].into_iter().find(|k| *k as u8 == byte)
+        let all = [Pause, NotAllowed, Loss, Purged, KeysMasked, Hold, Redacted, Quiet];
+        all.into_iter().find(|k| *k as u8 == byte)
     }
 }
 
@@ -59,7 +63,7 @@ pub struct Gap {
     pub start: u16,
     /// The sample after the last.
     pub end: u16,
-    /// The rule behind it; empty for a loss and a hold.
+    /// The rule behind it; empty for a loss, a hold and what was quiet.
     pub rule: String,
 }
 

@@ -57,6 +57,7 @@ mod why;
 
 use std::{
     collections::HashMap,
+    ops::Range,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
@@ -452,6 +453,13 @@ impl Call {
     /// Audio arrives. Never waits: where the call is behind, the frame is lost and becomes a gap; false says so.
     pub fn hear(&self, frame: Frame) -> bool {
         self.orders.try_send(Order::Frame(frame)).is_ok()
+    }
+
+    /// Nobody spoke on a leg in this stretch, in samples since the call began, and so nothing was sent: it is a gap, but no
+    /// loss. Where its end is not known yet it is `u64::MAX`, and told later with the same beginning. Never waits, either.
+    pub fn quiet(&self, leg: u8, stretch: Range<u64>) {
+        // A call that is behind shows a loss there.
+        let _ = self.orders.try_send(Order::Quiet(leg, stretch));
     }
 
     /// Audio of a call that is over already: waits for its turn, so that none of it is lost.

@@ -1,6 +1,6 @@
 //! The sound and the words of a running call until they may be sealed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use caveat_audio::{Gap, GapKind, Levels, Peaks, SAMPLE_RATE_HZ, Silence, Timeline};
 use caveat_model::{Key, Offset, Span, SpanSet, Word};
@@ -20,7 +20,7 @@ pub(crate) struct Part {
 }
 
 /// Gaps that are nobody's wish.
-const NOTHING_ARRIVED: [GapKind; 2] = [GapKind::Loss, GapKind::Hold];
+const NOTHING_ARRIVED: [GapKind; 3] = [GapKind::Loss, GapKind::Hold, GapKind::Quiet];
 
 pub(crate) struct Tape {
     timeline: Timeline,
@@ -55,6 +55,12 @@ impl Tape {
     pub(crate) fn hear(&mut self, frame: &Frame) {
         if self.ended.is_none() {
             self.timeline.hear_voice(frame.leg, frame.voice, frame.at, &frame.samples);
+        }
+    }
+
+    pub(crate) fn quiet(&mut self, leg: u8, stretch: Range<u64>) {
+        if self.ended.is_none() {
+            self.timeline.quiet(leg, stretch);
         }
     }
 

@@ -56,7 +56,7 @@ pub struct WaveformGap {
     pub from_ms: Offset,
     /// Where it ends.
     pub to_ms: Offset,
-    /// `pause`, `not-allowed`, `loss`, `purged`, `keys-masked`, `hold`, `redacted`; `not-kept`: nothing was sealed there;
+    /// `pause`, `not-allowed`, `loss`, `purged`, `keys-masked`, `hold`, `redacted`, `quiet`; `not-kept`: nothing was sealed there;
     /// `hidden`: there is sound, and this person may not hear it.
     pub reason: &'static str,
     /// The rule behind it, where one is.

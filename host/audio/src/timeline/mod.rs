@@ -52,6 +52,8 @@ pub struct Timeline {
     purges: Vec<(Span, String)>,
     /// Legs on hold: from when until when.
     holds: Vec<(u8, Offset, Offset)>,
+    /// Legs on which nobody spoke, so that nothing was sent: from when until when, in samples since the call began.
+    quiet: Vec<(u8, u64, u64)>,
     /// What was keyed, and whether it is to be silenced.
     keyed: Keyed,
     /// The first second that has not left memory.
@@ -68,6 +70,9 @@ struct Leg {
     arrived_to: u64,
 }
 
+/// Stretches in which nobody spoke that are remembered: more than there can be packets in any window.
+const QUIET_MAX: usize = 4_096;
+
 /// A stretch of a second, in samples of it, that is not kept: why, and by which rule.
 type Against<'a> = (Range<usize>, GapKind, &'a str);
 
@@ -81,6 +86,7 @@ impl Timeline {
             changes: vec![(0, nothing)],
             purges: vec![],
             holds: vec![],
+            quiet: vec![],
             keyed: Keyed::default(),
             next: 0,
         }
@@ -197,6 +203,17 @@ impl Timeline {
         }
     }
 
+    /// Nobody spoke on a leg in this stretch, in samples since the call began, so that nothing was sent: what does not arrive
+    /// of it is no loss. The end of one that goes on is not known yet (`u64::MAX`); it is given later, with the same beginning.
+    pub fn quiet(&mut self, leg: u8, stretch: Range<u64>) {
+        let Range { start, end } = stretch;
+        match self.quiet.iter().position(|(l, from, _)| (*l, *from) == (leg, start)) {
+            Some(known) => self.quiet[known].2 = end,
+            None if self.quiet.len() < QUIET_MAX => self.quiet.push((leg, start, end)),
+            None => {}
+        }
+    }
+
     /// Forgets all sound so far.
     pub fn forget(&mut self) {
         for leg in self.legs.values_mut() {
@@ -252,6 +269,7 @@ impl Timeline {
         let oldest = self.oldest();
         self.purges.retain(|(span, _)| span.end > oldest);
         self.holds.retain(|(_, _, until)| *until > oldest);
+        self.quiet.retain(|(_, _, until)| *until > u64::from(oldest) * u64::from(SAMPLES_PER_MS));
         self.keyed.forget_before(oldest);
         while self.changes.get(1).is_some_and(|(at, _)| *at <= oldest) {
             self.changes.remove(0);
@@ -274,10 +292,13 @@ impl Timeline {
         let mut against: Vec<Against<'a>> = Vec::new();
         let held = self.holds.iter().filter(|(l, ..)| *l == leg);
         let held: Vec<_> = held.map(|(_, from, until)| self.within(*from, *until)).collect();
+        let quiet = self.quiet.iter().filter(|(l, ..)| *l == leg);
+        let quiet: Vec<_> = quiet.map(|(_, from, until)| self.samples_within(*from, *until)).collect();
         for missing in arrived.missing(SEGMENT_SAMPLES) {
-            let on_hold = held.iter().map(|held| held.start.max(missing.start)..held.end.min(missing.end));
+            let of = |stretch: &Range<usize>| stretch.start.max(missing.start)..stretch.end.min(missing.end);
             against.push((missing.clone(), GapKind::Loss, ""));
-            against.extend(on_hold.map(|stretch| (stretch, GapKind::Hold, "")));
+            against.extend(quiet.iter().map(|stretch| (of(stretch), GapKind::Quiet, "")));
+            against.extend(held.iter().map(|stretch| (of(stretch), GapKind::Hold, "")));
         }
         against.extend(keyed.into_iter().map(|stretch| (stretch, GapKind::KeysMasked, "mask-keys")));
         for (i, (at, keep)) in self.changes.iter().enumerate() {
@@ -295,11 +316,14 @@ impl Timeline {
 
     /// Which samples of the next second lie between two offsets.
     fn within(&self, from: Offset, until: Offset) -> Range<usize> {
-        let first = u64::from(self.oldest());
-        let place = |at: Offset| {
-            let ms = u64::from(at).saturating_sub(first);
-            (ms * u64::from(SAMPLES_PER_MS)).min(SEGMENT_SAMPLES as u64) as usize
-        };
+        let samples = |at: Offset| u64::from(at) * u64::from(SAMPLES_PER_MS);
+        self.samples_within(samples(from), samples(until))
+    }
+
+    /// Likewise, of samples since the call began.
+    fn samples_within(&self, from: u64, until: u64) -> Range<usize> {
+        let first = u64::from(self.oldest()) * u64::from(SAMPLES_PER_MS);
+        let place = |at: u64| at.saturating_sub(first).min(SEGMENT_SAMPLES as u64) as usize;
         place(from)..place(until)
     }
 }

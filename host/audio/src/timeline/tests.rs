@@ -287,3 +287,25 @@ fn keys_in_the_sound_are_given_once_and_not_if_they_were_told() {
     assert!(heard.iter().all(|k| k.leg == 0 && k.end - k.start >= 90), "{heard:?}");
     assert!(heard[1].start.abs_diff(1_962) < 25, "{heard:?}");
 }
+
+#[test]
+fn what_is_quiet_is_no_loss_and_what_arrives_in_it_is_heard() {
+    let mut timeline = Timeline::new(WINDOW, [0]);
+    timeline.go(0);
+    timeline.hear(0, 0, &[9; 2_000]);
+    // Nobody knows yet for how long.
+    timeline.quiet(0, 2_000..u64::MAX);
+    timeline.hear(0, 10_000, &[9; 1_000]);
+    let first = timeline.take_ready(4_000).remove(0).segment;
+    timeline.quiet(0, 2_000..9_000);
+    timeline.quiet(1, 11_000..12_000);
+    timeline.hold(0, 1_500);
+    let second = timeline.take_ready(5_000).remove(0).segment;
+    let gap = |kind, start, end| Gap { kind, start, end, rule: String::new() };
+    assert_eq!(first.gaps, [gap(GapKind::Quiet, 2_000, 8_000)]);
+    let rest = [(GapKind::Quiet, 0, 1_000), (GapKind::Loss, 1_000, 2_000), (GapKind::Loss, 3_000, 4_000)];
+    let rest = rest.into_iter().chain([(GapKind::Hold, 4_000, 8_000)]);
+    assert_eq!(second.gaps, rest.map(|(kind, start, end)| gap(kind, start, end)).collect::<Vec<_>>());
+    assert_eq!(Segment::decode(&first.encode()).unwrap(), first);
+    assert!(timeline.quiet.is_empty(), "it is over, and forgotten");
+}

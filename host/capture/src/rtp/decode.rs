@@ -48,7 +48,7 @@ impl Decoder {
             Encoding::Opus => Kind::Opus(Box::new(OpusDecoder::new(SAMPLE_RATE_HZ as i32, 1).ok()?)),
             Encoding::L16 if format.clock_hz == SAMPLE_RATE_HZ => Kind::L16(None),
             Encoding::L16 => Kind::L16(Some(Box::new(Resampler::new(format.clock_hz)))),
-            Encoding::TelephoneEvent => return None,
+            Encoding::TelephoneEvent | Encoding::ComfortNoise => return None,
         };
         Some(Self { format, kind })
     }
@@ -85,7 +85,7 @@ impl Decoder {
 /// Whether packets of a format have to be decoded in their order, each once.
 pub(super) fn has_memory(format: &Format) -> bool {
     match format.encoding {
-        Encoding::Pcmu | Encoding::Pcma | Encoding::TelephoneEvent => false,
+        Encoding::Pcmu | Encoding::Pcma | Encoding::TelephoneEvent | Encoding::ComfortNoise => false,
         Encoding::G722 | Encoding::Opus => true,
         Encoding::L16 => format.clock_hz != SAMPLE_RATE_HZ,
     }
@@ -136,7 +136,7 @@ pub(super) fn ticks(format: &Format, payload: &[u8]) -> Option<u32> {
         Encoding::Pcmu | Encoding::Pcma | Encoding::G722 => bytes,
         Encoding::Opus => opus_samples(payload, format.clock_hz)?,
         Encoding::L16 => bytes / (2 * u32::from(format.channels.max(1))),
-        Encoding::TelephoneEvent => return None,
+        Encoding::TelephoneEvent | Encoding::ComfortNoise => return None,
     };
     (ticks > 0).then_some(ticks)
 }

@@ -43,6 +43,7 @@ fn take(line: &mut Line) -> usize {
     line.heard.keys.drain(..).for_each(|key| {
         assert!("0123456789*#ABCD!".contains(key.symbol) && key.start <= key.end, "{key:?}");
     });
+    line.heard.quiet.drain(..).for_each(|stretch| assert!(stretch.start <= stretch.end, "{stretch:?}"));
     line.heard.pieces.drain(..).map(|piece| piece.samples.len()).sum()
 }
 

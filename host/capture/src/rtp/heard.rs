@@ -1,5 +1,7 @@
 //! What is heard, at its place on the clock of the call, until it is handed over.
 
+use std::ops::Range;
+
 /// Samples at 8,000 Hz that follow each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Piece {
@@ -23,6 +25,8 @@ pub(super) struct KeyHeard {
 pub(super) struct Heard {
     pub(super) pieces: Vec<Piece>,
     pub(super) keys: Vec<KeyHeard>,
+    /// Nobody spoke: samples since the call began. What goes on ends at `u64::MAX`, until its end is told.
+    pub(super) quiet: Vec<Range<u64>>,
 }
 
 impl Heard {
@@ -39,6 +43,12 @@ impl Heard {
             }
             _ => self.pieces.push(Piece { voice, at, samples: samples.to_vec() }),
         }
+    }
+
+    /// Adds a stretch in which nobody spoke; none: nobody knows how long it will be.
+    pub(super) fn quiet(&mut self, from: i64, until: Option<i64>) {
+        let place = |at: i64| at.max(0) as u64;
+        self.quiet.push(place(from)..until.map_or(u64::MAX, place));
     }
 
     /// Adds a key.

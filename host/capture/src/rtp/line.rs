@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use rtp_types::RtpPacket;
 
 use super::{
-    Media, Plan, Stats,
+    Encoding, Format, Media, Plan, Stats,
     align::Alignment,
     allowance::Allowance,
     heard::Heard,
@@ -15,8 +15,9 @@ use super::{
     srtp::Crypto,
 };
 
-/// RFC 3389: says that it is quiet. So it is where nothing comes, too.
-const COMFORT_NOISE: u8 = 13;
+/// RFC 3389 section 4: comfort noise has this payload type, whether it was agreed on or not.
+const COMFORT_NOISE: Format =
+    Format { payload_type: 13, encoding: Encoding::ComfortNoise, clock_hz: 8_000, channels: 1 };
 
 /// What is known of one m-line. All times are seconds since the call began.
 pub(super) struct Line {
@@ -145,10 +146,8 @@ impl Line {
         };
         let packet = RtpPacket::parse(clear).ok()?;
         let payload_type = packet.payload_type();
-        let format = self.plan.formats.iter().find(|f| f.payload_type == payload_type);
-        let Some(&format) = format else {
-            return (payload_type == COMFORT_NOISE).then_some(());
-        };
+        let mut known = self.plan.formats.iter().chain(std::iter::once(&COMFORT_NOISE));
+        let &format = known.find(|format| format.payload_type == payload_type)?;
         let packet_of_source = Packet {
             number: packet.sequence_number(),
             stamp: packet.timestamp(),

@@ -260,6 +260,52 @@ fn send(line: &mut Line, n: u32, count: u32, from: u16) {
     }
 }
 
+/// A second of sound, and then whatever a case has: numbers, timestamps in packets, payload types and payloads.
+fn quiet_in(format: Format, sound: &[u8], then: &[(u16, u32, u8, &[u8])]) -> Vec<(u64, u64)> {
+    let mut line = Line::new(plan(format), Arc::default());
+    let first = (0..50).map(|n| (n, u32::from(n), format.payload_type, sound));
+    for (number, place, payload_type, payload) in first.chain(then.iter().copied()) {
+        let bytes = packet(number, place * format.clock_hz / 50, payload_type, payload);
+        let arrival = f64::from(place + 1) * 0.02;
+        line.datagram(&bytes, address(4_000), arrival);
+        line.tick(arrival);
+    }
+    line.finish(10.0);
+    line.heard.quiet.drain(..).map(|stretch| (stretch.start, stretch.end)).collect()
+}
+
+#[test]
+fn where_nobody_speaks_it_is_quiet_and_where_packets_are_missing_it_is_not() {
+    const OPEN: u64 = u64::MAX;
+    let (sound, noise): (&[u8], &[u8]) = (&[CLICK; 160], &[60]);
+    let of = |then: &[(u16, u32, u8, &[u8])]| quiet_in(PCMU, sound, then);
+    // Packets follow by their numbers, and their timestamps leave two seconds out.
+    assert_eq!(of(&[(50, 150, 0, sound)]), [(8_000, 24_000)]);
+    // The same with three that never came: nobody knows what was in them.
+    assert_eq!(of(&[(53, 150, 0, sound)]), []);
+    // Comfort noise, at once and later again, and what is said then.
+    let said = [(50, 50, 13, noise), (51, 80, 13, noise), (52, 100, 0, sound)];
+    assert_eq!(of(&said), [(8_000, OPEN), (8_000, 16_000)]);
+    // The first words are lost: that is no quiet.
+    assert_eq!(of(&[(50, 50, 13, noise), (54, 103, 0, sound)]), [(8_000, OPEN), (8_000, 16_000)]);
+    // Comfort noise that came before any sound, or behind a loss, says nothing of the time before it.
+    assert_eq!(of(&[(52, 52, 13, noise), (53, 100, 0, sound)]), [(8_000, 16_000)]);
+
+    // Opus says it by packets of one byte.
+    let opus = Format { payload_type: 96, encoding: Encoding::Opus, clock_hz: 48_000, channels: 2 };
+    let mut encoder = opus_rs::OpusEncoder::new(48_000, 1, opus_rs::Application::Voip).unwrap();
+    let mut room = [0; 1_276];
+    let length = encoder.encode(&[0.1; 960], 960, &mut room).unwrap();
+    let sound = &room[..length];
+    let said = [(50, 50, 96, &sound[..1]), (51, 70, 96, &sound[..1]), (52, 100, 96, sound)];
+    let found = quiet_in(opus, sound, &said);
+    assert!(
+        matches!(found[..], [(from, OPEN), (again, until)]
+        if from == again && from.abs_diff(8_000) <= 60 && until.abs_diff(16_000) <= 60),
+        "{found:?}"
+    );
+}
+
 #[test]
 fn a_stranger_is_not_heard_until_the_stream_has_been_silent() {
     let mut line = line();

@@ -79,4 +79,13 @@ pub(crate) enum Encoding {
     L16,
     /// RFC 4733 keys.
     TelephoneEvent,
+    /// RFC 3389: nobody speaks from here on, and nothing is sent until somebody does. No sound by itself.
+    ComfortNoise,
+}
+
+impl Encoding {
+    /// Whether its packets are sound.
+    pub(crate) fn is_sound(self) -> bool {
+        !matches!(self, Self::TelephoneEvent | Self::ComfortNoise)
+    }
 }

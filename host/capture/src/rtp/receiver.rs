@@ -138,6 +138,9 @@ impl Receiver {
                 self.call.hear(Frame { leg, voice: piece.voice, at: piece.at, samples: piece.samples });
             self.line.stats.unheard += u64::from(!taken);
         }
+        for stretch in self.line.heard.quiet.drain(..) {
+            self.call.quiet(leg, stretch);
+        }
         let keys: Vec<_> = self.line.heard.keys.drain(..).collect();
         for key in keys {
             let offset = |samples: u64| Offset::try_from(samples / SAMPLES_PER_MS).unwrap_or(Offset::MAX);

@@ -63,7 +63,7 @@ impl Held<'_> {
     }
 
     fn is_sound(&self) -> bool {
-        self.format.encoding != Encoding::TelephoneEvent
+        self.format.encoding.is_sound()
     }
 }
 
@@ -83,6 +83,10 @@ struct Run {
     ticks: i64,
     at: i64,
     last: i16,
+    /// The number of the packet, or of one since that said that nobody speaks.
+    number: u64,
+    /// From where on nobody speaks, if a packet said so.
+    quiet_from: Option<i64>,
 }
 
 /// One source of one m-line.
@@ -254,11 +258,11 @@ impl Source {
         stats: &mut Stats,
         heard: &mut Heard,
     ) -> Option<Held<'a>> {
-        let sound = packet.format.encoding != Encoding::TelephoneEvent;
-        let lasts = if sound {
-            ticks(&packet.format, packet.payload)?
-        } else {
-            EventPacket::parse(packet.payload)?.duration.into()
+        let sound = packet.format.encoding.is_sound();
+        let lasts = match packet.format.encoding {
+            Encoding::ComfortNoise => 0,
+            Encoding::TelephoneEvent => EventPacket::parse(packet.payload)?.duration.into(),
+            _ => ticks(&packet.format, packet.payload)?,
         };
         if sound && packet.format.clock_hz != self.clock_hz {
             // RFC 7160: another clock has nothing in common with the one before.
@@ -413,6 +417,8 @@ impl Source {
         }
         if held.is_sound() {
             self.sound(held, stats, heard);
+        } else if held.format.encoding == Encoding::ComfortNoise {
+            self.falls_silent(held, heard);
         } else if let Some(packet) = EventPacket::parse(&held.payload) {
             let clock_hz = held.format.clock_hz;
             if let Some(pressed) = self.events.take(packet, held.ticks, held.arrival, clock_hz) {
@@ -450,8 +456,35 @@ impl Source {
             stats.bad += 1;
         }
         let place = media * RATE + offset;
+        if samples.is_empty() {
+            self.falls_silent(held, heard);
+        }
         self.put(held, place, &mut samples, heard);
         self.scratch = samples;
+    }
+
+    /// A packet says that nobody speaks: from where sound ended, if no packet between the two is missing.
+    fn falls_silent(&mut self, held: &Held<'_>, heard: &mut Heard) {
+        let Some(run) = &mut self.run else { return };
+        let follows = held.number == run.number + 1;
+        if held.number > run.number {
+            run.number = held.number;
+        }
+        if follows && run.quiet_from.is_none() {
+            run.quiet_from = Some(run.at);
+            heard.quiet(run.at, None);
+        }
+    }
+
+    /// Sound begins again at `at`. Its timestamp says that there is a stretch without any. Where no packet is missing, nobody
+    /// spoke in it; where some are, they were sent last.
+    fn speaks_again(&self, held: &Held<'_>, run: &Run, at: i64, heard: &mut Heard) {
+        let missing = held.number.saturating_sub(run.number + 1);
+        let from = run.quiet_from.or((missing == 0).then_some(run.at));
+        if let Some(from) = from {
+            let lost = missing as f64 * self.media(held.lasts.into()) * RATE;
+            heard.quiet(from, Some((at - lost as i64).max(from)));
+        }
     }
 
     /// Puts samples where they belong, or where what came before ends.
@@ -460,7 +493,8 @@ impl Source {
         let ends = held.ticks + i64::from(held.lasts);
         let Some(run) = self.run else {
             let at = place.round() as i64;
-            self.run = Some(Run { ticks: ends, at: at + samples.len() as i64, last });
+            let at_end = at + samples.len() as i64;
+            self.run = Some(Run { ticks: ends, at: at_end, last, number: held.number, quiet_from: None });
             heard.sound(voice, at, samples);
             return;
         };
@@ -481,7 +515,16 @@ impl Source {
             place.round() as i64
         };
         if since >= 0.0 {
-            self.run = Some(Run { ticks: ends, at: at + samples.len() as i64, last });
+            if at > run.at {
+                self.speaks_again(held, &run, at, heard);
+            }
+            self.run = Some(Run {
+                ticks: ends,
+                at: at + samples.len() as i64,
+                last,
+                number: held.number,
+                quiet_from: None,
+            });
         }
         heard.sound(voice, at, samples);
     }

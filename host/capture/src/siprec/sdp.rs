@@ -86,7 +86,7 @@ impl Line {
     }
 
     fn has_voice(&self) -> bool {
-        self.formats.iter().any(|f| f.encoding != Encoding::TelephoneEvent)
+        self.formats.iter().any(|f| f.encoding.is_sound())
     }
 }
 
@@ -174,6 +174,7 @@ fn mapped(map: &RtpMap) -> Option<Format> {
         "opus" => Encoding::Opus,
         "l16" => Encoding::L16,
         "telephone-event" => Encoding::TelephoneEvent,
+        "cn" => Encoding::ComfortNoise,
         _ => return None,
     };
     let channels = map.encoding_params.as_deref().map_or(Some(1), |n| n.parse().ok())?;
@@ -188,6 +189,7 @@ fn assigned(payload_type: u8) -> Option<Format> {
         9 => (Encoding::G722, 8_000, 1),
         10 => (Encoding::L16, 44_100, 2),
         11 => (Encoding::L16, 44_100, 1),
+        13 => (Encoding::ComfortNoise, 8_000, 1),
         _ => return None,
     };
     checked(Format { payload_type, encoding, clock_hz, channels })
@@ -196,7 +198,7 @@ fn assigned(payload_type: u8) -> Option<Format> {
 /// Nothing if it is of a rate, or has as many channels, as nobody can decode.
 fn checked(format: Format) -> Option<Format> {
     let (rates, channels): (&[u32], u8) = match format.encoding {
-        Encoding::Pcmu | Encoding::Pcma | Encoding::G722 => (&[8_000], 1),
+        Encoding::Pcmu | Encoding::Pcma | Encoding::G722 | Encoding::ComfortNoise => (&[8_000], 1),
         Encoding::Opus => (&[48_000], 2),
         Encoding::L16 => (&[8_000, 16_000, 44_100, 48_000], 2),
         Encoding::TelephoneEvent => (&[8_000, 16_000, 32_000, 44_100, 48_000], 1),
@@ -282,6 +284,7 @@ fn name(encoding: Encoding) -> &'static str {
         Encoding::Opus => "opus",
         Encoding::L16 => "L16",
         Encoding::TelephoneEvent => "telephone-event",
+        Encoding::ComfortNoise => "CN",
     }
 }
 

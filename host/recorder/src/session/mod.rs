@@ -3,7 +3,7 @@
 mod duty;
 mod keeping;
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use caveat_model::{
     Asker, CaptureEvent, ClientId, Duty, Event, Facts, Moment, Offset, Outcome, PartyId, PartyRole, Reason,
@@ -36,6 +36,8 @@ pub(crate) enum Order {
     /// Whoever carries the call can play to the people on it.
     Plays(oneshot::Sender<watch::Receiver<Vec<Cue>>>),
     Frame(Frame),
+    /// A leg on which nobody spoke, and the stretch in samples since the call began.
+    Quiet(u8, Range<u64>),
     /// A recording made elsewhere has been read this far.
     Passed(Offset),
     End(SealReason, oneshot::Sender<Result<(), RecorderError>>),
@@ -167,6 +169,7 @@ impl Session {
     async fn take(&mut self, order: Order) {
         match order {
             Order::Frame(frame) => self.tape.hear(&frame),
+            Order::Quiet(leg, stretch) => self.tape.quiet(leg, stretch),
             Order::Passed(at) => self.clock.tell(at),
             Order::Happened(happening, who, answer) => {
                 if let Happening::Key(key) = &happening {
