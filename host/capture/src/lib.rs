@@ -13,6 +13,7 @@ mod error;
 pub mod fuzz;
 mod limits;
 mod line;
+mod player;
 mod rtp;
 mod running;
 mod siprec;

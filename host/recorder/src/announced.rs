@@ -24,6 +24,23 @@ pub struct AnnouncedStream {
     /// The leg that it carries.
     #[serde(default)]
     pub leg: u8,
+    /// Whether whoever is on that leg hears what is sent back: the host then plays them the notice and the tone that the
+    /// rules ask for, where the client has the sound. False where the stream only listens in.
+    #[serde(default)]
+    pub plays: bool,
+}
+
+/// A stream that has come.
+#[derive(Debug, Clone)]
+pub struct Arrived {
+    /// Whose it is.
+    pub client: ClientId,
+    /// Its call.
+    pub call: NewCall,
+    /// The leg that it carries.
+    pub leg: u8,
+    /// See [`AnnouncedStream::plays`].
+    pub plays: bool,
 }
 
 const MIGRATIONS: &[&str] = &["
@@ -53,6 +70,7 @@ struct Waiting {
     client: ClientId,
     call: Arc<NewCall>,
     leg: u8,
+    plays: bool,
     until: Moment,
 }
 
@@ -61,6 +79,8 @@ struct Waiting {
 struct Kept {
     stream: Uuid,
     leg: u8,
+    #[serde(default)]
+    plays: bool,
     call: NewCall,
 }
 
@@ -79,10 +99,10 @@ impl Announced {
         for (client, until, sealed) in announced.rows().await? {
             let Ok(client) = client.parse::<ClientId>() else { continue };
             match announced.opened(&client, &sealed).await {
-                Ok(Kept { stream, leg, call }) => {
+                Ok(Kept { stream, leg, plays, call }) => {
                     let until = Moment::from_millis(until.max(0) as u64);
                     let call = Arc::new(call);
-                    announced.waiting().insert(stream, Waiting { client, call, leg, until });
+                    announced.waiting().insert(stream, Waiting { client, call, leg, plays, until });
                 }
                 Err(error) => tracing::error!(%client, %error, "an announced call is forgotten"),
             }
@@ -118,14 +138,15 @@ impl Announced {
         kept
     }
 
-    /// The stream with this id has come: whose it is, its call, its leg. It comes once.
-    pub async fn take(&self, stream: Uuid) -> Option<(ClientId, NewCall, u8)> {
-        let Waiting { client, call, leg, until } = self.waiting().remove(&stream)?;
+    /// The stream with this id has come. It comes once.
+    pub async fn take(&self, stream: Uuid) -> Option<Arrived> {
+        let Waiting { client, call, leg, plays, until } = self.waiting().remove(&stream)?;
         if let Err(error) = self.strike(&client, stream).await {
             // No call is lost for that.
             tracing::error!(%client, %error, "an announced call could come again after a restart");
         }
-        (until > self.clock.now()).then(|| (client, Arc::unwrap_or_clone(call), leg))
+        let call = Arc::unwrap_or_clone(call);
+        (until > self.clock.now()).then_some(Arrived { client, call, leg, plays })
     }
 
     fn enter(
@@ -147,9 +168,9 @@ impl Announced {
         if waiting.len() + streams.len() > self.max {
             return Err(RecorderError::TooMany { what: "announced calls", limit: self.max });
         }
-        for AnnouncedStream { id, leg } in streams {
+        for AnnouncedStream { id, leg, plays } in streams {
             let (client, call) = (client.clone(), call.clone());
-            waiting.insert(*id, Waiting { client, call, leg: *leg, until });
+            waiting.insert(*id, Waiting { client, call, leg: *leg, plays: *plays, until });
         }
         Ok(())
     }
@@ -163,8 +184,8 @@ impl Announced {
     ) -> Result<(), RecorderError> {
         // Those that never came are in the way of nobody, but for their number.
         let mut writes = vec![self.over()];
-        for AnnouncedStream { id, leg } in streams {
-            let kept = Kept { stream: *id, leg: *leg, call: NewCall::clone(call) };
+        for AnnouncedStream { id, leg, plays } in streams {
+            let kept = Kept { stream: *id, leg: *leg, plays: *plays, call: NewCall::clone(call) };
             let plain = serde_json::to_vec(&kept).map_err(|e| RecorderError::Audio(e.to_string()))?;
             // An id that was announced before, and never came, is announced anew.
             let keep = Statement::new(

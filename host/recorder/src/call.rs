@@ -64,9 +64,12 @@ pub struct NewNotice {
     /// its audio is still in memory.
     #[serde(default)]
     pub record_from: Option<Offset>,
-    /// Who heard it; none: everyone then on the call.
+    /// Who heard it; none: everyone then on the call, or on the leg of `heard-on`.
     #[serde(default)]
     pub heard_by: Option<Vec<PartyId>>,
+    /// The leg that it was played on, where only those on it heard it.
+    #[serde(default)]
+    pub heard_on: Option<u8>,
     /// BCP 47; empty when unknown.
     #[serde(default)]
     pub language: String,

@@ -194,7 +194,8 @@ impl CallFacts {
     fn notice(&mut self, new: NewNotice, oldest_in_memory: Option<Offset>) -> Result<(), RecorderError> {
         self.room_for("notices", self.facts.notices.len())?;
         self.short("language", &new.language)?;
-        let present = || self.facts.parties.iter().filter(|p| p.traits.present).map(|p| p.id).collect();
+        let hears = |p: &&Party| p.traits.present && new.heard_on.is_none_or(|leg| p.leg == Some(leg));
+        let present = || self.facts.parties.iter().filter(hears).map(|p| p.id).collect();
         let heard_by = new.heard_by.unwrap_or_else(present);
         // It is in the recording if recording is on, or can begin with it.
         let recorded = new.record_from.is_some_and(|from| {
@@ -304,6 +305,7 @@ mod tests {
             kind,
             record_from,
             heard_by: None,
+            heard_on: None,
             language: "en".into(),
             every_s: 0,
         })

@@ -76,7 +76,7 @@ use futures::future::join_all;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use alerts::Alert;
-pub use announced::{Announced, AnnouncedStream};
+pub use announced::{Announced, AnnouncedStream, Arrived};
 pub use answers::Before;
 pub use assurance::{Assurance, AssuranceLimits, AssuranceReport, BadExpected, ExpectedCall, Finding, Flaw};
 pub use call::{

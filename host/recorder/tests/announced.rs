@@ -7,12 +7,12 @@ mod house;
 use std::sync::Arc;
 
 use caveat_model::{ClientId, ManualClock, Moment};
-use caveat_recorder::{Announced, AnnouncedStream, Limits, NewCall, NewParty};
+use caveat_recorder::{Announced, AnnouncedStream, Arrived, Limits, NewCall, NewParty};
 use house::House;
 use uuid::Uuid;
 
 fn stream(n: u128, leg: u8) -> AnnouncedStream {
-    AnnouncedStream { id: Uuid::from_u128(n), leg }
+    AnnouncedStream { id: Uuid::from_u128(n), leg, plays: leg == 1 }
 }
 
 async fn announce(announced: &Announced, streams: &[AnnouncedStream]) -> Result<(), String> {
@@ -36,8 +36,9 @@ async fn a_stream_comes_once_and_not_too_late_and_a_restart_forgets_none() {
     assert!(announce(announced, &[stream(3, 0), stream(3, 1)]).await.is_err());
     assert!(announce(announced, &[stream(3, 0), stream(4, 1)]).await.unwrap_err().contains("the limit is 3"));
     announce(announced, &[stream(3, 0)]).await.unwrap();
-    let (client, call, leg) = announced.take(Uuid::from_u128(2)).await.unwrap();
-    assert_eq!((client, call.external_id, leg), (house.client.clone(), Uuid::from_u128(1).to_string(), 1));
+    let Arrived { client, call, leg, plays } = announced.take(Uuid::from_u128(2)).await.unwrap();
+    assert_eq!((client, call.external_id), (house.client.clone(), Uuid::from_u128(1).to_string()));
+    assert_eq!((leg, plays), (1, true));
     assert!(announced.take(Uuid::from_u128(2)).await.is_none());
     drop(open);
 
@@ -49,8 +50,8 @@ async fn a_stream_comes_once_and_not_too_late_and_a_restart_forgets_none() {
     let open = house.open(&[]).await;
     let announced = open.recorder.announced();
     assert!(announced.take(Uuid::from_u128(2)).await.is_none(), "it has come");
-    let (_, call, leg) = announced.take(Uuid::from_u128(3)).await.unwrap();
-    assert_eq!((call.parties[0].number.as_deref(), leg), (Some("+12125550104"), 0));
+    let Arrived { call, leg, plays, .. } = announced.take(Uuid::from_u128(3)).await.unwrap();
+    assert_eq!((call.parties[0].number.as_deref(), leg, plays), (Some("+12125550104"), 0, false));
     clock.set(Moment::from_millis(1_001_000));
     assert!(announced.take(Uuid::from_u128(1)).await.is_none(), "too late");
     announce(announced, &[stream(1, 0), stream(2, 0)]).await.unwrap();

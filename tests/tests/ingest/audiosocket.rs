@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use caveat_tests::{phone::amplitude, watch::Live};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
+    time::{Instant, timeout},
 };
 use uuid::Uuid;
 
-use super::house::{House, house, stretches};
+use super::house::{House, house, notice, stretches};
 
 const HANGUP: u8 = 0x00;
 const ID: u8 = 0x01;
@@ -95,6 +96,61 @@ async fn an_announced_call_is_recorded_from_its_two_streams() {
     assert!((4_500..7_500).contains(&level(&sound[1], c0 + 300)));
     let entries = house.host.audit("acme", "bundle").unwrap();
     assert!(entries.contains("\"event\":\"keys\""), "the digit was ruled on");
+    house.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_on_the_channel_is_played_the_notice_that_a_verdict_asks_for() {
+    let house = house().await;
+    let mut live = Live::open(&house.host.url, &house.token).await.unwrap();
+    let id = Uuid::now_v7();
+    // Mixed, on one channel.
+    let call = json!({"external-id": "CA1", "direction": "inbound", "parties": [
+        {"role": "agent", "leg": 0, "stated": "TX"}, {"role": "customer", "leg": 0, "stated": "GA"}]});
+    let request =
+        Client::new().post(format!("{}/v1/calls/announced", house.host.url)).bearer_auth(&house.token);
+    let body = json!({"call": call, "streams": [{"id": id, "leg": 0, "plays": true}]});
+    assert_eq!(request.json(&body).send().await.unwrap().status(), StatusCode::CREATED);
+    let (mut reading, mut writing) = connect(&house, id).await.into_split();
+    let speaking = tokio::spawn(async move {
+        let mut pace = tokio::time::interval(Duration::from_millis(20));
+        let frame = audio(SLIN, 3_000, 160, 10);
+        for _ in 0..200 {
+            pace.tick().await;
+            writing.write_all(&frame).await.unwrap();
+        }
+        writing
+    });
+    assert_eq!(live.next_on("offered").await.unwrap()["state"], "recording");
+    // Somebody joins from where everybody has to know.
+    let joins = json!({"party-joined": {"role": "other-party", "stated": "FL", "leg": 0}});
+    let joined = house.happens("CA1", joins).await;
+    assert_eq!(
+        (&joined["state"], &joined["open-duties"][0]["by"]),
+        (&json!("suspended"), &json!("host")),
+        "{joined}"
+    );
+    // It comes at the pace of a call, in frames that Asterisk takes.
+    let (mut played, mut first) = (vec![], None);
+    while played.len() < notice().len() {
+        let mut frame = [0; 323];
+        timeout(Duration::from_secs(20), reading.read_exact(&mut frame)).await.unwrap().unwrap();
+        let began = *first.get_or_insert_with(Instant::now);
+        let due = Duration::from_millis(played.len() as u64 / 8);
+        assert!(began.elapsed() + Duration::from_millis(100) > due, "{:?} after {due:?}", began.elapsed());
+        assert_eq!(frame[..3], [SLIN, 1, 64]);
+        played.extend(frame[3..].chunks(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])));
+    }
+    assert_eq!(played, notice());
+    let told = live.next_on("notice-played").await.unwrap();
+    assert_eq!((&told["state"], &told["who"]["by"]), (&json!("recording"), &json!("host")), "{told}");
+    let mut writing = speaking.await.unwrap();
+    writing.write_all(&framed(HANGUP, &[])).await.unwrap();
+    let sound = house.sound().await.remove(0);
+    let loud: Vec<usize> =
+        (0..sound.len() / 400).filter(|n| amplitude(&sound, 900.0, n * 50, n * 50 + 50) > 5_000.0).collect();
+    assert!((12..=14).contains(&loud.len()), "the notice is in the recording, whole and once: {loud:?}");
+    house.host.audit("acme", "bundle").unwrap();
     house.stop();
 }
 

@@ -1,8 +1,10 @@
 //! A host that every kind of phone system may call, and a supervisor who listens.
 
+use caveat_audio::wav;
 use caveat_tests::{
     host::{Host, free_port},
     people::{Heard, Person, code},
+    phone::tone,
     watch::until,
 };
 use serde_json::Value;
@@ -48,6 +50,10 @@ api-key = "SGVsbG8sIEkgYW0gdGhlIEFQSSBrZXkh"
 client-secret-file = "client-secret"
 organizations = ["d7934305-0972-4844-938e-9060eef73d05"]
 
+[[client.announcement]]
+language = "en-US"
+file = "notice.wav"
+
 [[client.watched-folder]]
 path = "inbox"
 
@@ -67,12 +73,18 @@ pub(crate) struct House {
     pub(crate) socket: String,
 }
 
+/// What is played to those who have to be told: 700 ms that nothing else sounds like.
+pub(crate) fn notice() -> Vec<i16> {
+    tone(900.0, 7_000.0, 700)
+}
+
 /// A running one.
 pub(crate) async fn house() -> House {
     let port = free_port().unwrap();
     let mut host = Host::prepare(&CONFIG.replace("SOCKET", &port.to_string())).unwrap();
     std::fs::write(host.dir().join("twilio-token"), format!("{AUTH_TOKEN}\n")).unwrap();
     std::fs::write(host.dir().join("client-secret"), CLIENT_SECRET).unwrap();
+    std::fs::write(host.dir().join("notice.wav"), wav::of_legs(&[notice()]).unwrap()).unwrap();
     for folder in ["inbox", "inbox-to-empty"] {
         std::fs::create_dir(host.dir().join(folder)).unwrap();
     }

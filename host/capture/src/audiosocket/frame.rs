@@ -56,6 +56,15 @@ pub(super) fn read(kind: u8, content: &[u8]) -> Result<Message, Bad> {
     })
 }
 
+/// A message of samples at 8,000 Hz; of more than fit into one, the first.
+pub(super) fn audio(samples: &[i16]) -> Vec<u8> {
+    let samples = samples.iter().take(usize::from(u16::MAX / 2));
+    let content: Vec<u8> = samples.flat_map(|sample| sample.to_le_bytes()).collect();
+    [&[SLIN][..], &(content.len() as u16).to_be_bytes(), &content].concat()
+}
+
+/// Signed linear samples at 8,000 Hz.
+const SLIN: u8 = 0x10;
 /// Of the kinds 0x10 to 0x18.
 const RATES_HZ: [u32; 9] = [8_000, 12_000, 16_000, 24_000, 32_000, 44_100, 48_000, 96_000, 192_000];
 

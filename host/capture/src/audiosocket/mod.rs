@@ -10,10 +10,12 @@
 //! Asterisk sends while there is audio, and the protocol has no time: a frame lies where the one before it ended, or
 //! where it came, if nothing had come for [`JUMP_MS`]. Rates above 8,000 Hz are resampled.
 //!
-//! The host sends nothing back, so that on a dialplan's `AudioSocket()` the caller hears nothing: use it on a snooped or
-//! mixed channel.
+//! A stream that is announced with `"plays": true` carries sound both ways: whoever is on the channel of a dialplan's
+//! `AudioSocket()` is played the notice and the tone that the rules ask for. Otherwise the host sends nothing back, as it
+//! has to be on a channel that only listens in.
 
 mod frame;
+mod play;
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -24,11 +26,11 @@ use std::{
 use audio_codec::BoxedResampler;
 use caveat_audio::{SAMPLE_RATE_HZ, SAMPLES_PER_MS};
 use caveat_model::{ClientId, Key, Offset, PartyRole};
-use caveat_recorder::{Call, Frame, Happening, NewCall, NewParty, RecorderError};
+use caveat_recorder::{Arrived, Call, Frame, Happening, NewCall, NewParty, RecorderError};
 use caveat_vault::SealReason;
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, tcp::OwnedReadHalf},
     sync::Semaphore,
     time::{Instant, timeout, timeout_at},
 };
@@ -85,7 +87,12 @@ async fn take_in(mut socket: TcpStream, rooms: &Rooms, calls: &Calls) -> Result<
         Some(_) => return Err(CaptureError::OutOfOrder { event: "a message", wanted: "the id comes first" }),
     };
     let mut stream = calls.join(rooms, id, Instant::now()).await?;
-    let outcome = stream.listen(&mut socket, rooms.limits.idle_ms).await;
+    let (mut reading, writing) = socket.into_split();
+    let speaker = stream.side.plays.then(|| stream.speaker(rooms.limits.idle_ms));
+    let outcome = tokio::select! {
+        outcome = stream.listen(&mut reading, rooms.limits.idle_ms) => outcome,
+        never = play::play(speaker, writing) => match never {},
+    };
     let reason = if let Ok(()) = outcome { SealReason::Ended } else { SealReason::Interrupted };
     calls.leave(stream, reason).await?;
     outcome
@@ -119,54 +126,53 @@ struct Running {
 impl Calls {
     /// The stream's call: one that its other streams have begun, or a new one.
     async fn join(&self, rooms: &Rooms, id: Uuid, came: Instant) -> Result<Stream, CaptureError> {
-        let (client, call, leg) =
-            match (rooms.recorder.announced().take(id).await, &rooms.sources.audiosocket) {
-                (Some(announced), _) => announced,
-                (None, Some(source)) => {
-                    let client = source.client.clone().ok_or(CaptureError::NotAnnounced)?;
-                    (client, unknown(id), 0)
-                }
-                (None, None) => return Err(CaptureError::NotAnnounced),
-            };
+        let announced = rooms.recorder.announced().take(id).await;
+        let unannounced = || {
+            let client = rooms.sources.audiosocket.as_ref()?.client.clone()?;
+            Some(Arrived { client, call: unknown(id), leg: 0, plays: false })
+        };
+        let arrived = announced.or_else(unannounced).ok_or(CaptureError::NotAnnounced)?;
+        let Arrived { client, call, leg, plays } = arrived;
+        let side = Side { leg, plays };
         let key = (client.clone(), call.external_id.clone());
-        if let Some(stream) = self.joined(&key, leg, came, &rooms.limits) {
+        if let Some(stream) = self.joined(&key, side, came, &rooms.limits) {
             return Ok(stream);
         }
         match rooms.recorder.open(&client, call).await {
             Ok((call, _)) => {
                 let running = Running { call: call.clone(), began: came, streams: 1 };
                 self.table().insert(key, running);
-                Ok(Stream::new(call, leg, (came, came), &rooms.limits))
+                Ok(Stream::new(call, side, (came, came), &rooms.limits))
             }
             // Another stream of the call came at the same time: it has the table soon.
             Err(error @ RecorderError::CallExists { .. }) => {
                 let patience = Duration::from_millis(rooms.limits.first_message_ms);
-                timeout(patience, self.comes(&key, leg, came, &rooms.limits)).await.map_err(|_| error.into())
+                timeout(patience, self.comes(&key, side, came, &rooms.limits)).await.map_err(|_| error.into())
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn comes(&self, key: &(ClientId, String), leg: u8, came: Instant, limits: &Limits) -> Stream {
+    async fn comes(&self, key: &(ClientId, String), side: Side, came: Instant, limits: &Limits) -> Stream {
         loop {
-            if let Some(stream) = self.joined(key, leg, came, limits) {
+            if let Some(stream) = self.joined(key, side, came, limits) {
                 return stream;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    fn joined(&self, key: &(ClientId, String), leg: u8, came: Instant, limits: &Limits) -> Option<Stream> {
+    fn joined(&self, key: &(ClientId, String), side: Side, came: Instant, limits: &Limits) -> Option<Stream> {
         let mut table = self.table();
         let running = table.get_mut(key)?;
         running.streams += 1;
-        Some(Stream::new(running.call.clone(), leg, (running.began, came), limits))
+        Some(Stream::new(running.call.clone(), side, (running.began, came), limits))
     }
 
     /// The stream has gone; with the last one, the call ends.
     async fn leave(&self, stream: Stream, reason: SealReason) -> Result<(), CaptureError> {
         let key = (stream.call.client().clone(), stream.call.id().to_owned());
-        let (client, call, leg, lost) = (&key.0, &key.1, stream.leg, stream.lost);
+        let (client, call, leg, lost) = (&key.0, &key.1, stream.side.leg, stream.lost);
         tracing::info!(%client, call, leg, ?reason, lost, "a stream ended");
         let last = match self.table().entry(key) {
             Entry::Occupied(mut entry) => {
@@ -201,9 +207,17 @@ fn unknown(id: Uuid) -> NewCall {
     }
 }
 
+/// Which side of a call a stream is.
+#[derive(Debug, Clone, Copy)]
+struct Side {
+    leg: u8,
+    /// Those on the leg hear what is sent back.
+    plays: bool,
+}
+
 struct Stream {
     call: Call,
-    leg: u8,
+    side: Side,
     began: Instant,
     /// Where the audio heard so far ends, in samples since the call began; at first, when the stream began.
     heard: u64,
@@ -216,21 +230,25 @@ struct Stream {
 
 impl Stream {
     /// Of a call that began at one time, in a stream that came at another.
-    fn new(call: Call, leg: u8, (began, came): (Instant, Instant), limits: &Limits) -> Self {
+    fn new(call: Call, side: Side, (began, came): (Instant, Instant), limits: &Limits) -> Self {
         let ahead_max = u64::from(limits.ahead_max_ms) * u64::from(SAMPLES_PER_MS);
         let came = u64::try_from(came.duration_since(began).as_millis()).unwrap_or(0);
         let heard = came.saturating_mul(SAMPLES_PER_MS.into());
-        Self { call, leg, began, heard, resampler: None, ahead_max, lost: 0 }
+        Self { call, side, began, heard, resampler: None, ahead_max, lost: 0 }
     }
 
-    async fn listen(&mut self, socket: &mut TcpStream, idle_ms: u64) -> Result<(), CaptureError> {
+    /// Whoever plays on it. What is written has to be taken within `idle_ms`.
+    fn speaker(&self, idle_ms: u64) -> play::Speaker {
+        play::Speaker { call: self.call.clone(), leg: self.side.leg, began: self.began, idle_ms }
+    }
+
+    async fn listen(&mut self, reading: &mut OwnedReadHalf, idle_ms: u64) -> Result<(), CaptureError> {
         let call = self.call.clone();
-        let (mut reading, _) = socket.split();
         loop {
             let asked = Instant::now();
             let idle = asked + Duration::from_millis(idle_ms);
             let message = tokio::select! {
-                message = timeout_at(idle, next(&mut reading)) => {
+                message = timeout_at(idle, next(reading)) => {
                     message.map_err(|_| CaptureError::TooLate { what: "message", ms: idle_ms })??
                 }
                 () = call.sealed() => return Err(CaptureError::CallOver),
@@ -241,7 +259,7 @@ impl Stream {
                 Some(Message::Dtmf(symbol)) => {
                     let end = self.heard / u64::from(SAMPLES_PER_MS);
                     let end = Offset::try_from(end).unwrap_or(Offset::MAX);
-                    let key = Key { leg: self.leg, start: end.saturating_sub(KEY_MS), end, symbol };
+                    let key = Key { leg: self.side.leg, start: end.saturating_sub(KEY_MS), end, symbol };
                     self.call.happened(Happening::Key(key)).await?;
                 }
                 Some(Message::Error(code)) => {
@@ -274,8 +292,12 @@ impl Stream {
             self.lost += 1;
             return Ok(());
         }
+        if at > self.heard {
+            // By TCP nothing is lost.
+            self.call.quiet(self.side.leg, self.heard..at);
+        }
         self.heard = at.saturating_add(length);
-        let taken = self.call.hear(Frame { leg: self.leg, voice: 0, at, samples });
+        let taken = self.call.hear(Frame { leg: self.side.leg, voice: 0, at, samples });
         self.lost += u64::from(!taken);
         Ok(())
     }

@@ -108,7 +108,7 @@ fn played(name: &str, value: &str) -> Result<NewNotice, CaptureError> {
         return Err(wrong(name, "`played`"));
     }
     let (kind, language) = (NoticeKind::Spoken, String::new());
-    Ok(NewNotice { kind, record_from: None, heard_by: None, language, every_s: 0 })
+    Ok(NewNotice { kind, record_from: None, heard_by: None, heard_on: None, language, every_s: 0 })
 }
 
 fn attribute(parameter: &str, value: String) -> Result<Attribute, CaptureError> {

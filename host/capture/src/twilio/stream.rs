@@ -18,12 +18,13 @@ use super::{
     message::{Message, Start, Track, parse},
     order::Order,
     parameters::{self, Offered},
-    play::{Player, Playing},
+    play,
 };
 use crate::{
     Limits, Rooms,
     error::CaptureError,
     line::{Line, Lines},
+    player::{Audience, Player, Playing},
     running,
     socket::{self, Content},
 };
@@ -130,7 +131,10 @@ impl Stream {
         let line = lines.open(&rooms.recorder, &client, call, &rooms.limits, stale_ms).await?;
         let states = marks.then(|| running::states(line.call()));
         let player = match marks {
-            true => Some(Player::new(line.call().cues().await?, plays_to_all)),
+            true => {
+                let audience = if plays_to_all { Audience::All } else { Audience::Party(play::CUSTOMER) };
+                Some(Player::new(line.call().cues().await?, audience))
+            }
             false => None,
         };
         let mut order = Order::default();
@@ -166,7 +170,7 @@ impl Stream {
                     self.tell(socket, state).await?;
                     continue;
                 }
-                playing = played(&mut self.player, &self.id) => {
+                playing = played(&mut self.player) => {
                     self.play(socket, playing).await?;
                     continue;
                 }
@@ -219,7 +223,8 @@ impl Stream {
             Message::Stop => return Ok(Some(End::Stopped)),
             Message::Mark(name) => {
                 self.echoes += 1;
-                if let Some(notice) = self.player.as_mut().and_then(|player| player.heard(&name)) {
+                let heard = self.player.as_mut().zip(play::number(&name));
+                if let Some(notice) = heard.and_then(|(player, number)| player.heard(number)) {
                     let who = Who::new("host", "played on the stream");
                     self.line.call().happened_by(Happening::NoticePlayed(notice), who).await?;
                 }
@@ -246,7 +251,7 @@ impl Stream {
             let frame = caveat_recorder::Frame::at_ms(Track::Outbound.leg(), start, piece.to_vec());
             self.lost += u64::from(!self.line.call().hear(frame));
         }
-        for message in playing.messages {
+        for message in play::messages(&self.id, &playing) {
             self.send(socket, message).await?;
         }
         Ok(())
@@ -305,9 +310,9 @@ async fn followed(states: &mut Option<watch::Receiver<RecordingState>>) -> Recor
 }
 
 /// What is to be played next; never, if the stream takes no sound.
-async fn played(player: &mut Option<Player>, stream: &str) -> Playing {
+async fn played(player: &mut Option<Player>) -> Playing {
     match player {
-        Some(player) => player.next(stream).await,
+        Some(player) => player.next().await,
         None => std::future::pending().await,
     }
 }
