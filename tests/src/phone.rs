@@ -6,7 +6,7 @@ use anyhow::Context;
 use caveat_audio::g711;
 use tokio::{
     net::UdpSocket,
-    time::{Instant, MissedTickBehavior, interval_at, sleep_until},
+    time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until},
 };
 
 const RATE_HZ: usize = 8_000;
@@ -89,6 +89,25 @@ impl Phone {
     /// Sends bytes of any kind.
     pub async fn throws(&self, to: SocketAddr, bytes: &[u8]) -> anyhow::Result<()> {
         self.socket.send_to(bytes, to).await?;
+        Ok(())
+    }
+
+    /// Sends linear samples at 16,000 Hz (L16, RFC 3551 section 4.5.11) as long as they last, under this payload type.
+    pub async fn plays_linear(
+        &mut self,
+        to: SocketAddr,
+        payload_type: u8,
+        sound: &[i16],
+    ) -> anyhow::Result<()> {
+        let mut clock = interval(FRAME_LASTS);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        for frame in sound.chunks_exact(2 * FRAME) {
+            clock.tick().await;
+            let payload: Vec<u8> = frame.iter().flat_map(|sample| sample.to_be_bytes()).collect();
+            let packet = self.with(payload_type, self.stamp, &payload);
+            self.skips(frame.len());
+            let _ = self.socket.send_to(&packet, to).await;
+        }
         Ok(())
     }
 

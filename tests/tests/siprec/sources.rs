@@ -12,6 +12,24 @@ const FIRST: (f64, f64) = (600.0, 4_000.0);
 const SECOND: (f64, f64) = (1_500.0, 9_000.0);
 
 #[tokio::test(flavor = "multi_thread")]
+async fn linear_sound_is_recorded_at_the_rate_of_telephones() {
+    let mut recorder = Recorder::start("", "", "");
+    let offer = SDP.replace("RTP/AVP 0\r\n", "RTP/AVP 96\r\na=rtpmap:96 L16/16000\r\n");
+    let body = with_metadata(&offer, &metadata(ONE_PARTY));
+    let session = Session::begin(recorder.udp, MIXED, &body).await.unwrap();
+    assert!(session.answer.contains("a=rtpmap:96 L16/16000\r\n"), "{}", session.answer);
+    let mut phone = Phone::new(1).await.unwrap();
+    // At twice the rate a tone of half the pitch has the same samples.
+    let sound = tone(FIRST.0 / 2.0, FIRST.1, 4_000);
+    phone.plays_linear(session.media()[0].unwrap(), 96, &sound).await.unwrap();
+    session.ends().await.unwrap();
+    let legs = recorder.sealed().await;
+    let heard = amplitude(&legs[0], FIRST.0, 400, 1_600);
+    assert!((heard - FIRST.1).abs() < 400.0, "{heard}");
+    assert_eq!(recorder.host.stop().unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sources_that_sound_at_once_are_mixed_and_each_is_heard_alone_otherwise() {
     let mut recorder = Recorder::start("", "", "");
     let body = with_metadata(SDP, &metadata(ONE_PARTY));
