@@ -54,6 +54,14 @@ pub(crate) fn start_with_verified_passkeys() -> anyhow::Result<House> {
     start_as(&CONFIG.replace(CARDS, &settings))
 }
 
+/// The same, where recordings are due at once, and a pack leaves to people whether they go.
+pub(crate) fn start_where_people_decide() -> anyhow::Result<House> {
+    let health = "\n[[client.pack]]\nfile = \"PACKS/hipaa-hitech-0.1.0.wasm\"\n";
+    let soon = "[limits.retention]\nsweep_every_ms = 200\n";
+    let config = CONFIG.replace("dispose-after-days = 90", "dispose-after-days = 0");
+    start_as(&format!("{soon}{config}{health}"))
+}
+
 /// The same, where an identity provider vouches for people.
 pub(crate) fn start_with_provider() -> anyhow::Result<(House, Provider)> {
     let port = free_port()?;

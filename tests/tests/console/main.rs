@@ -3,4 +3,5 @@
 mod hands;
 mod house;
 mod looks;
+mod rules;
 mod work;

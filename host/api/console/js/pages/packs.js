@@ -3,8 +3,8 @@
 import { h, put } from "../dom.js";
 import { get, may, post, upload } from "../session.js";
 import { count, moment, short, words } from "../format.js";
-import { ask, attempt } from "../parts/dialog.js";
-import { badge, card, empty, fill, head, outcome, table } from "../parts/view.js";
+import { ask, toast } from "../parts/dialog.js";
+import { badge, card, empty, failed, fill, head, outcome, table } from "../parts/view.js";
 import { impactOf } from "../parts/impact.js";
 import { settingsForm } from "../parts/settings.js";
 
@@ -119,6 +119,14 @@ function change(pack, signal, again) {
   };
   const given = () => ({ replace: pack?.name, mode: mode.value, why: why.value });
   const close = () => dialog.remove();
+  // What fails is said in the dialog: nothing behind it is seen or read out.
+  const here = async (act) => {
+    try {
+      await act();
+    } catch (problem) {
+      if (problem.name !== "AbortError") put(result, failed(problem));
+    }
+  };
   const dialog = h(
     "dialog",
     { "aria-labelledby": "change-title", onclose: close },
@@ -135,14 +143,13 @@ function change(pack, signal, again) {
         "div",
         { class: "row end" },
         h("button", { class: "button quiet", type: "button", onclick: () => dialog.close() }, "Cancel"),
-        h("button", { class: "button", type: "button", onclick: () => attempt(async () => impactOf(result, { replace: pack?.name }, await bytes(), signal)) }, "What would change?"),
-        h("button", { class: "button main", type: "button", onclick: async () => {
-          const done = await attempt(async () => upload("/v1/packs/swap", await bytes(), given()), (set) => `Set ${set.number} is in force: ${count(set.packs.length, "pack")}.`);
-          if (done) {
-            dialog.close();
-            again();
-          }
-        } }, "Put in force"),
+        h("button", { class: "button", type: "button", onclick: () => here(async () => impactOf(result, { replace: pack?.name }, await bytes(), signal)) }, "What would change?"),
+        h("button", { class: "button main", type: "button", onclick: () => here(async () => {
+          const set = await upload("/v1/packs/swap", await bytes(), given());
+          dialog.close();
+          toast(`Set ${set.number} is in force: ${count(set.packs.length, "pack")}.`);
+          again();
+        }) }, "Put in force"),
       ),
     ),
   );
