@@ -1,8 +1,11 @@
 //! Several hosts on one real PostgreSQL and one real S3, each behind lines of its own that can be cut.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::Context;
 
 use crate::{
+    clock,
     host::Host,
     people::{Person, code},
     postgres::Postgres,
@@ -52,6 +55,8 @@ pub struct Member {
     pub host: Host,
     database: Proxy,
     store: Proxy,
+    /// By what its clock is off, where it can be.
+    clock: PathBuf,
 }
 
 impl Member {
@@ -65,10 +70,16 @@ impl Member {
         self.store.be(line);
     }
 
-    /// All lines carry again.
-    pub fn mend(&self) {
+    /// Its clock is off by so many seconds, in a cluster whose clocks can be.
+    pub fn clock(&self, seconds: i64) -> anyhow::Result<()> {
+        clock::set(&self.clock, seconds)
+    }
+
+    /// All lines carry again, and the clock is right.
+    pub fn mend(&self) -> anyhow::Result<()> {
         self.database(Line::Open);
         self.store(Line::Open);
+        self.clock(0)
     }
 }
 
@@ -88,6 +99,24 @@ impl Cluster {
     /// Starts the servers and so many hosts of the client `acme`; none where a server is not installed. `more` comes behind
     /// the configuration of each.
     pub async fn start(hosts: usize, more: &str) -> anyhow::Result<Option<Self>> {
+        Self::prepared(hosts, more, |_, _| Ok(())).await
+    }
+
+    /// Likewise, with hosts whose clocks can be set: each runs on libfaketime.
+    pub async fn with_clocks(hosts: usize, more: &str) -> anyhow::Result<Option<Self>> {
+        Self::prepared(hosts, more, |host, file| {
+            clock::set(file, 0)?;
+            host.environment = clock::off_by_what_is_in(file)?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn prepared(
+        hosts: usize,
+        more: &str,
+        prepare: impl Fn(&mut Host, &Path) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Option<Self>> {
         let Some(postgres) = Postgres::start()? else { return Ok(None) };
         let Some(store) = Weed::start() else { return Ok(None) };
         let keys = tempfile::tempdir()?;
@@ -100,7 +129,9 @@ impl Cluster {
             let head = head(n, &keys.path().display().to_string(), to_database.port, to_store.port);
             let mut host = Host::prepare(&format!("{head}{CONFIG}{more}"))?;
             host.log_filter = Some("info,caveat::shared=trace".into());
-            members.push(Member { host, database: to_database, store: to_store });
+            let clock = host.dir().join("clock");
+            prepare(&mut host, &clock)?;
+            members.push(Member { host, database: to_database, store: to_store, clock });
         }
         let first = &members.first().context("a host")?.host;
         let token = first.token("acme")?;

@@ -5,6 +5,7 @@ pub mod audiohook;
 pub mod authenticator;
 pub mod browser;
 pub mod chromium;
+pub mod clock;
 pub mod cluster;
 pub mod demo;
 pub mod guest;

@@ -1,5 +1,5 @@
 //! Several hosts under load, and everything that may befall one: it is killed or stopped for a while, its line to the
-//! database or to the store is cut or falls silent. Afterwards every second that a host said others could seal has to open, no
+//! database or to the store is cut or falls silent, its clock goes wrong. Afterwards every second that a host said others could seal has to open, no
 //! recording may be sealed or destroyed twice, none may be of a call that the rules refused, and each log has to be one tree.
 //!
 //! A host says in its log which seconds are in the shared store (`caveat::shared=trace`). The audio of a call says whose it is,
@@ -45,6 +45,8 @@ retry_after_ms = 500
 const PATIENCE: u32 = 90;
 /// The longest that something befalls a host: well over a lease, so that others take over.
 const FAULT_MS: u64 = 9_000;
+/// The most that a clock is off, in seconds: well over a lease, either way.
+const OFF_S_MAX: u64 = 120;
 /// Of so many calls one is refused by the rules.
 const REFUSED: u64 = 5;
 
@@ -80,7 +82,7 @@ pub struct Found {
 
 /// Runs a plan; none where a server is not installed. The first thing that is lost or doubled is an error.
 pub async fn run(plan: Plan) -> anyhow::Result<Option<Found>> {
-    let Some(cluster) = Cluster::start(plan.hosts, MORE).await? else { return Ok(None) };
+    let Some(cluster) = Cluster::with_clocks(plan.hosts, MORE).await? else { return Ok(None) };
     let passing = cluster.host(0)?.token("passing")?;
     let kim = cluster.kim(0).await?;
     let random = Random(plan.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
@@ -162,7 +164,8 @@ impl Run {
     async fn befall(&mut self) -> anyhow::Result<()> {
         let victim = self.random.below(self.cluster.members.len() as u64) as usize;
         let (fault, lasting) =
-            (self.random.below(6), Duration::from_millis(500 + self.random.below(FAULT_MS)));
+            (self.random.below(8), Duration::from_millis(500 + self.random.below(FAULT_MS)));
+        let off = 1 + self.random.below(OFF_S_MAX) as i64;
         let member = self.cluster.members.get_mut(victim).context("a host")?;
         let name = match fault {
             0 => {
@@ -185,9 +188,17 @@ impl Run {
                 member.database(Line::Silent);
                 "silent database"
             }
-            _ => {
+            5 => {
                 member.store(Line::Silent);
                 "silent store"
+            }
+            6 => {
+                member.clock(off)?;
+                "fast clock"
+            }
+            _ => {
+                member.clock(-off)?;
+                "slow clock"
             }
         };
         println!("h{victim}: {name} for {} ms", lasting.as_millis());
@@ -196,8 +207,7 @@ impl Run {
         if fault == 1 {
             member.host.signal("CONT")?;
         }
-        member.mend();
-        Ok(())
+        member.mend()
     }
 
     /// Starts those that have ended, as what runs them would.

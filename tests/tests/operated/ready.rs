@@ -1,6 +1,6 @@
 //! `/readyz` means it: each thing that a host needs is taken away, and it says which, and since when.
 
-use caveat_tests::{host::Host, watch::until};
+use caveat_tests::{clock, host::Host, watch::until};
 use serde_json::{Value, json};
 
 use crate::{CONFIG, check, metrics, readyz};
@@ -55,14 +55,7 @@ async fn a_full_disk_keeps_calls_away() {
 async fn a_clock_that_was_set_back_is_found_by_the_log() {
     let mut host = Host::prepare(CONFIG).unwrap();
     // Two days ahead, then right again.
-    let library = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"]
-        .map(|dir| format!("{dir}/faketime/libfaketime.so.1"))
-        .into_iter()
-        .find(|file| std::path::Path::new(file).is_file())
-        .expect("libfaketime: `cargo xtask test` installs it");
-    host.environment = [("LD_PRELOAD", library.as_str()), ("FAKETIME", "+2d"), ("DONT_FAKE_MONOTONIC", "1")]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .to_vec();
+    host.environment = clock::off_by("+2d").unwrap();
     host.start().unwrap();
     stands(&host, "clock", "good").await;
     assert_eq!(host.stop().unwrap(), 0);
