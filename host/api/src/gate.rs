@@ -107,7 +107,8 @@ pub(crate) async fn gate(
     let address = request.extensions().get().map(|ConnectInfo(from): &Origin| from.ip());
     match rooms.identify(&asks, needs).await {
         Ok(Some(caller)) => {
-            rates.of(&caller)?;
+            let profile = rooms.recorder.clients().get(caller.client());
+            rates.of(&caller, profile.and_then(|profile| profile.practice.quota.requests_per_minute_max))?;
             permit(&caller, needs)?;
             request.extensions_mut().insert(caller);
         }

@@ -21,8 +21,21 @@ const ASKERS_MAX: usize = 10_000;
 #[derive(Clone)]
 pub(crate) struct Rates {
     left: Arc<Mutex<HashMap<Asker, Left>>>,
+    each: Rate,
+}
+
+/// How fast requests may come, and how many at once.
+#[derive(Debug, Clone, Copy)]
+struct Rate {
     per_second: f64,
     burst: f64,
+}
+
+impl Rate {
+    /// So many a minute, of which a tenth may come at once.
+    fn of_client(per_minute: u32) -> Self {
+        Self { per_second: f64::from(per_minute) / 60.0, burst: (f64::from(per_minute) / 10.0).max(1.0) }
+    }
 }
 
 /// Whose requests are counted together.
@@ -30,6 +43,8 @@ pub(crate) struct Rates {
 enum Asker {
     /// Of this client: a person, or a machine.
     Known(ClientId, String),
+    /// Everybody of this client, where it has a quota.
+    All(ClientId),
     /// Nobody knows who; none: not even from where.
     From(Option<IpAddr>),
 }
@@ -43,16 +58,20 @@ struct Left {
 impl Rates {
     pub(crate) fn new(limits: &Limits) -> Self {
         let per_second = f64::from(limits.requests_per_minute_max) / 60.0;
-        Self { left: Arc::default(), per_second, burst: f64::from(limits.requests_at_once_max) }
+        let each = Rate { per_second, burst: f64::from(limits.requests_at_once_max) };
+        Self { left: Arc::default(), each }
     }
 
-    /// Counts a request of somebody who was let in.
+    /// Counts a request of somebody who was let in, whose client has a quota of so many a minute, or none.
     ///
     /// # Errors
-    /// They ask too often.
-    pub(crate) fn of(&self, caller: &Caller) -> Result<(), Problem> {
-        let asker = Asker::Known(caller.client().clone(), caller.named());
-        self.take(asker, Instant::now()).map_err(Problem::too_often)
+    /// They ask too often, or all of their client's do.
+    pub(crate) fn of(&self, caller: &Caller, quota: Option<u32>) -> Result<(), Problem> {
+        let (client, now) = (caller.client().clone(), Instant::now());
+        let asker = Asker::Known(client.clone(), caller.named());
+        self.take(asker, self.each, now).map_err(Problem::too_often)?;
+        let Some(per_minute) = quota else { return Ok(()) };
+        self.take(Asker::All(client), Rate::of_client(per_minute), now).map_err(Problem::too_often)
     }
 
     /// Counts a request that nobody was let in for.
@@ -60,24 +79,26 @@ impl Rates {
     /// # Errors
     /// Too many come from there.
     pub(crate) fn from(&self, address: Option<IpAddr>) -> Result<(), Problem> {
-        self.take(Asker::From(address.map(neighborhood)), Instant::now()).map_err(Problem::too_often)
+        let asker = Asker::From(address.map(neighborhood));
+        self.take(asker, self.each, Instant::now()).map_err(Problem::too_often)
     }
 
     /// Takes one request off what is left; else the seconds until there is one again.
-    fn take(&self, asker: Asker, now: Instant) -> Result<(), u64> {
+    fn take(&self, asker: Asker, rate: Rate, now: Instant) -> Result<(), u64> {
+        let Rate { per_second, burst } = rate;
         let mut all = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= ASKERS_MAX {
-            let is_quiet = |left: &Left| (now - left.at).as_secs_f64() * self.per_second >= self.burst;
+            let is_quiet = |left: &Left| (now - left.at).as_secs_f64() * per_second >= burst;
             all.retain(|_, left| !is_quiet(left));
         }
-        let left = all.entry(asker).or_insert(Left { requests: self.burst, at: now });
+        let left = all.entry(asker).or_insert(Left { requests: burst, at: now });
         let since = now.saturating_duration_since(left.at).as_secs_f64();
-        *left = Left { requests: (left.requests + since * self.per_second).min(self.burst), at: now };
+        *left = Left { requests: (left.requests + since * per_second).min(burst), at: now };
         if left.requests >= 1.0 {
             left.requests -= 1.0;
             return Ok(());
         }
-        Err(((1.0 - left.requests) / self.per_second.max(1e-6)).ceil() as u64)
+        Err(((1.0 - left.requests) / per_second.max(1e-6)).ceil() as u64)
     }
 }
 
@@ -103,11 +124,14 @@ mod tests {
         let (rates, now) = (Rates::new(&limits), Instant::now());
         let from = |text: &str| Asker::From(text.parse().ok().map(neighborhood));
         let (one, other) = ("2001:db8::1", "2001:db8:0:1::1");
-        assert_eq!([(); 4].map(|()| rates.take(from(one), now)), [Ok(()), Ok(()), Ok(()), Err(1)]);
-        assert_eq!(rates.take(from(other), now), Ok(()));
-        assert_eq!(rates.take(from("2001:db8::2"), now), Err(1), "of the same network");
+        assert_eq!(
+            [(); 4].map(|()| rates.take(from(one), rates.each, now)),
+            [Ok(()), Ok(()), Ok(()), Err(1)]
+        );
+        assert_eq!(rates.take(from(other), rates.each, now), Ok(()));
+        assert_eq!(rates.take(from("2001:db8::2"), rates.each, now), Err(1), "of the same network");
         let later = now + Duration::from_millis(2_100);
-        assert_eq!([(); 3].map(|()| rates.take(from(one), later)), [Ok(()), Ok(()), Err(1)]);
+        assert_eq!([(); 3].map(|()| rates.take(from(one), rates.each, later)), [Ok(()), Ok(()), Err(1)]);
         assert_eq!(from("::ffff:192.0.2.1"), from("192.0.2.1"));
     }
 }

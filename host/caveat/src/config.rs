@@ -16,7 +16,7 @@ use caveat_model::{
 };
 use caveat_notes::VerifierKey;
 use caveat_packs::Trust;
-use caveat_recorder::{AfterCall, Announcement, ClientProfile, Practice};
+use caveat_recorder::{AfterCall, Announcement, ClientProfile, Practice, Quota};
 use caveat_stores::{Address, Settings};
 use caveat_vault::Suite;
 use serde::Deserialize;
@@ -247,6 +247,8 @@ struct RawClient {
     #[serde(default)]
     after_call: AfterCall,
     dispose_after_days: Option<u32>,
+    #[serde(default)]
+    quota: Quota,
     trusted_pack_keys: Option<Vec<VerifierKey>>,
     #[serde(default)]
     cipher: Suite,
@@ -487,9 +489,14 @@ impl RawClient {
             Ok(Attribute { name, value })
         };
         let attributes = self.attributes.into_iter().map(attribute).collect::<anyhow::Result<_>>();
+        let Quota { calls_at_once_max, requests_per_minute_max } = self.quota;
+        if calls_at_once_max == Some(0) || requests_per_minute_max == Some(0) {
+            bail!("client `{}`: a quota is 1 or more; leave it out where there is none", self.id);
+        }
         let lock_days = self.placement.lock_days;
         let practice = practice(self.pause_keys, self.resume_keys, &self.announcement, base).map(|p| {
-            Practice { after_call: self.after_call, dispose_after_days: self.dispose_after_days, ..p }
+            let (after_call, dispose_after_days) = (self.after_call, self.dispose_after_days);
+            Practice { after_call, dispose_after_days, quota: self.quota, ..p }
         });
         let profile = ClientProfile {
             practice: practice.with_context(|| format!("client `{}`", self.id))?,

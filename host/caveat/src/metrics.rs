@@ -104,6 +104,11 @@ pub(crate) const METRICS: [(&str, Kind, &str); 47] = [
         Kind::Counter,
         "Times a call was not recorded because the disk is full, by client.",
     ),
+    (
+        "caveat_calls_over_quota_total",
+        Kind::Counter,
+        "Calls that were not taken because their client has as many as its quota allows, by client.",
+    ),
     ("caveat_spool_objects", Kind::Gauge, "Objects that the remote store does not have for certain."),
     ("caveat_spool_bytes", Kind::Gauge, "Their size."),
     ("caveat_spool_failing", Kind::Gauge, "Objects whose last attempt to reach the store failed."),

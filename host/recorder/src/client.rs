@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 use caveat_model::{Attribute, CallTraits, ClientId, Facts, Placement, Purpose, Region};
+use serde::Deserialize;
 
 use crate::{AfterCall, Announcement};
 
@@ -58,6 +59,18 @@ pub struct Practice {
     /// Recordings are destroyed so long after their call began, in days, unless a rule keeps them longer; none: only what a
     /// rule wants gone is.
     pub dispose_after_days: Option<u32>,
+    /// The most that it may take of the host, so that others have theirs.
+    pub quota: Quota,
+}
+
+/// What one client may take of a host; none: as much as the host has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Quota {
+    /// Calls that run at the same time.
+    pub calls_at_once_max: Option<usize>,
+    /// Requests to the API, of all its people and machines together, per minute.
+    pub requests_per_minute_max: Option<u32>,
 }
 
 /// All clients of a host, by id. Clones are one: a profile that is replaced is replaced for all of them. A call keeps the

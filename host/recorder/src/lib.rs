@@ -83,7 +83,7 @@ pub use call::{
     Answer, Frame, Happening, NewCall, NewNotice, NewParty, RecordingState, Running as RunningCall,
 };
 pub use catalog::Listed;
-pub use client::{ClientProfile, Clients, Practice};
+pub use client::{ClientProfile, Clients, Practice, Quota};
 pub use cues::{Announcement, Cue};
 pub use disclosures::{Disclosure, Disclosures};
 pub use disposal::Swept;
@@ -240,7 +240,7 @@ impl Recorder {
         let (orders, inbox) = mpsc::channel(limits.frames_waiting_max);
         let (shown, state) = watch::channel(RecordingState::NotRecorded);
         let handle = Call { client: client.clone(), id: id.clone(), orders, state };
-        let admitted = self.admit(&handle)?;
+        let admitted = self.admit(&handle, profile.practice.quota)?;
         let place = self.house.take_place(client, &id).await?;
         let (began, clock) = self.clock_of(&call)?;
         let known = CallFacts::new(call, &profile, began, limits)?;
@@ -363,10 +363,18 @@ impl Recorder {
         }
     }
 
-    fn admit(&self, call: &Call) -> Result<Admitted, RecorderError> {
+    fn admit(&self, call: &Call, quota: Quota) -> Result<Admitted, RecorderError> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let limit = self.house.limits.calls_max;
         if running.len() >= limit {
+            return Err(RecorderError::TooMany { what: "running calls", limit });
+        }
+        if let Some(limit) = quota.calls_at_once_max
+            && running.keys().filter(|(client, _)| *client == call.client).count() >= limit
+        {
+            let client = call.client.to_string();
+            tracing::warn!(client, limit, "a call was not taken: its client has as many as its quota allows");
+            metrics::counter!("caveat_calls_over_quota_total", "client" => client).increment(1);
             return Err(RecorderError::TooMany { what: "running calls", limit });
         }
         let key = (call.client.clone(), call.id.clone());

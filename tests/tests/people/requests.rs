@@ -5,6 +5,7 @@ use caveat_tests::{
     house::{CLIENT, House, call, noise, sealed},
     people::Person,
     twilio::CUSTOMER,
+    watch::until,
 };
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
@@ -126,6 +127,30 @@ async fn whoever_asks_too_often_is_told_when_to_ask_again() {
         let page = cora.http.get(format!("{}/console/js/main.js", cora.url)).send().await.unwrap();
         assert_eq!(page.status().as_u16(), 200);
     }
+    assert_eq!(house.host.stop().unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clients_people_share_what_their_quota_has() {
+    let quota = "\n[client.quota]\nrequests-per-minute-max = 60\n";
+    let first = CLIENTS.find("[[client]]").unwrap();
+    let next = CLIENTS[first + 10..].find("[[client]]").map_or(CLIENTS.len(), |at| first + 10 + at);
+    let config = format!("{}{quota}{}", &CLIENTS[..next], &CLIENTS[next..]);
+    let mut house = House::start(&config, &[("cora", "compliance"), ("dan", "compliance")]).unwrap();
+    let (cora, dan) = (Asker::sign_in(&house, "cora").await, Asker::sign_in(&house, "dan").await);
+    let asked = async |asker: &Asker| {
+        let request = asker.http.get(format!("{}/v1/holds", asker.url)).bearer_auth(&asker.token);
+        request.send().await.unwrap().status().as_u16()
+    };
+    // Six may come at once: one of the two asks for all of them, and then neither gets an answer.
+    until("the quota is used up", async || Ok((asked(&cora).await == 429).then_some(()))).await.unwrap();
+    let mut refused = 0;
+    for _ in 0..10 {
+        refused += u32::from(asked(&dan).await == 429);
+    }
+    assert!(refused >= 5, "{refused} of 10");
+    // One comes back each second.
+    until("there is one again", async || Ok((asked(&dan).await == 200).then_some(()))).await.unwrap();
     assert_eq!(house.host.stop().unwrap(), 0);
 }
 

@@ -50,6 +50,8 @@ async fn a_full_host_says_when_to_come_back() {
     for keys in [
         Keys { calls: "calls_max = 1", ..Keys::default() },
         Keys { limits: "sessions_max = 1", ..Keys::default() },
+        // The host has room, and this client has none.
+        Keys { packs: "[client.quota]\ncalls-at-once-max = 1", ..Keys::default() },
     ] {
         let mut recorder = Recorder::with(&keys);
         let first = Session::begin(recorder.udp, PLAIN, SDP).await.unwrap();

@@ -41,7 +41,7 @@ use crate::{
 };
 
 /// Keys below a client that are taken up.
-const OF_CLIENT: [&str; 16] = [
+const OF_CLIENT: [&str; 17] = [
     "recorder-region",
     "purposes",
     "can-pause",
@@ -51,6 +51,7 @@ const OF_CLIENT: [&str; 16] = [
     "resume-keys",
     "after-call",
     "dispose-after-days",
+    "quota",
     "trusted-pack-keys",
     "cipher",
     "placement",
