@@ -172,10 +172,15 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::State`].
     pub async fn erase_details_of(&self, client: &ClientId, recording: &str) -> Result<(), LedgerError> {
-        let erase = "DELETE FROM ledger_detail WHERE client = $1 AND recording = $2 AND of_access = 0";
-        let erase = Statement::new(erase).bind(client.as_str()).bind(recording);
+        let erase = self.erasing_details_of(client, recording);
         self.shared.details.db.run("erase the details of a recording", erase).await?;
         Ok(())
+    }
+
+    /// What [`Ledger::erase_details_of`] writes.
+    pub fn erasing_details_of(&self, client: &ClientId, recording: &str) -> Statement {
+        let erase = "DELETE FROM ledger_detail WHERE client = $1 AND recording = $2 AND of_access = 0";
+        Statement::new(erase).bind(client.as_str()).bind(recording)
     }
 
     pub(crate) async fn has_detail(&self, client: &ClientId, digest: Digest) -> Result<bool, LedgerError> {

@@ -20,7 +20,7 @@ use crate::{
     objects::{HEIGHT, Objects, WIDTH, path, split_bundle, tile_name},
     places::Places,
     tree::Root,
-    writer::{self, Job, NewEntry, Shared},
+    writer::{self, Conditions, Job, NewEntry, Shared},
 };
 
 /// How much at once.
@@ -135,9 +135,26 @@ impl Ledger {
         event: EntryKind,
         conditions: Vec<Statement>,
     ) -> Result<Option<Position>, LedgerError> {
-        match self.send(client, vec![NewEntry::new(event)], vec![], conditions).await {
+        let entry = vec![NewEntry::new(event)];
+        let positions = self.append_knowing(client, entry, move |_| conditions.clone()).await?;
+        Ok(positions.and_then(|positions| positions.into_iter().next()))
+    }
+
+    /// Appends entries one behind the other, and does with them, in one commit, the statements that `beside` makes of the
+    /// index of the first. None: a statement that has to change a row found none, and nothing was done. `beside` may be
+    /// called more than once, and what it made of an index that is not the last one was not done.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`].
+    pub async fn append_knowing(
+        &self,
+        client: &ClientId,
+        entries: Vec<NewEntry>,
+        beside: impl Fn(u64) -> Vec<Statement> + Send + Sync + 'static,
+    ) -> Result<Option<Vec<Position>>, LedgerError> {
+        match self.send(client, entries, vec![], Box::new(beside)).await {
             Err(LedgerError::Append(why)) if matches!(*why, LedgerError::Refused { .. }) => Ok(None),
-            done => done.map(|positions| positions.into_iter().next()),
+            done => done.map(Some),
         }
     }
 
@@ -170,7 +187,7 @@ impl Ledger {
         entries: Vec<NewEntry>,
         beside: Vec<Statement>,
     ) -> Result<Vec<Position>, LedgerError> {
-        self.send(client, entries, beside, vec![]).await
+        self.send(client, entries, beside, Box::new(|_| vec![])).await
     }
 
     async fn send(
@@ -178,7 +195,7 @@ impl Ledger {
         client: &ClientId,
         entries: Vec<NewEntry>,
         beside: Vec<Statement>,
-        conditions: Vec<Statement>,
+        conditions: Conditions,
     ) -> Result<Vec<Position>, LedgerError> {
         for NewEntry { event, detail, .. } in &entries {
             if let Some(digest) = event.detail().filter(|_| detail.is_none()) {

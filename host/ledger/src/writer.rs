@@ -57,10 +57,14 @@ pub(crate) struct Job {
     pub(crate) entries: Vec<NewEntry>,
     /// What becomes durable with them; none of it has to change a row.
     pub(crate) beside: Vec<Statement>,
-    /// What is done with them and has to change a row; else nothing of the job is done.
-    pub(crate) conditions: Vec<Statement>,
+    /// What is done with them, by the index of the first. Where a statement has to change a row and does not, nothing of
+    /// the job is done.
+    pub(crate) conditions: Conditions,
     pub(crate) reply: oneshot::Sender<Result<Vec<Position>, Arc<LedgerError>>>,
 }
+
+/// Statements that are made once it is known where an entry comes to stand.
+pub(crate) type Conditions = Box<dyn Fn(u64) -> Vec<Statement> + Send + Sync>;
 
 /// An entry that is yet to be appended.
 pub struct NewEntry {
@@ -226,7 +230,7 @@ impl Shared {
             let mut beside = details::insert(client, new().filter_map(|entry| entry.detail.as_ref()));
             beside.extend(places::insert(client, tip.tree.root().size, new()));
             beside.extend(jobs.iter().map(|job| job.beside.clone()).filter(|list| !list.is_empty()));
-            match self.heads.advance(to, conditions(jobs), beside).await {
+            match self.heads.advance(to, conditions(jobs, tip.tree.root().size), beside).await {
                 Ok(Moved::Done) => {
                     *known = Some(Tip { tree, next_seq, waiting, ..tip });
                     return Ok(Committed::All(positions));
@@ -423,11 +427,15 @@ enum Committed {
     Without(usize),
 }
 
-/// What has to change a row, each for the job of its number.
-fn conditions(jobs: &[Job]) -> Vec<(usize, Statement)> {
-    let of_job =
-        |(n, job): (usize, &'_ Job)| job.conditions.iter().map(move |s| (n, s.clone())).collect::<Vec<_>>();
-    jobs.iter().enumerate().flat_map(of_job).collect()
+/// What may have to change a row, each for the job of its number; the first entry of all comes to stand at `first`.
+fn conditions(jobs: &[Job], first: u64) -> Vec<(usize, Statement)> {
+    let mut next = first;
+    let mut all = vec![];
+    for (number, job) in jobs.iter().enumerate() {
+        all.extend((job.conditions)(next).into_iter().map(|statement| (number, statement)));
+        next += job.entries.len() as u64;
+    }
+    all
 }
 
 /// How long a host that was not the fastest waits: for another time each, so that they do not meet again.
