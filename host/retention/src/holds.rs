@@ -6,7 +6,7 @@
 
 use caveat_ledger::EntryKind;
 use caveat_model::{ClientId, Hold, Moment, RecordingId};
-use caveat_state::sql;
+use caveat_state::{Statement, sql};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -189,14 +189,10 @@ impl Retention {
                 hold: self.hold_name(client, id).await?,
                 agreed: Some(agreed),
             };
-            self.ledger.append(client, entry).await?;
-            sqlx::query("DELETE FROM retention_held WHERE client = $1 AND recording = $2 AND id = $3")
-                .bind(client.as_str())
-                .bind(recording.to_string())
-                .bind(id as i64)
-                .execute(self.db.pool())
-                .await
-                .map_err(sql("lift a hold"))?;
+            let text = "DELETE FROM retention_held WHERE client = $1 AND recording = $2 AND id = $3";
+            let lifted = Statement::new(text).bind(client.as_str()).bind(recording.to_string());
+            // Of two who lift it, the second finds nothing left to lift.
+            self.ledger.append_beside(client, entry, vec![lifted.bind(id as i64).or_nothing()]).await?;
         }
         Ok(held)
     }
@@ -359,7 +355,7 @@ impl Retention {
         })
     }
 
-    /// Logged first: what is held twice is held.
+    /// In one commit with its entry.
     async fn hold(&self, client: &ClientId, recording: RecordingId, id: i64) -> Result<(), RetentionError> {
         let there: Option<i64> = sqlx::query_scalar(
             "SELECT id FROM retention_held WHERE client = $1 AND recording = $2 AND id = $3",
@@ -377,18 +373,12 @@ impl Retention {
             recording: self.pseudonym(client, recording).await?,
             hold: self.hold_name(client, id as u64).await?,
         };
-        self.ledger.append(client, entry).await?;
-        sqlx::query(
+        let held = Statement::new(
             "INSERT INTO retention_held (client, recording, id, since_ms) VALUES ($1, $2, $3, $4)
              ON CONFLICT (client, recording, id) DO NOTHING",
-        )
-        .bind(client.as_str())
-        .bind(recording.to_string())
-        .bind(id)
-        .bind(self.now_ms())
-        .execute(self.db.pool())
-        .await
-        .map_err(sql("put a recording under a hold"))?;
+        );
+        let held = held.bind(client.as_str()).bind(recording.to_string()).bind(id).bind(self.now_ms());
+        self.ledger.append_beside(client, entry, vec![held.or_nothing()]).await?;
         Ok(())
     }
 
