@@ -105,15 +105,17 @@ impl Catalog {
         id: RecordingId,
         state: &str,
     ) -> Result<(), RecorderError> {
-        sqlx::query("UPDATE recording SET state = $3, facts = $4 WHERE client = $1 AND id = $2")
+        self.db.run("note that a recording is gone", self.going(client, id, state)).await?;
+        Ok(())
+    }
+
+    /// What [`Catalog::gone`] writes.
+    pub(crate) fn going(&self, client: &ClientId, id: RecordingId, state: &str) -> Statement {
+        Statement::new("UPDATE recording SET state = $3, facts = $4 WHERE client = $1 AND id = $2")
             .bind(client.as_str())
             .bind(id.to_string())
             .bind(state)
             .bind(Vec::<u8>::new())
-            .execute(self.db.pool())
-            .await
-            .map_err(sql("note that a recording is gone"))?;
-        Ok(())
     }
 
     /// Notes how a recording that a crash cut short was sealed. What was known of it stays as it was last entered.

@@ -16,6 +16,7 @@ use caveat_state::{Lease, Statement};
 
 use crate::{
     Asked, Decided, Recorder, RecorderError, Who,
+    begun::{Deed, What, access_result},
     hosts::Among,
     house::{About, House, Logged, first_of, first_or_two_people},
     listen::decided,
@@ -69,11 +70,10 @@ impl Recorder {
             return Ok(Err(decided(&logged, &SpanSet::default(), granted.intent)));
         }
         let rule = first_or_two_people(&logged.verdict);
-        let (verdict, agreed) = (logged.index, Some(agreed.index));
-        let on = Destroyed { disposal, rule: &rule, verdict, agreed, now, guard: None };
-        let done = self.house.destroy(client, id, on).await;
-        self.result(client, granted.intent, done.is_ok(), 0).await?;
-        Ok(Ok(done?))
+        let on = Destroyed { disposal, rule, verdict: logged.index, agreed: Some(agreed.index) };
+        let what = What::Dispose { recording: id, on };
+        let act = Deed { what, access: Some(granted.intent), request: Some(agreed.request) };
+        Ok(Ok(self.house.destroy(client, (id, now), act, None).await?))
     }
 }
 
@@ -116,16 +116,37 @@ impl House {
         })
     }
 
+    /// Intent, act, result. Where the vault or the ledger fails in between, what came of it is settled later. A `guard`
+    /// holds while this host may destroy it.
     async fn destroy(
         &self,
         client: &ClientId,
-        id: RecordingId,
-        on: Destroyed<'_>,
+        (id, now): (RecordingId, Moment),
+        act: Deed,
+        guard: Option<Statement>,
     ) -> Result<Receipt, RecorderError> {
-        let receipt = self.retention.dispose(client, id, on).await?;
-        self.late.strike(client, id, None).await?;
-        self.catalog.gone(client, id, "destroyed").await?;
-        Ok(receipt)
+        let What::Dispose { on, .. } = &act.what else {
+            return Err(RecorderError::Interrupted { what: "destroying a recording" });
+        };
+        let (under_way, note) = self.begun.begin(client, &act)?;
+        let beside = move |index| guard.iter().cloned().chain([note(index)]).collect();
+        let intent = match self.retention.intend(client, id, on, now, beside).await {
+            Ok(intent) => intent,
+            Err(error) => {
+                if let Some(access) = act.access {
+                    self.enter(client, access_result(access, false)).await?;
+                }
+                return Err(error.into());
+            }
+        };
+        let with = self.with_disposal(client, &under_way, &act, id);
+        match self.retention.carry_out(client, id, (on, intent), with).await {
+            Err(error @ (RetentionError::Held { .. } | RetentionError::NotOurs { .. })) => {
+                self.conclude(client, &under_way, (&act, intent), None).await?;
+                Err(error.into())
+            }
+            done => Ok(done?),
+        }
     }
 
     /// Has a person decide what the rules could not, and tells somebody of it once.
@@ -147,6 +168,8 @@ impl House {
     /// One look at every client's schedule: what has to be reviewed, what is at odds, what is due.
     pub(crate) async fn sweep(&self) -> Result<Swept, RecorderError> {
         let _one_at_a_time = self.sweeping.lock().await;
+        self.settle(self.vault.log()).await?;
+        self.finish_rotations().await?;
         let clients: Vec<ClientId> = self.clients.iter().map(|c| c.id.clone()).collect();
         let mut swept = Swept::default();
         // Another client comes first each time, so that none uses up what all have together.
@@ -282,9 +305,10 @@ impl House {
             self.retention.postpone(client, id, later).await?;
             return Ok(false);
         }
-        let (rule, verdict) = (due.schedule.why(), logged.index);
-        let on = Destroyed { disposal, rule, verdict, agreed: None, now, guard };
-        match self.destroy(client, id, on).await {
+        let (rule, verdict) = (due.schedule.why().to_owned(), logged.index);
+        let on = Destroyed { disposal, rule, verdict, agreed: None };
+        let act = Deed::by_host(What::Dispose { recording: id, on });
+        match self.destroy(client, (id, now), act, guard).await {
             Ok(_) => Ok(true),
             // Another host is at it, or has done it.
             Err(RecorderError::Retention(RetentionError::NotOurs { .. })) => Ok(false),

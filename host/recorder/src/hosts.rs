@@ -157,6 +157,7 @@ impl Recorder {
         house.assurance.nothing_runs(log).await?;
         house.places.remove_all(dead).await?;
         tracing::warn!(dead, recordings = listed.len(), "taking over what another host was recording");
+        house.settle(log).await?;
         // What was open is finished with what else of this host waits to be sealed.
         let rest = listed.into_iter().filter(|(client, id, _)| !adopted.contains(&(client.clone(), *id)));
         house.finish_those(rest.collect()).await?;

@@ -16,6 +16,7 @@ use tracing::Instrument;
 use crate::{
     Assurance, ClientProfile, Clients, Limits, Live, RecorderError, RecordingState, Storage, Watch, Who,
     alerts::Alerts,
+    begun::Begun,
     bounds::Bounds,
     catalog::Catalog,
     history::{DETAIL, Detail, PSEUDONYM, SCORED, without_words},
@@ -35,6 +36,7 @@ pub(crate) struct House {
     pub(crate) catalog: Catalog,
     pub(crate) alerts: Alerts,
     pub(crate) late: Late,
+    pub(crate) begun: Begun,
     pub(crate) bounds: Bounds,
     pub(crate) answers: crate::answers::Answers,
     pub(crate) requests: Requests,

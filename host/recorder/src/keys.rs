@@ -5,7 +5,12 @@ use caveat_ledger::{EntryKind, KeyAct};
 use caveat_model::ClientId;
 use caveat_vault::KeyStatus;
 
-use crate::{Recorder, RecorderError, house::House, redaction::Agreement};
+use crate::{
+    Recorder, RecorderError,
+    begun::{Deed, Did, UnderWay, What, key_entry},
+    house::House,
+    redaction::Agreement,
+};
 
 impl Recorder {
     /// How the client's key stands.
@@ -23,9 +28,13 @@ impl Recorder {
     pub async fn rotate_key(&self, who: &SignedIn) -> Result<u32, RecorderError> {
         let (house, client) = (&self.house, &who.client);
         let newest = house.vault.opener().key_status(client).await?.newest().unwrap_or_default();
-        house.enter_keys(client, KeyAct::Rotate, newest.saturating_add(1), Some((who, None))).await?;
+        let version = newest.saturating_add(1);
+        let act = Deed::by_host(What::RotateKey { version });
+        let intent = house.keys_entry(client, KeyAct::Rotate, version, (who, None)).await?;
+        // It has its result when everything is wrapped anew, in this run of the host or in another.
+        let (_, under_way) = house.intend(client, intent, &act).await?;
         let version = house.vault.opener().rotate_key(client).await?;
-        self.rewrap_in_the_background(client.clone());
+        self.rewrap_in_the_background(client.clone(), Some(under_way));
         Ok(version)
     }
 
@@ -49,15 +58,19 @@ impl Recorder {
     ) -> Result<(), RecorderError> {
         let (house, client) = (&self.house, &second.client);
         self.may_destroy_keys(client, before).await?;
-        house.enter_keys(client, KeyAct::Destroy, before, Some((second, Some(agreed)))).await?;
+        let act = Deed { what: What::DestroyKeys { before }, access: None, request: Some(agreed.request) };
+        let intent = house.keys_entry(client, KeyAct::Destroy, before, (second, Some(agreed))).await?;
+        let (intent, under_way) = house.intend(client, intent, &act).await?;
         house.vault.opener().destroy_key_versions(client, before).await?;
-        house.enter_keys(client, KeyAct::Destroyed, before, None).await
+        house.conclude(client, &under_way, (&act, intent), Some(Did::default())).await?;
+        Ok(())
     }
 
     /// Until everything is under the newest version. A start does what an earlier run left.
-    pub(crate) fn rewrap_in_the_background(&self, client: ClientId) {
+    pub(crate) fn rewrap_in_the_background(&self, client: ClientId, under_way: Option<UnderWay>) {
         let house = self.house.clone();
         tokio::spawn(async move {
+            let _under_way = under_way;
             if let Err(error) = house.rewrap(&client).await {
                 tracing::error!(%client, %error, "keys were not all wrapped anew: the next start goes on");
             }
@@ -66,7 +79,7 @@ impl Recorder {
 }
 
 impl House {
-    async fn rewrap(&self, client: &ClientId) -> Result<(), RecorderError> {
+    pub(crate) async fn rewrap(&self, client: &ClientId) -> Result<(), RecorderError> {
         let (opener, mut done) = (self.vault.opener(), 0);
         loop {
             match opener.rewrap(client, self.limits.key_rewrap_batch.max(1)).await? {
@@ -74,30 +87,25 @@ impl House {
                 keys => done += keys,
             }
         }
-        if done > 0 {
-            let newest = opener.key_status(client).await?.newest().unwrap_or_default();
-            self.enter_keys(client, KeyAct::Rewrapped, newest, None).await?;
+        let newest = opener.key_status(client).await?.newest().unwrap_or_default();
+        let rotated = self.rotated(client, newest).await?;
+        if done > 0 || !rotated.is_empty() {
+            let entry = key_entry(KeyAct::Rewrapped, newest);
+            self.ledger.append_beside(client, entry, rotated).await?;
             tracing::info!(%client, keys = done, version = newest, "wrapped anew");
         }
         Ok(())
     }
 
-    async fn enter_keys(
+    async fn keys_entry(
         &self,
         client: &ClientId,
         act: KeyAct,
         version: u32,
-        who: Option<(&SignedIn, Option<Agreement>)>,
-    ) -> Result<(), RecorderError> {
-        let agreed = who.and_then(|(_, agreed)| agreed).map(|agreed| agreed.index);
-        let person = match who {
-            Some((who, _)) => {
-                let name = who.person.as_str().as_bytes();
-                Some(self.vault.commitment(client, "person", name).await?.to_string())
-            }
-            None => None,
-        };
-        self.enter(client, EntryKind::Keys { act, version, person, agreed }).await?;
-        Ok(())
+        (who, agreed): (&SignedIn, Option<Agreement>),
+    ) -> Result<EntryKind, RecorderError> {
+        let name = who.person.as_str().as_bytes();
+        let person = Some(self.vault.commitment(client, "person", name).await?.to_string());
+        Ok(EntryKind::Keys { act, version, person, agreed: agreed.map(|agreed| agreed.index) })
     }
 }

@@ -6,7 +6,11 @@ use caveat_model::{Basis, ClientId, Element, Offset, RecordingId, Span};
 use caveat_state::{Db, StateError, Statement, sql};
 use caveat_vault::VaultError;
 
-use crate::{RecorderError, RedactionMode, house::House};
+use crate::{
+    RecorderError, RedactionMode,
+    begun::{Deed, Did, Redact, What},
+    house::House,
+};
 
 const MIGRATIONS: &[&str] = &[
     "
@@ -111,6 +115,12 @@ impl Late {
         Ok(())
     }
 
+    /// Strikes off all of a recording, of which nothing will be kept.
+    pub(crate) fn striking_all(&self, client: &ClientId, recording: RecordingId) -> Statement {
+        let strike = Statement::new("DELETE FROM late WHERE client = $1 AND recording = $2");
+        strike.bind(client.as_str()).bind(recording.to_string())
+    }
+
     async fn due(&self, client: &ClientId, recording: RecordingId) -> Result<Vec<Due>, StateError> {
         type Row = (i64, Option<i64>, i64, i64, Option<i64>, i64);
         let rows: Vec<Row> = sqlx::query_as(
@@ -196,18 +206,13 @@ impl House {
                 EntryKind::MaskIntent { recording, lift, number, basis, verdict, agreed }
             }
         };
-        let intent = self.enter(client, intent).await?;
-        let done = self.redact(client, id, spans, RULE, mode.taken()).await;
-        let ok = done.is_ok();
-        let result = match mode {
-            RedactionMode::Shred => EntryKind::DisposalResult { intent, ok },
-            RedactionMode::Mask => {
-                let number = done.as_ref().ok().copied().flatten();
-                EntryKind::MaskResult { intent, ok, number }
-            }
-        };
-        self.enter(client, result).await?;
-        done.map(drop)
+        let masks = self.masks_of(client, id).await?;
+        let redact = Redact { recording: id, spans: spans.to_vec(), mode, masks, owes: None };
+        let act = Deed::by_host(What::Redact(redact));
+        let (intent, under_way) = self.intend(client, intent, &act).await?;
+        let number = self.redact(client, id, spans, RULE, mode.taken()).await?;
+        self.conclude(client, &under_way, (&act, intent), Some(Did { number })).await?;
+        Ok(())
     }
 
     /// What an earlier run left to be removed. What cannot be now stays on the list.

@@ -11,6 +11,7 @@ mod alerts;
 mod announced;
 mod answers;
 mod assurance;
+mod begun;
 mod bounds;
 mod call;
 mod call_clock;
@@ -176,6 +177,7 @@ impl Recorder {
         let watch = Watch::default();
         let alerts = alerts::Alerts::open(db.clone(), watch.clone()).await?;
         let late = late::Late::open(db.clone()).await?;
+        let begun = begun::Begun::open(db.clone(), vault.log()).await?;
         let bounds = bounds::Bounds::open(db.clone()).await?;
         let answers = answers::Answers::open(db.clone(), vault.clone()).await?;
         let outbox = Outbox::open(db.clone(), vault.clone()).await?;
@@ -192,6 +194,7 @@ impl Recorder {
             alerts,
             assurance,
             late,
+            begun,
             bounds,
             answers,
             requests,
@@ -213,7 +216,7 @@ impl Recorder {
         recorder.house.assurance.nothing_runs(recorder.house.vault.log()).await?;
         recorder.house.nobody_is_here().await?;
         for client in recorder.clients.iter() {
-            recorder.rewrap_in_the_background(client.id.clone());
+            recorder.rewrap_in_the_background(client.id.clone(), None);
         }
         tokio::spawn(look_for_expected_calls(Arc::downgrade(&recorder.house)));
         tokio::spawn(storage::look_after(Arc::downgrade(&recorder.house), recorder.clients.clone()));

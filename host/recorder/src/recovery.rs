@@ -34,6 +34,7 @@ impl House {
                 }
             }
         }
+        self.settle(self.vault.log()).await?;
         self.finish_what_is_listed().await?;
         self.remove_what_was_left().await
     }

@@ -4,13 +4,14 @@ use caveat_access::{Action, SignedIn};
 use caveat_ledger::{EntryKind, keys_before};
 use caveat_model::{Basis, ClientId, Moment, PersonId, Purpose, RecordingId, Span};
 use caveat_retention::Receipt;
-use caveat_state::{Db, StateError, sql};
+use caveat_state::{Db, StateError, Statement, sql};
 use caveat_vault::Vault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Decided, NewRedaction, Recorder, RecorderError, Redacted, RedactionMode,
+    begun::at_request,
     disposal::to_delete,
     redaction::{Agreement, not_empty, to_redact},
 };
@@ -119,6 +120,10 @@ CREATE TABLE request (
 )",
     // Keys had requests of their own, which waited for a day.
     "DROP TABLE IF EXISTS key_request",
+    "
+ALTER TABLE request ADD COLUMN log TEXT NOT NULL DEFAULT '';
+UPDATE request SET closed = 'done' WHERE closed = 'confirmed';
+CREATE INDEX request_log ON request (log, closed)",
 ];
 
 /// What a request is sealed for.
@@ -196,7 +201,7 @@ impl Requests {
         Ok(requests)
     }
 
-    /// True for whoever comes first.
+    /// True for whoever comes first. What is `confirmed` is being done, and `done` once it has come to its end.
     async fn close(
         &self,
         client: &ClientId,
@@ -204,21 +209,45 @@ impl Requests {
         (how, by): (&str, &PersonId),
     ) -> Result<bool, RecorderError> {
         let done = sqlx::query(
-            "UPDATE request SET closed = $3, closed_by = $4 WHERE client = $1 AND id = $2 AND closed = ''",
+            "UPDATE request SET closed = $3, closed_by = $4, log = $5
+             WHERE client = $1 AND id = $2 AND closed = ''",
         )
         .bind(client.as_str())
         .bind(id as i64)
         .bind(how)
         .bind(by.as_str())
+        .bind(self.vault.log())
         .execute(self.db.pool())
         .await
         .map_err(sql("close a request"))?;
         Ok(done.rows_affected() == 1)
     }
 
+    /// What came of it is in the ledger, or it came to nothing: it is used up.
+    pub(crate) fn using_up(&self, client: &ClientId, id: u64) -> Statement {
+        let text =
+            "UPDATE request SET closed = 'done' WHERE client = $1 AND id = $2 AND closed <> 'withdrawn'";
+        Statement::new(text).bind(client.as_str()).bind(id as i64)
+    }
+
+    /// Those that a log's host has confirmed and not brought to their end.
+    pub(crate) async fn left(&self, log: &str) -> Result<Vec<(ClientId, u64)>, StateError> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT client, id FROM request WHERE closed = 'confirmed' AND log = $1 ORDER BY client, id",
+        )
+        .bind(log)
+        .fetch_all(self.db.pool())
+        .await
+        .map_err(sql("list requests that were cut short"))?;
+        let left = |(client, id): (String, i64)| Some((client.parse().ok()?, u64::try_from(id).ok()?));
+        Ok(rows.into_iter().filter_map(left).collect())
+    }
+
     /// The host failed at it: it can be confirmed again.
-    async fn reopen(&self, client: &ClientId, id: u64) -> Result<(), RecorderError> {
-        sqlx::query("UPDATE request SET closed = '', closed_by = '' WHERE client = $1 AND id = $2")
+    pub(crate) async fn reopen(&self, client: &ClientId, id: u64) -> Result<(), RecorderError> {
+        sqlx::query(
+            "UPDATE request SET closed = '', closed_by = '' WHERE client = $1 AND id = $2 AND closed = 'confirmed'",
+        )
             .bind(client.as_str())
             .bind(id as i64)
             .execute(self.db.pool())
@@ -278,12 +307,16 @@ impl Recorder {
         let client = &who.client;
         let request = self.open_request(client, id).await?;
         who.may_confirm(&request.asked_by, request.wanted.action(), client)?;
+        let _under_way = self.house.begun.at(at_request(client, id));
         if !self.house.requests.close(client, id, ("confirmed", &who.person)).await? {
             return Err(RecorderError::NoSuchRequest { id });
         }
         let done = self.carry_out(who, &request).await;
         if done.as_ref().is_err_and(|e| !e.is_the_senders()) {
             self.house.requests.reopen(client, id).await?;
+        } else {
+            let used = self.house.requests.using_up(client, id);
+            self.house.db.run("note that a request is used up", used).await?;
         }
         done
     }
@@ -334,7 +367,7 @@ impl Recorder {
             asked: person(&request.asked_by).await?.to_string(),
             confirmed: person(&second.person).await?.to_string(),
         };
-        Ok(Agreement { index: self.house.enter(client, entry).await? })
+        Ok(Agreement { index: self.house.enter(client, entry).await?, request: request.id })
     }
 
     /// Whether the packs would let this person, and whether there is anything to do.

@@ -2,7 +2,7 @@
 //!
 //! A recording's dates come from verdicts and only ever become stricter: `retain-until` the latest, `destroy-by` the
 //! earliest that any ruling named. Never rules by itself: a disposal rests on a verdict that the recorder has logged.
-//! Start at `dates`, `holds` and [`Retention::dispose`]; `kept` says what is due, `clock` whether the time can be trusted,
+//! Start at `dates`, `holds` and `disposal`; `kept` says what is due, `clock` whether the time can be trusted,
 //! `reviews` holds what a person has to decide, `receipts` what was destroyed.
 
 mod clock;
@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use clock::Trust;
 pub use dates::Schedule;
-pub use disposal::Destroyed;
+pub use disposal::{Destroyed, WithResult};
 pub use holds::{HoldOrder, Mark, NewHold, Scope};
 pub use kept::{Due, Planned};
 pub use receipts::{Receipt, Told};

@@ -1,13 +1,13 @@
 //! What was destroyed, and where the ledger says so.
 
 use caveat_model::{ClientId, Disposal, Moment, RecordingId};
-use caveat_state::sql;
+use caveat_state::{Statement, sql};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{Retention, RetentionError, moment, word};
 
-/// A destruction as the ledger tells of it.
+/// A destruction as the ledger tells of it before its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
     /// What, and on whose account.
@@ -18,8 +18,6 @@ pub struct Told {
     pub verdict: u64,
     /// Ledger index of the intent.
     pub intent: u64,
-    /// Ledger index of the result.
-    pub result: u64,
 }
 
 /// A receipt: its ledger entries can be proved to anybody.
@@ -51,14 +49,15 @@ pub struct Receipt {
 type Row = (i64, String, String, String, String, i64, i64, i64, i64, i64);
 
 impl Retention {
-    /// Enters a receipt for a part of a recording, whose object stays.
-    pub async fn receipt(
+    /// What enters a receipt for a part of a recording, whose object stays, once it is known where the result stands; for
+    /// the commit of that result.
+    pub fn receipt(
         &self,
         client: &ClientId,
         recording: RecordingId,
         told: &Told,
-    ) -> Result<Receipt, RetentionError> {
-        self.enter_receipt(client, recording, told, false).await
+    ) -> impl Fn(u64) -> Statement + Send + Sync + use<> {
+        self.entering_receipt(client, recording, told, false)
     }
 
     /// The receipts of a client, the newest first.
@@ -75,34 +74,50 @@ impl Retention {
         Ok(rows.into_iter().map(receipt).collect())
     }
 
-    pub(crate) async fn enter_receipt(
+    /// The receipt for what was done on an intent.
+    pub(crate) async fn receipt_of(
+        &self,
+        client: &ClientId,
+        intent: u64,
+    ) -> Result<Option<Receipt>, RetentionError> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT id, recording, what, basis, rule, verdict, intent, result, at_ms, object_gone
+             FROM retention_receipt WHERE client = $1 AND intent = $2",
+        )
+        .bind(client.as_str())
+        .bind(intent as i64)
+        .fetch_optional(self.db.pool())
+        .await
+        .map_err(sql("read a receipt"))?;
+        Ok(row.map(receipt))
+    }
+
+    pub(crate) fn entering_receipt(
         &self,
         client: &ClientId,
         recording: RecordingId,
         told: &Told,
         object_gone: bool,
-    ) -> Result<Receipt, RetentionError> {
-        let row: Row = sqlx::query_as(
-            "INSERT INTO retention_receipt
-               (client, id, recording, what, basis, rule, verdict, intent, result, at_ms, object_gone)
-             SELECT $1, COALESCE((SELECT MAX(id) FROM retention_receipt WHERE client = $1), 0) + 1,
-               $2, $3, $4, $5, $6, $7, $8, $9, $10
-             RETURNING id, recording, what, basis, rule, verdict, intent, result, at_ms, object_gone",
-        )
-        .bind(client.as_str())
-        .bind(recording.to_string())
-        .bind(word(&told.disposal.what))
-        .bind(word(&told.disposal.basis))
-        .bind(told.rule.as_str())
-        .bind(told.verdict as i64)
-        .bind(told.intent as i64)
-        .bind(told.result as i64)
-        .bind(self.now_ms())
-        .bind(i64::from(object_gone))
-        .fetch_one(self.db.pool())
-        .await
-        .map_err(sql("enter a receipt"))?;
-        Ok(receipt(row))
+    ) -> impl Fn(u64) -> Statement + Send + Sync + use<> {
+        let (client, told, now_ms) = (client.clone(), told.clone(), self.now_ms());
+        move |result| {
+            Statement::new(
+                "INSERT INTO retention_receipt
+                   (client, id, recording, what, basis, rule, verdict, intent, result, at_ms, object_gone)
+                 SELECT $1, COALESCE((SELECT MAX(id) FROM retention_receipt WHERE client = $1), 0) + 1,
+                   $2, $3, $4, $5, $6, $7, $8, $9, $10",
+            )
+            .bind(client.as_str())
+            .bind(recording.to_string())
+            .bind(word(&told.disposal.what))
+            .bind(word(&told.disposal.basis))
+            .bind(told.rule.as_str())
+            .bind(told.verdict as i64)
+            .bind(told.intent as i64)
+            .bind(result as i64)
+            .bind(now_ms)
+            .bind(i64::from(object_gone))
+        }
     }
 
     pub(crate) async fn object_gone(

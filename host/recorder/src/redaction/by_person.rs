@@ -6,13 +6,14 @@ use caveat_ledger::EntryKind;
 use caveat_model::{
     Act, Basis, ClientId, Disposal, Element, Facts, Outcome, Purpose, RecordingId, Span, SpanSet,
 };
-use caveat_retention::Told;
+use caveat_retention::Destroyed;
 use caveat_vault::VaultError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Asked, Decided, Recorder, RecorderError, RedactionMode, Who,
+    begun::{Deed, Did, Redact, What},
     catalog::Listed,
     house::first_or_two_people,
     listen::{Granted, decided},
@@ -62,6 +63,8 @@ pub struct MaskInForce {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Agreement {
     pub(crate) index: u64,
+    /// The request that they agreed on.
+    pub(crate) request: u64,
 }
 
 impl Recorder {
@@ -84,13 +87,9 @@ impl Recorder {
         let recording = self.house.pseudonym(client, id).await?;
         let (lift, basis) = (false, Basis::PersonAsks);
         let intent = EntryKind::MaskIntent { recording, lift, number: None, basis, verdict, agreed: None };
-        let intent = self.house.enter(client, intent).await?;
-        let done = self.house.redact(client, id, &[wanted.span], RULE, wanted.mode.taken()).await;
-        let number = done.as_ref().ok().copied().flatten();
-        let result = EntryKind::MaskResult { intent, ok: done.is_ok(), number };
-        let ledger_index = self.house.enter(client, result).await?;
-        self.result(client, granted.intent, done.is_ok(), 0).await?;
-        Ok(Ok(Redacted { recording: id, mask: done?, ledger_index }))
+        let what = self.to_take(client, id, wanted, None).await?;
+        let act = Deed { what, access: Some(granted.intent), request: None };
+        Ok(Ok(self.take(client, id, wanted, (intent, act)).await?))
     }
 
     /// The masks of a recording.
@@ -142,23 +141,45 @@ impl Recorder {
             self.result(client, granted.intent, false, 0).await?;
             return Ok(Err(decided(&logged, &SpanSet::default(), granted.intent)));
         }
+        let (verdict, rule) = (logged.index, first_or_two_people(&logged.verdict));
         let intent = EntryKind::DisposalIntent {
             recording: self.house.pseudonym(client, id).await?,
             what: disposal.what,
             basis: disposal.basis,
-            verdict: logged.index,
+            verdict,
             agreed: Some(agreed.index),
         };
-        let intent = self.house.enter(client, intent).await?;
-        let done = self.house.redact(client, id, &[wanted.span], RULE, wanted.mode.taken()).await;
-        let result = EntryKind::DisposalResult { intent, ok: done.is_ok() };
-        let ledger_index = self.house.enter(client, result).await?;
-        self.result(client, granted.intent, done.is_ok(), 0).await?;
-        done?;
-        let rule = first_or_two_people(&logged.verdict);
-        let told = Told { disposal, rule, verdict: logged.index, intent, result: ledger_index };
-        self.house.retention.receipt(client, id, &told).await?;
-        Ok(Ok(Redacted { recording: id, mask: None, ledger_index }))
+        let on = Destroyed { disposal, rule, verdict, agreed: Some(agreed.index) };
+        let what = self.to_take(client, id, wanted, Some(on)).await?;
+        let act = Deed { what, access: Some(granted.intent), request: Some(agreed.request) };
+        let done = self.take(client, id, wanted, (intent, act)).await?;
+        Ok(Ok(Redacted { mask: None, ..done }))
+    }
+
+    async fn to_take(
+        &self,
+        client: &ClientId,
+        id: RecordingId,
+        wanted: &NewRedaction,
+        owes: Option<Destroyed>,
+    ) -> Result<What, RecorderError> {
+        let masks = self.house.masks_of(client, id).await?;
+        Ok(What::Redact(Redact { recording: id, spans: vec![wanted.span], mode: wanted.mode, masks, owes }))
+    }
+
+    /// Intent, act, result. Where the act fails, what came of it is settled later.
+    async fn take(
+        &self,
+        client: &ClientId,
+        id: RecordingId,
+        wanted: &NewRedaction,
+        (intent, act): (EntryKind, Deed),
+    ) -> Result<Redacted, RecorderError> {
+        let (intent, under_way) = self.house.intend(client, intent, &act).await?;
+        let number = self.house.redact(client, id, &[wanted.span], RULE, wanted.mode.taken()).await?;
+        let done = Some(Did { number });
+        let ledger_index = self.house.conclude(client, &under_way, (&act, intent), done).await?;
+        Ok(Redacted { recording: id, mask: number, ledger_index })
     }
 
     /// Brings back what a mask hides. Two people agreed.
@@ -184,16 +205,26 @@ impl Recorder {
             verdict: granted.verdict,
             agreed: Some(agreed.index),
         };
-        let intent = self.house.enter(client, intent).await?;
+        // What is not there now would look later as if it had been lifted.
+        if !self.house.masks_of(client, id).await?.contains(&number) {
+            self.result(client, granted.intent, false, 0).await?;
+            return Err(RecorderError::NoSuchMask { id, mask: number });
+        }
+        let what = What::Unmask { recording: id, number };
+        let act = Deed { what, access: Some(granted.intent), request: Some(agreed.request) };
+        let (intent, under_way) = self.house.intend(client, intent, &act).await?;
         let done = match self.house.vault.unmask(client, id, number).await {
-            Err(VaultError::NoSuchMask { .. }) => Err(RecorderError::NoSuchMask { id, mask: number }),
-            done => done.map_err(RecorderError::from),
+            Err(VaultError::NoSuchMask { .. }) => None,
+            done => {
+                done?;
+                Some(Did { number: Some(number) })
+            }
         };
-        let result = EntryKind::MaskResult { intent, ok: done.is_ok(), number: Some(number) };
-        let ledger_index = self.house.enter(client, result).await?;
-        self.result(client, granted.intent, done.is_ok(), 0).await?;
-        done?;
-        Ok(Ok(Redacted { recording: id, mask: Some(number), ledger_index }))
+        let ledger_index = self.house.conclude(client, &under_way, (&act, intent), done).await?;
+        match done {
+            Some(_) => Ok(Ok(Redacted { recording: id, mask: Some(number), ledger_index })),
+            None => Err(RecorderError::NoSuchMask { id, mask: number }),
+        }
     }
 
     /// A recording of which something is kept.

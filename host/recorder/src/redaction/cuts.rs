@@ -27,14 +27,29 @@ pub(super) async fn cuts(reader: &Reader, spans: &[Span], rule: &str) -> Result<
     let mut cuts = Vec::new();
     for leg in reader.header().legs.iter().map(|l| l.leg) {
         let of_leg = Leg { reader, there: &there, leg, rule };
-        let seconds = there.iter().filter(|s| s.leg == leg).map(|s| s.index + 1).max().unwrap_or(0);
-        let wanted = stretches(spans, leg, seconds);
+        let wanted = of_leg.stretches(spans);
         if !wanted.is_empty() {
             let words = of_leg.words_near(&wanted).await?;
             of_leg.cut(&with_whole_words(wanted, &words), &words, &mut cuts).await?;
         }
     }
     Ok(cuts)
+}
+
+/// Whether anything would go for `spans`.
+pub(super) async fn any(reader: &Reader, spans: &[Span]) -> Result<bool, RecorderError> {
+    let there: HashSet<Segment> = reader.frames().map(|f| f.segment).collect();
+    for leg in reader.header().legs.iter().map(|l| l.leg) {
+        let of_leg = Leg { reader, there: &there, leg, rule: "" };
+        let wanted = of_leg.stretches(spans);
+        if !wanted.is_empty() {
+            let words = of_leg.words_near(&wanted).await?;
+            if of_leg.has_any(&with_whole_words(wanted, &words), &words).await? {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// Of one leg, by the second in which they begin.
@@ -48,6 +63,11 @@ struct Leg<'a> {
 }
 
 impl Leg<'_> {
+    fn stretches(&self, spans: &[Span]) -> Vec<Range<Offset>> {
+        let of_leg = self.there.iter().filter(|s| s.leg == self.leg);
+        stretches(spans, self.leg, of_leg.map(|s| s.index + 1).max().unwrap_or(0))
+    }
+
     async fn words_near(&self, wanted: &[Range<Offset>]) -> Result<Words, RecorderError> {
         let around = |at: Offset| (at / 1_000).saturating_sub(WORD_S)..=at / 1_000 + WORD_S;
         let near: BTreeSet<u32> = wanted.iter().flat_map(|w| around(w.start).chain(around(w.end))).collect();
@@ -66,9 +86,7 @@ impl Leg<'_> {
         words: &Words,
         cuts: &mut Vec<Cut>,
     ) -> Result<(), RecorderError> {
-        let touched = gone.iter().flat_map(|g| g.start / 1_000..g.end.div_ceil(1_000));
-        let says = |(second, said): (&u32, &Vec<Word>)| said.iter().any(|w| goes(w, gone)).then_some(*second);
-        let seconds: BTreeSet<u32> = touched.chain(words.iter().filter_map(says)).collect();
+        let seconds = touched(gone, words);
         let few = seconds.len() <= LOOKED_AT_S;
         for second in seconds {
             if few && self.is_gone(second, gone, words).await? {
@@ -84,6 +102,15 @@ impl Leg<'_> {
             }
         }
         Ok(())
+    }
+
+    async fn has_any(&self, gone: &[Range<Offset>], words: &Words) -> Result<bool, RecorderError> {
+        for second in touched(gone, words) {
+            if !self.is_gone(second, gone, words).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether a second has nothing there that would go: it was removed before, or never kept.
@@ -152,6 +179,13 @@ impl Leg<'_> {
             plain => Ok(Some(plain?)),
         }
     }
+}
+
+/// The seconds of which something goes.
+fn touched(gone: &[Range<Offset>], words: &Words) -> BTreeSet<u32> {
+    let seconds = gone.iter().flat_map(|g| g.start / 1_000..g.end.div_ceil(1_000));
+    let says = |(second, said): (&u32, &Vec<Word>)| said.iter().any(|w| goes(w, gone)).then_some(*second);
+    seconds.chain(words.iter().filter_map(says)).collect()
 }
 
 /// What `spans` take of a leg of so many seconds: sorted, apart from each other.

@@ -79,7 +79,16 @@ impl House {
             return Ok(false);
         }
         let reader = self.vault.reader(client, id).await?;
-        Ok(!cuts::cuts(&reader, spans, "").await?.is_empty())
+        cuts::any(&reader, spans).await
+    }
+
+    /// The numbers of the masks of a recording.
+    pub(crate) async fn masks_of(
+        &self,
+        client: &ClientId,
+        id: RecordingId,
+    ) -> Result<Vec<u32>, RecorderError> {
+        Ok(self.vault.masks(client, id).await?.iter().map(|mask| mask.number).collect())
     }
 }
 

@@ -13,6 +13,7 @@ use caveat_recorder::{
     Assurance, AssuranceLimits, ClientProfile, Clients, Limits, PackKeeper, Practice, Recorder, Rooms,
 };
 use caveat_retention::Retention;
+use caveat_state::Db;
 use caveat_vault::{Keyring, Vault, VaultConfig};
 use object_store::{ObjectStore, memory::InMemory};
 use serde_json::Value;
@@ -35,6 +36,7 @@ pub(crate) struct Open {
     pub(crate) vault: Vault,
     pub(crate) retention: Retention,
     pub(crate) sets: Arc<ActiveSets>,
+    pub(crate) db: Db,
 }
 
 impl House {
@@ -89,12 +91,12 @@ impl House {
             assurance,
             storage: Default::default(),
             among: None,
-            db,
+            db: db.clone(),
             clock,
         };
         let clients: Clients = [profile(&self.client, &self.practice)].into_iter().collect();
         let recorder = Recorder::start(rooms, clients, self.limits.clone()).await.unwrap();
-        Open { keeper, recorder, ledger, vault: opened, retention: kept, sets: packs }
+        Open { keeper, recorder, ledger, vault: opened, retention: kept, sets: packs, db }
     }
 }
 
