@@ -194,6 +194,7 @@ impl Host {
             .args(["--log", "error"])
             .args(args)
             .env("CAVEAT_CONFIG", self.dir.join("caveat.toml"))
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -212,6 +213,7 @@ impl Host {
             .args(["--log", "error"])
             .args(args)
             .env("CAVEAT_CONFIG", self.dir.join("caveat.toml"))
+            .envs(self.environment.iter().cloned())
             .output()?;
         let printed = [output.stdout, output.stderr].concat();
         Ok((output.status.code().unwrap_or(-1), String::from_utf8(printed)?))

@@ -2,6 +2,9 @@
 //! of a key anywhere but in the keyring.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../../host/vault/tests/services/mod.rs"]
+mod services;
+
 use std::{fs, path::PathBuf, process::Command};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -13,6 +16,7 @@ use caveat_tests::{
     watch::until,
 };
 use serde_json::{Value, json};
+use services::{Bao, Moto, TOKEN};
 
 const CONFIG: &str = r#"
 [limits.calls]
@@ -190,4 +194,58 @@ async fn no_key_is_in_a_log_or_in_anything_but_the_keyring() {
     for secret in ["RecordingKeys", "ClientSecret", "struct Keyring", "struct Versions", "struct Transit {"] {
         assert!(!printable.contains(secret), "{secret} can be printed");
     }
+}
+
+/// A host whose clients' keys a service keeps: through a rotation, the end of the old version by two people, and a restart.
+async fn keys_are_kept_by(host: Host) {
+    let people = [("kim", "supervisor"), ("ann", "compliance"), ("ben", "compliance")];
+    let mut house = House::of(host, &people).unwrap();
+    let (mut kim, before) = recorded(&house.host, "acme", &house.token, house.secret("kim").unwrap()).await;
+    let [ann, ben] = ["ann", "ben"].map(|id| house.terminal(id).unwrap());
+    assert!(!house.host.dir().join("data/keyring").exists(), "there is no keyring");
+    assert_eq!(ann.json(&["key", "rotate"]).unwrap()["version"], 2);
+    let under = async |wrapped: &str| {
+        let status = ben.json(&["key", "status"])?;
+        Ok(status["wrapped"].get(wrapped).is_none().then_some(status))
+    };
+    until("everything is wrapped anew", async || under("1").await).await.unwrap();
+    let number = ann.json(&["key", "destroy"]).unwrap()["id"].to_string();
+    assert_eq!(ben.json(&["request", "confirm", &number]).unwrap(), json!({"keys-destroyed": 2}));
+    sounds(&kim, &before).await;
+
+    // Another process has nothing but the database and the service.
+    assert_eq!(house.host.stop().unwrap(), 0);
+    house.host.start().unwrap();
+    kim.reconnect();
+    sounds(&kim, &before).await;
+    let mut script = call("CA2");
+    script.sound(CUSTOMER, &noise(2_000, 1));
+    script.play(&house.host.url, &house.token).await.unwrap();
+    for id in sealed(&kim, 2).await.unwrap() {
+        sounds(&kim, &id).await;
+    }
+    let status = ann.json(&["key", "status"]).unwrap();
+    assert_eq!(status["versions"], json!([2]), "{status}");
+    assert_eq!(house.host.stop().unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openbao_keeps_the_keys_of_a_host() {
+    let Some(bao) = Bao::start() else { return };
+    let keys = format!("[keys.transit]\nurl = \"{}\"\ntoken-file = \"token\"\n", bao.url);
+    let host = Host::prepare(&format!("{keys}{CONFIG}")).unwrap();
+    fs::write(host.dir().join("token"), format!("{TOKEN}\n")).unwrap();
+    keys_are_kept_by(host).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn aws_kms_keeps_the_keys_of_a_host() {
+    let Some(moto) = Moto::start() else { return };
+    let keys = format!("[keys.aws-kms]\nregion = \"us-east-1\"\nendpoint = \"{}\"\n", moto.url);
+    let mut host = Host::prepare(&format!("{keys}{CONFIG}")).unwrap();
+    host.environment = [("AWS_ACCESS_KEY_ID", &moto.access_key), ("AWS_SECRET_ACCESS_KEY", &moto.secret)]
+        .map(|(name, value)| (name.to_owned(), value.clone()))
+        .to_vec();
+    keys_are_kept_by(host).await;
+    drop(moto);
 }

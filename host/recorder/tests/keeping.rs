@@ -2,21 +2,25 @@
 //! people who decide what the rules leave open.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../../stores/tests/faulty/mod.rs"]
+mod faulty;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod house;
 #[path = "../../packs/tests/support/mod.rs"]
 #[allow(dead_code, reason = "not every test of packs needs all of it")]
 mod support;
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use caveat_ledger::EntryKind;
 use caveat_model::{Attribute, AttributeValue, Clock, ManualClock, Moment, RecordingId};
 use caveat_packs::PackFile;
 use caveat_recorder::{Frame, NewCall, NewParty, Practice, Swept};
 use caveat_retention::{Decision, Limits, NewHold, Scope};
-use caveat_vault::{SealReason, VaultError};
+use caveat_vault::{SealReason, Vault, VaultError};
+use faulty::{Fault, Faulty};
 use house::{House, Open};
+use object_store::{ObjectStoreExt, path::Path};
 use support::{Behavior, pack};
 
 const DAY_MS: u64 = 86_400_000;
@@ -28,7 +32,7 @@ fn allows() -> PackFile {
 
 /// A pack as it is shipped.
 fn shipped(name: &str) -> PackFile {
-    let packs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/packs");
+    let packs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/packs");
     PackFile::open(&packs.join(format!("{name}-0.1.0.wasm"))).expect("run `cargo xtask packs` first")
 }
 
@@ -126,6 +130,36 @@ async fn what_is_due_goes_at_a_rate_and_a_receipt_says_so() {
     );
     assert!(newest.verdict < newest.intent && newest.intent < newest.result, "{newest:?}");
     assert!(open.recorder.retention_plan(&house.client, until(999), 100).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_deletes_nothing_keeps_noise_and_is_asked_again() {
+    let (house, clock) = house(Some(30), Limits::default());
+    let store = Faulty::default();
+    let house = House { store: Arc::new(store.clone()), ..house };
+    let open = house.open(&[&allows()]).await;
+    let id = recorded(&house, &open, "CA1", NewCall::default()).await;
+    let object = Path::from(Vault::object_name(&house.client, id));
+    store.set(Fault::Keeps);
+    clock.advance_millis(30 * DAY_MS + HOUR_MS);
+    assert_eq!(sweep(&open).await, (1, 0));
+    // The keys go all the same, and with them what was known of its call.
+    assert!(is_gone(&house, &open, id).await);
+    let receipts = async |open: &Open| open.recorder.receipts(&house.client, 10).await.unwrap();
+    let first = receipts(&open).await;
+    assert_eq!((first.len(), first[0].object_gone), (1, false), "{first:?}");
+    assert!(store.inner.head(&object).await.is_ok(), "what is left is noise");
+    // Another start remembers, and so does the store for now.
+    drop(open);
+    let open = house.open(&[&allows()]).await;
+    assert_eq!(sweep(&open).await, (0, 0));
+    assert_eq!(receipts(&open).await, first);
+    store.set(Fault::None);
+    assert_eq!(sweep(&open).await, (0, 0));
+    assert!(store.inner.head(&object).await.is_err(), "it was asked again");
+    let last = receipts(&open).await;
+    assert_eq!((last.len(), last[0].object_gone), (1, true), "{last:?}");
+    assert_eq!(destroying(&house, &open).await, ["dispose", "intent", "done"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,21 +4,16 @@
 
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod house;
+mod services;
 
-use std::{
-    env, fs,
-    net::TcpListener,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use caveat_vault::{
     AwsKms, AwsKmsConfig, KeySource, Keyring, Kind, Opener, SealReason, Suite, Taken, Transit, TransitConfig,
     VaultError,
 };
 use house::{House, client, cut, second, two_legs};
+use services::{Bao, Moto, TOKEN};
 use zeroize::Zeroizing;
 
 /// A recording of two seconds of each leg, sealed.
@@ -107,12 +102,9 @@ async fn an_old_backup_goes_dark_when_the_old_version_in_the_keyring_is_destroye
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_backup_goes_dark_when_openbao_trims_the_key() {
-    let Some(bao) = Bao::start() else {
-        eprintln!("SKIPPED: OpenBao is not in target/tools: `cargo xtask test` puts it there");
-        return;
-    };
+    let Some(bao) = Bao::start() else { return };
     let house = House::local().await;
-    let keys: Arc<dyn KeySource> = Arc::new(bao.transit("root", "caveat-"));
+    let keys: Arc<dyn KeySource> = Arc::new(transit(&bao, TOKEN));
     let acme = client("acme");
     assert!(keys.versions(&acme).unwrap().is_empty());
     rotates(house, keys.clone()).await;
@@ -130,7 +122,7 @@ async fn an_old_backup_goes_dark_when_openbao_trims_the_key() {
     }
 
     // Without a good token, and without a server, it says what to see to.
-    let wrong = bao.transit("wrong-token", "caveat-");
+    let wrong = transit(&bao, "wrong-token");
     let refused = wrong.wrap(&acme, Suite::default(), b"page").unwrap_err().to_string();
     assert!(refused.contains("403") && refused.contains("what this host may do there"), "{refused}");
     assert!(!refused.contains("wrong-token"), "{refused}");
@@ -141,11 +133,8 @@ async fn an_old_backup_goes_dark_when_openbao_trims_the_key() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_backup_goes_dark_when_kms_is_told_to_delete_the_key() {
-    let Some(moto) = Moto::start() else {
-        eprintln!("SKIPPED: moto is not in target/tools: `cargo xtask test` puts it there");
-        return;
-    };
-    let keys: Arc<dyn KeySource> = Arc::new(moto.kms(&moto.secret));
+    let Some(moto) = Moto::start() else { return };
+    let keys: Arc<dyn KeySource> = Arc::new(kms(&moto, &moto.secret));
     let acme = client("acme");
     assert!(keys.versions(&acme).unwrap().is_empty());
     rotates(House::local().await, keys.clone()).await;
@@ -158,138 +147,25 @@ async fn an_old_backup_goes_dark_when_kms_is_told_to_delete_the_key() {
         assert!(keys.unwrap_key(&client(whose), bytes).is_err(), "{whose}");
     }
     // What is signed with another secret is refused.
-    let refused = moto.kms("another-secret").wrap(&acme, Suite::default(), b"page").unwrap_err().to_string();
+    let refused =
+        kms(&moto, "another-secret").wrap(&acme, Suite::default(), b"page").unwrap_err().to_string();
     assert!(refused.contains("what this host may do there") && !refused.contains("another"), "{refused}");
     drop(moto);
     let gone = keys.unwrap_key(&acme, &wrapped).unwrap_err().to_string();
     assert!(gone.contains("see that it runs"), "{gone}");
 }
 
-/// Makes a user who may do anything in KMS, and prints the two halves of an access key.
-const MAKE_USER: &str = r#"
-import boto3, json, sys
-at = dict(region_name="us-east-1", aws_access_key_id="none", aws_secret_access_key="none", endpoint_url=sys.argv[1])
-iam = boto3.client("iam", **at)
-iam.create_user(UserName="caveat")
-allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}
-iam.put_user_policy(UserName="caveat", PolicyName="keys", PolicyDocument=json.dumps(allow))
-key = iam.create_access_key(UserName="caveat")["AccessKey"]
-print(key["AccessKeyId"], key["SecretAccessKey"])
-"#;
-/// So many requests does that take; all later ones have to be signed, and moto checks that they are.
-const BEFORE_SIGNED: &str = "3";
-
-/// A stand-in for AWS, which checks requests, signatures and permissions as AWS does.
-struct Moto {
-    child: Child,
-    url: String,
-    access_key: String,
-    secret: String,
+fn transit(bao: &Bao, token: &str) -> Transit {
+    Transit::new(TransitConfig::at(&bao.url), Zeroizing::new(token.to_owned())).unwrap()
 }
 
-impl Moto {
-    fn start() -> Option<Self> {
-        let program = tools()?.join("moto/bin/moto_server");
-        if !program.is_file() {
-            return None;
-        }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut command = Command::new(&program);
-        command
-            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let child = command.env("INITIAL_NO_AUTH_ACTION_COUNT", BEFORE_SIGNED).spawn().unwrap();
-        let (access_key, secret) = Default::default();
-        let mut moto = Self { child, url: format!("http://127.0.0.1:{port}"), access_key, secret };
-        let deadline = Instant::now() + Duration::from_secs(120);
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < deadline, "moto does not answer");
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        let python = program.with_file_name("python");
-        let made = Command::new(python).args(["-c", MAKE_USER, &moto.url]).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let printed = String::from_utf8(made.stdout).unwrap();
-        let (access_key, secret) = printed.trim().split_once(' ').unwrap();
-        (moto.access_key, moto.secret) = (access_key.to_owned(), secret.to_owned());
-        Some(moto)
-    }
-
-    fn kms(&self, secret: &str) -> AwsKms {
-        let config = AwsKmsConfig {
-            region: "us-east-1".into(),
-            endpoint: Some(self.url.clone()),
-            prefix: "caveat/".into(),
-            pending_days: 7,
-            answer_ms: 30_000,
-        };
-        AwsKms::new(config, &self.access_key, secret, None).unwrap()
-    }
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// An OpenBao in development mode: in memory, on loopback, for as long as this lives.
-struct Bao {
-    child: Child,
-    url: String,
-    _home: tempfile::TempDir,
-}
-
-impl Bao {
-    fn start() -> Option<Self> {
-        let program = tools()?.join("openbao/bin/bao");
-        if !program.is_file() {
-            return None;
-        }
-        let home = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let (address, url) = (format!("127.0.0.1:{port}"), format!("http://127.0.0.1:{port}"));
-        let child = Command::new(&program)
-            .args(["server", "-dev", "-dev-root-token-id=root", "-dev-no-store-token"])
-            .arg(format!("-dev-listen-address={address}"))
-            .env("HOME", home.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let bao = Self { child, url, _home: home };
-        let enable = || {
-            let mut command = Command::new(&program);
-            command.args(["secrets", "enable", "transit"]).env("BAO_ADDR", &bao.url).env("BAO_TOKEN", "root");
-            command.env("HOME", bao._home.path()).output().unwrap()
-        };
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let mut enabled = enable();
-        while !enabled.status.success() {
-            assert!(Instant::now() < deadline, "{}", String::from_utf8_lossy(&enabled.stderr));
-            std::thread::sleep(Duration::from_millis(200));
-            enabled = enable();
-        }
-        Some(bao)
-    }
-
-    fn transit(&self, token: &str, prefix: &str) -> Transit {
-        let config = TransitConfig { prefix: prefix.to_owned(), ..TransitConfig::at(&self.url) };
-        Transit::new(config, Zeroizing::new(token.to_owned())).unwrap()
-    }
-}
-
-impl Drop for Bao {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Where servers for tests are installed.
-fn tools() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools");
-    fs::canonicalize(env::var_os("CAVEAT_TOOLS").map_or(root, PathBuf::from)).ok()
+fn kms(moto: &Moto, secret: &str) -> AwsKms {
+    let config = AwsKmsConfig {
+        region: "us-east-1".into(),
+        endpoint: Some(moto.url.clone()),
+        prefix: "caveat/".into(),
+        pending_days: 7,
+        answer_ms: 30_000,
+    };
+    AwsKms::new(config, &moto.access_key, secret, None).unwrap()
 }

@@ -8,10 +8,11 @@ mod house;
 
 use std::fs;
 
-use caveat_model::RecordingId;
-use caveat_vault::{KeySource, Keyring, Kind, SealReason, Suite, Vault};
+use caveat_model::{ClientId, RecordingId};
+use caveat_vault::{Header, KeySource, Keyring, Kind, SealReason, Suite, Vault};
 use house::{House, client, two_legs};
 use object_store::{ObjectStoreExt, PutPayload, path::Path};
+use sha2::{Digest, Sha256};
 
 /// One way of changing bytes.
 type Change = (&'static str, Vec<Vec<u8>>);
@@ -68,8 +69,9 @@ fn frames(object: &[u8]) -> Vec<std::ops::Range<usize>> {
     found
 }
 
-async fn recorded(vault: &Vault, id: RecordingId, words: &[&[u8]]) -> Path {
-    let writer = vault.begin(&client("acme"), id, two_legs()).await.unwrap();
+async fn recorded(vault: &Vault, id: RecordingId, suite: Suite, words: &[&[u8]]) -> Path {
+    let header = Header { suite, ..two_legs() };
+    let writer = vault.begin(&client("acme"), id, header).await.unwrap();
     for (index, words) in (0..).zip(words) {
         writer.append(0, index, Kind::Transcript, words).await.unwrap();
     }
@@ -78,11 +80,17 @@ async fn recorded(vault: &Vault, id: RecordingId, words: &[&[u8]]) -> Path {
 
 #[tokio::test]
 async fn every_change_to_a_container_is_found() {
+    for suite in Suite::ALL {
+        every_change_is_found(suite).await;
+    }
+}
+
+async fn every_change_is_found(suite: Suite) {
     let house = House::in_memory().await;
     let vault = house.open().await;
     let (id, other) = (house.id(), house.id());
-    let path = recorded(&vault, id, &[b"one", b"two", b"three"]).await;
-    let elsewhere = recorded(&vault, other, &[b"one", b"two", b"three"]).await;
+    let path = recorded(&vault, id, suite, &[b"one", b"two", b"three"]).await;
+    let elsewhere = recorded(&vault, other, suite, &[b"one", b"two", b"three"]).await;
     let bytes = async |path: &Path| house.store.get(path).await.unwrap().bytes().await.unwrap().to_vec();
     let (good, theirs) = (bytes(&path).await, bytes(&elsewhere).await);
     let (parts, same) = (frames(&good), frames(&theirs));
@@ -96,7 +104,7 @@ async fn every_change_to_a_container_is_found() {
     all.push(("replayed from another", vec![theirs.clone()]));
     let mut tried = 0;
     for (what, bad) in all {
-        println!("container, {what}: {}", bad.len());
+        println!("container of {suite:?}, {what}: {}", bad.len());
         assert!(!bad.is_empty(), "{what}");
         for (n, bad) in bad.into_iter().enumerate() {
             tried += 1;
@@ -108,9 +116,21 @@ async fn every_change_to_a_container_is_found() {
             assert!(found, "{what}, number {n}");
         }
     }
-    println!("container: {tried} changes, all found");
+    println!("container of {suite:?}: {tried} changes, all found");
     house.store.put(&path, PutPayload::from(good)).await.unwrap();
     assert_eq!(vault.reader(&client("acme"), id).await.unwrap().verify().await.unwrap().frames, 3);
+}
+
+/// Where each record of a log lies, as `FORMAT.md` has them: a length, so many bytes, a sum of 16.
+fn records(log: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let (mut at, mut parts) = (8, vec![]);
+    while let Some(len) = log.get(at..at + 4).map(|l| u32::from_be_bytes(l.try_into().unwrap()) as usize)
+        && len > 0
+    {
+        parts.push(at..at + 4 + len + 16);
+        at += 4 + len + 16;
+    }
+    parts
 }
 
 /// A changed log never gives a frame that is another: what does not check is left out, and what follows it is found.
@@ -128,16 +148,9 @@ async fn no_change_to_the_log_passes_for_what_was_written() {
     drop((writer, vault));
     let log = house.log_files().remove(0);
     let good = fs::read(&log).unwrap();
-    // Records as `FORMAT.md` has them: a length, so many bytes, a sum of 16.
-    let (mut at, mut parts) = (8, vec![]);
-    while let Some(len) = good.get(at..at + 4).map(|l| u32::from_be_bytes(l.try_into().unwrap()) as usize)
-        && len > 0
-    {
-        parts.push(at..at + 4 + len + 16);
-        at += 4 + len + 16;
-    }
+    let parts = records(&good);
     assert_eq!(parts.len(), 3);
-    let end = at;
+    let end = parts[2].end;
     let mut all = changes(&good[..end], &parts, &[0x10]);
     all.push(("replayed as another file", vec![good.clone()]));
     let (mut tried, mut kept) = (0, [0; 4]);
@@ -218,6 +231,134 @@ fn no_change_to_a_keyring_gives_other_keys() {
             });
         }
     }
+}
+
+/// What belongs to one client, version or keyring opens nothing in the place of another's.
+#[test]
+fn no_part_of_a_keyring_does_in_the_place_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let [acme, bank] = ["acme", "bank"].map(client);
+    let plain = |who: &ClientId| format!("page key of {who}").into_bytes();
+    // Two keyrings of the same two clients, each with two versions.
+    let made: Vec<_> = ["one", "other"]
+        .map(|name| {
+            let path = dir.path().join(name);
+            let keys = Keyring::open(&path, None).unwrap();
+            let mut wrapped = vec![];
+            for who in [&acme, &bank] {
+                wrapped.push((who.clone(), keys.wrap(who, Suite::default(), &plain(who)).unwrap()));
+                keys.rotate(who).unwrap();
+                wrapped.push((who.clone(), keys.wrap(who, Suite::default(), &plain(who)).unwrap()));
+            }
+            (fs::read_to_string(path).unwrap(), wrapped)
+        })
+        .into();
+    let [(one, wrapped), (other, theirs)] = made.as_slice() else { panic!("two") };
+    // Whatever stands between quotes and is long enough to be a key.
+    let long = |text: &str| -> Vec<String> {
+        text.split('"').filter(|part| part.len() >= 40).map(str::to_owned).collect()
+    };
+    let (keys, strange) = (long(one), long(other));
+    assert_eq!((keys.len(), strange.len()), (4, 4), "{one}");
+    let mut bad: Vec<(String, bool)> = vec![];
+    for (n, a) in keys.iter().enumerate() {
+        bad.extend(strange.iter().map(|b| (one.replace(a, b), true)));
+        for (m, b) in keys.iter().enumerate().skip(n + 1) {
+            // Two versions of one client's key are told apart by what they open, wherever they stand.
+            let of_two_clients = n / 2 != m / 2;
+            bad.push((one.replace(a, "\0").replace(b, a).replace('\0', b), of_two_clients));
+        }
+    }
+    println!("keyring, swapped or from another: {}", bad.len());
+    assert_eq!(bad.len(), 16 + 6);
+    for (n, (bad, fails)) in bad.iter().enumerate() {
+        let path = dir.path().join("changed");
+        fs::write(&path, bad).unwrap();
+        let Ok(opened) = Keyring::open(&path, None) else { continue };
+        let opens = |(who, wrapped): &(ClientId, Vec<u8>)| opened.unwrap_key(who, wrapped).ok();
+        let own: Vec<_> = wrapped.iter().map(opens).collect();
+        assert!(!fails || own.iter().any(Option::is_none), "number {n}: a key was replaced, and all opens");
+        for (key, (who, _)) in own.iter().zip(wrapped) {
+            assert!(key.as_ref().is_none_or(|key| key[..] == plain(who)), "number {n}");
+        }
+    }
+    // Nor does what one keyring wrapped open with the other, or for the other client.
+    fs::write(dir.path().join("whole"), one).unwrap();
+    let keys = Keyring::open(dir.path().join("whole"), None).unwrap();
+    for (who, of_other) in theirs {
+        assert!(keys.unwrap_key(who, of_other).is_err());
+    }
+    for (who, own) in wrapped {
+        let another = if *who == acme { &bank } else { &acme };
+        assert!(keys.unwrap_key(another, own).is_err() && keys.unwrap_key(who, own).is_ok());
+    }
+}
+
+/// Records of one client's call in the place of another's, and of another host's log.
+#[tokio::test]
+async fn no_record_of_another_call_passes_in_a_log() {
+    let house = House::in_memory().await;
+    let vault = house.open().await;
+    let (acme, bank) = (client("acme"), client("bank"));
+    let (id, theirs) = (house.id(), house.id());
+    let ours = vault.begin(&acme, id, two_legs()).await.unwrap();
+    let other = vault.begin(&bank, theirs, two_legs()).await.unwrap();
+    for (index, word) in (0..).zip([b"one", b"two"]) {
+        ours.append(0, index, Kind::Transcript, word).await.unwrap();
+        other.append(0, index, Kind::Transcript, b"not").await.unwrap();
+    }
+    drop((ours, other, vault));
+    let log = house.log_files().remove(0);
+    let good = fs::read(&log).unwrap();
+    let parts = records(&good);
+    assert_eq!(parts.len(), 4);
+    let named = |part: &std::ops::Range<usize>, who: &str| {
+        good[part.clone()].windows(who.len()).position(|w| w == who.as_bytes()).map(|at| part.start + at)
+    };
+    // A record of the bank's call that says it is of ours, in its own place and behind ours.
+    let mut tried = 0;
+    for part in parts.iter().filter(|part| named(part, "bank").is_some()) {
+        let at = named(part, "bank").unwrap();
+        for with_sum in [false, true] {
+            let mut bad = edited(&good, |b| b[at..at + 4].copy_from_slice(b"acme"));
+            let place = bad[part.clone()].windows(16).position(|w| w == theirs.0.as_bytes());
+            let place = part.start + place.expect("a record names its recording");
+            bad[place..place + 16].copy_from_slice(id.0.as_bytes());
+            if with_sum {
+                // Bound to the file's number and the place in it.
+                let (head, record) = (&good[..8], &bad[part.start..part.end - 16]);
+                let place = [1_u64, part.start as u64].map(u64::to_be_bytes).concat();
+                let sum = Sha256::digest([head, &place, record].concat());
+                bad[part.end - 16..part.end].copy_from_slice(&sum[..16]);
+            }
+            tried += 1;
+            house.log_files().iter().for_each(|f| fs::remove_file(f).unwrap());
+            fs::write(&log, &bad).unwrap();
+            let vault = house.open().await;
+            for recovered in vault.recover().await {
+                let Ok(seal) = recovered.seal else { continue };
+                let reader = vault.reader(&recovered.client, recovered.recording).await.unwrap();
+                let (mut opened, said) =
+                    (0, if recovered.client == bank { ["not"; 2] } else { ["one", "two"] });
+                for segment in reader.frames().map(|info| info.segment) {
+                    let Ok(read) = reader.read(segment.leg, segment.index, segment.kind).await else {
+                        continue;
+                    };
+                    assert_eq!(read.as_slice(), said[segment.index as usize].as_bytes(), "number {tried}");
+                    opened += 1;
+                }
+                // Of the bank's one is gone; of ours, only what a record that checks stands before.
+                assert!(opened == 2 || recovered.client == bank || with_sum, "number {tried}: {opened}");
+                assert!(opened < 2 || recovered.client == acme, "number {tried}: it was moved");
+                drop(reader);
+                house.store.delete(&Path::from(seal.object)).await.unwrap();
+            }
+            drop(vault);
+            house.forget_seals().await;
+        }
+    }
+    println!("log, of another client's call: {tried}");
+    assert_eq!(tried, 4);
 }
 
 /// Ten hours of two legs: opening the recording takes one read of the object, and any second one more.

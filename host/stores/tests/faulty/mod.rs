@@ -37,6 +37,8 @@ pub enum Fault {
     Forgets,
     /// It gives back a byte that is another.
     Lies,
+    /// It deletes nothing, as one does that has an object locked. Not a fault: no part of [`Fault::ALL`].
+    Keeps,
 }
 
 impl Fault {
@@ -146,6 +148,7 @@ impl ObjectStore for Faulty {
                 let path = path?;
                 match this.now().await? {
                     Fault::Forgets => Ok(path),
+                    Fault::Keeps => Err(broken("403 AccessDenied")),
                     fault => answered(fault, this.inner.delete(&path).await.map(|()| path)).await,
                 }
             }
