@@ -4,6 +4,8 @@
 #[path = "../../host/stores/tests/weed/mod.rs"]
 mod weed;
 
+use std::{path::PathBuf, process::Command};
+
 use caveat_model::Clock;
 use caveat_tests::{
     host::Host,
@@ -188,5 +190,103 @@ async fn without_room_nothing_new_is_recorded_and_somebody_is_told() {
     assert_eq!(told, 1, "{alerts}");
     let counted = reqwest::get(format!("{}/metrics", house.host.url)).await.unwrap().text().await.unwrap();
     assert!(counted.contains("caveat_calls_without_room_total"), "{counted}");
+    assert_eq!(house.host.stop().unwrap(), 0);
+}
+
+/// A small file system of its own under a host's data; none without root.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: PathBuf, mib: u32) -> Option<Self> {
+        std::fs::create_dir_all(&at).unwrap();
+        let options = format!("size={mib}m");
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&at).output();
+        if !mount.is_ok_and(|done| done.status.success()) {
+            println!("skipped: only root may mount a small disk");
+            return None;
+        }
+        Some(Self(at))
+    }
+
+    /// Somebody else uses so much of it, and no more.
+    fn takes(&self, mib: usize) {
+        let file = self.0.join("of-somebody-else");
+        std::fs::remove_file(&file).unwrap_or_default();
+        std::fs::write(&file, vec![1; mib << 20]).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fills_up_while_a_call_runs_harms_none_and_recovers() {
+    let marks = "[limits.vault]\nlog_file_bytes = 262144\n[limits.store]\ndisk_free_bytes_warn = 40000000\ndisk_free_bytes_min = 20000000\n";
+    let host = Host::prepare(&format!("{marks}{CLIENT}")).unwrap();
+    let Some(disk) = SmallDisk::mount(host.dir().join("data"), 64) else { return };
+    let mut house = House::of(host, &KIM).unwrap();
+    let kim = house.person("kim").await.unwrap();
+    let alerts = async || {
+        let alerts: Value = kim.get("/v1/alerts").await?.json().await?;
+        let of_disk = alerts.as_array().into_iter().flatten().filter(|a| a["rule"] == "host.disk");
+        anyhow::Ok(of_disk.map(|a| a["message"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>())
+    };
+    let marks_of = |outcome: &Outcome| outcome.marks.clone();
+
+    let mut long = call("CA1");
+    long.sound(CUSTOMER, &noise(20_000, 1));
+    let (url, token) = (house.host.url.clone(), house.token.clone());
+    let running = tokio::spawn(async move { long.play(&url, &token).await });
+    until("the call is recorded", async || {
+        let call: Value = kim.get("/v1/calls/CA1").await?.json().await?;
+        Ok((call["state"] == "recording").then_some(()))
+    })
+    .await
+    .unwrap();
+    assert_eq!(alerts().await.unwrap(), [] as [&str; 0]);
+
+    // Below the first mark somebody is told, and calls are recorded as ever.
+    disk.takes(30);
+    until("somebody is told", async || Ok((!alerts().await?.is_empty()).then_some(()))).await.unwrap();
+    assert!(alerts().await.unwrap()[0].contains("disk_free_bytes_warn"), "{:?}", alerts().await);
+    let low = three_seconds(&house, "CA2").await;
+    assert!(marks_of(&low).contains(&"caveat:recording".to_owned()), "{low:?}");
+
+    // Below the second nothing new is recorded, and what is goes on.
+    disk.takes(50);
+    until("the disk is full", async || {
+        Ok(alerts().await?.iter().any(|told| told.contains("disk_free_bytes_min")).then_some(()))
+    })
+    .await
+    .unwrap();
+    let full = three_seconds(&house, "CA3").await;
+    assert!(marks_of(&full).contains(&"caveat:not-recorded".to_owned()), "{full:?}");
+    assert!(!running.is_finished(), "the call lasts while all of this happens");
+
+    // With room again it is as before.
+    disk.takes(1);
+    until("there is room", async || {
+        let readiness: Value = reqwest::get(format!("{}/readyz", house.host.url)).await?.json().await?;
+        Ok((!readiness.to_string().contains("\"bad\"")).then_some(()))
+    })
+    .await
+    .unwrap();
+    let again = three_seconds(&house, "CA4").await;
+    assert!(marks_of(&again).contains(&"caveat:recording".to_owned()), "{again:?}");
+    let outcome = running.await.unwrap().unwrap();
+    assert_eq!(outcome.marks, ["caveat:recording"]);
+    let ids = sealed(&kim, 3).await.unwrap();
+    let mut lengths = vec![];
+    for id in &ids {
+        let sound = heard(&kim, id).await.unwrap();
+        // Nothing is missing in the middle; behind the end of what was said there may be silence.
+        let loud = |s: &usize| loudness(&sound[1], *s as u32 * 1_000, (*s as u32 + 1) * 1_000) > 1_000;
+        lengths.push((0..sound[1].len() / 8_000).take_while(loud).count());
+    }
+    lengths.sort_unstable();
+    assert!(lengths[0] >= 2 && lengths[2] >= 20, "seconds that are heard from the beginning on: {lengths:?}");
     assert_eq!(house.host.stop().unwrap(), 0);
 }
