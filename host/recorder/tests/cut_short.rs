@@ -102,6 +102,7 @@ impl Bench {
         for _ in 0..db.pool().options().get_max_connections() {
             all.push(db.pool().acquire().await.unwrap());
         }
+        drop(all);
         db.begin().await.unwrap().rollback().await.unwrap();
     }
 

@@ -186,6 +186,10 @@ async fn lifting_a_mask_shows_neither_what_was_shredded_nor_what_another_mask_hi
 /// Nothing in the files of the database tells what the keys were: neither its free pages nor its log of changes.
 #[tokio::test]
 async fn replaced_keys_are_gone_from_the_files_of_the_database() {
+    if std::env::var_os("CAVEAT_TEST_POSTGRES").is_some() {
+        // A server has files of its own, and keeps what was deleted until `VACUUM` (`FORMAT.md`).
+        return;
+    }
     let house = House::local().await;
     let vault = house.open().await;
     let (acme, id) = recorded(&vault, &house).await;
