@@ -180,3 +180,30 @@ async fn a_line_that_breaks_off_leaves_a_recording() {
     assert_eq!((count(&entries, "recording-opened"), count(&entries, "sealed")), (1, 1));
     assert_eq!(house.host.stop().unwrap(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_that_the_log_has_lost_is_told_of() {
+    let (mut house, kim) = house().await;
+    let mut live = Live::open(&house.host.url, &house.token).await.unwrap();
+    let running = play(call("CA1", 60), &house);
+    paid(&mut live).await;
+    roots(&house, 4).await;
+    house.host.kill().unwrap();
+    assert!(running.await.unwrap().is_err(), "the line breaks with the host");
+    // A bit of the first frame, of which others lie behind.
+    let log = house.host.written().unwrap().into_iter().map(|(path, _)| path);
+    let log = log.filter(|path| path.extension().is_some_and(|e| e == "wal")).min().unwrap();
+    let mut bytes = std::fs::read(&log).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&log, bytes).unwrap();
+
+    house.host.start().unwrap();
+    let id = recording_is(&kim, "interrupted").await;
+    let alerts: Value = kim.get("/v1/alerts").await.unwrap().json().await.unwrap();
+    let told = alerts.as_array().unwrap().iter().find(|a| a["rule"] == "host.write-ahead-log");
+    assert!(told.unwrap()["message"].as_str().unwrap().contains("in 1 places"), "{alerts}");
+    // What is left of it opens.
+    let there = heard(&kim, &id).await.unwrap();
+    assert!(there[1].len() / 8_000 >= 2, "{} samples", there[1].len());
+    assert_eq!(house.host.stop().unwrap(), 0);
+}

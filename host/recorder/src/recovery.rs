@@ -9,7 +9,7 @@ use caveat_ledger::EntryKind;
 use caveat_model::{ClientId, Moment, RecordingId};
 use caveat_vault::{SealReason, SealRecord, VaultError};
 
-use crate::{RecorderError, catalog::Running, history::CLOCK_BACK_MS, house::House};
+use crate::{RecorderError, catalog::Running, history::CLOCK_BACK_MS, house::House, why::damaged};
 
 /// How many ledger entries are read at once.
 const ENTRIES: u64 = 256;
@@ -25,6 +25,7 @@ enum Told {
 impl House {
     /// Brings every recording of this host's log that is listed as running to its end.
     pub(crate) async fn finish_what_was_left(&self) -> Result<(), RecorderError> {
+        self.tell_of_damage().await?;
         for left in self.vault.recover().await {
             let (client, recording) = (&left.client, left.recording);
             match left.seal {
@@ -37,6 +38,20 @@ impl House {
         self.settle(self.vault.log()).await?;
         self.finish_what_is_listed().await?;
         self.remove_what_was_left().await
+    }
+
+    /// What the write-ahead log has lost, whoever's it was, every client is told of: which records they were, nobody knows.
+    async fn tell_of_damage(&self) -> Result<(), RecorderError> {
+        let parts = self.vault.damaged_parts();
+        if parts == 0 {
+            return Ok(());
+        }
+        let reason = damaged(parts);
+        for client in self.clients.iter() {
+            let why = (reason.rule.as_str(), "", reason.message.as_str());
+            self.alerts.raise(&client.id, self.clock.now(), None, "host", why).await?;
+        }
+        Ok(())
     }
 
     /// Tries again to seal what could not be sealed when its call was over.

@@ -52,6 +52,14 @@ pub(crate) fn low() -> Reason {
     own("host.disk", message.to_owned())
 }
 
+/// Seconds that were acknowledged may be lost.
+pub(crate) fn damaged(parts: u64) -> Reason {
+    let message = format!(
+        "The host's write-ahead log was found damaged in {parts} places: seconds of calls that ran before it started may be missing. Its log names the places; have its disk looked at."
+    );
+    own("host.write-ahead-log", message)
+}
+
 fn own(rule: &str, message: String) -> Reason {
     Reason { rule: rule.into(), citation: String::new(), message }
 }

@@ -143,6 +143,12 @@ impl Vault {
         locked(&self.0.unsealed).len()
     }
 
+    /// How many parts of the write-ahead log were found damaged when it was opened, a count: each may have held seconds that
+    /// were acknowledged. A torn end is none.
+    pub fn damaged_parts(&self) -> u64 {
+        self.0.wal.damaged()
+    }
+
     /// Opens a sealed recording.
     pub async fn reader(&self, client: &ClientId, recording: RecordingId) -> Result<Reader, VaultError> {
         self.0.opener.reader(client, recording).await

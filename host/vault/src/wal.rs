@@ -62,6 +62,8 @@ pub(crate) struct Wal {
     queue: mpsc::Sender<Request>,
     shelf: Arc<Shelf>,
     tail: Arc<OnceLock<Arc<Tail>>>,
+    /// Parts that were found damaged when it was opened.
+    damaged: u64,
 }
 
 /// Room in the queue for one frame.
@@ -81,9 +83,10 @@ impl Wal {
 
     fn open_on(dir: &Path, limits: &Limits, disk: Arc<dyn Disk>) -> io::Result<(Self, Vec<Found>)> {
         remove_unused(dir)?;
-        let (mut found, mut live, mut last) = (vec![], BTreeMap::new(), 0);
+        let (mut found, mut live, mut last, mut damaged) = (vec![], BTreeMap::new(), 0, 0);
         for id in file_ids(dir)? {
-            let records = scan(&path_of(dir, id), id)?;
+            let (records, of_file) = scan(&path_of(dir, id), id)?;
+            damaged += of_file;
             live.insert(id, records.iter().map(|r| r.name.clone()).collect());
             found.extend(records);
             last = id;
@@ -104,7 +107,12 @@ impl Wal {
             batch_bytes: limits.log_batch_bytes,
         };
         std::thread::Builder::new().name("vault-log".into()).spawn(move || scribe.run(requests))?;
-        Ok((Self { queue, shelf, tail }, found))
+        Ok((Self { queue, shelf, tail, damaged }, found))
+    }
+
+    /// Parts of it that were found damaged when it was opened, with acknowledged records behind them.
+    pub(crate) fn damaged(&self) -> u64 {
+        self.damaged
     }
 
     /// From now on what is durable here goes into the tail, too.
@@ -430,10 +438,11 @@ pub(crate) struct Found {
     pub(crate) digest: [u8; 32],
 }
 
-/// Every whole record of a file; what follows the first that is not whole was never acknowledged.
-fn scan(path: &Path, id: u64) -> io::Result<Vec<Found>> {
+/// Every whole record of a file, and how many parts between them are damaged; what follows the last that is whole was never
+/// acknowledged.
+fn scan(path: &Path, id: u64) -> io::Result<(Vec<Found>, u64)> {
     let bytes = fs::read(path)?;
-    let mut found = vec![];
+    let (mut found, mut damaged) = (vec![], 0);
     if !bytes.starts_with(MAGIC) && end_of_data(&bytes) > 0 {
         tracing::error!(path = %path.display(), "a write-ahead log file does not begin like one: what checks in it is taken");
     }
@@ -448,12 +457,13 @@ fn scan(path: &Path, id: u64) -> io::Result<Vec<Found>> {
             break;
         };
         tracing::error!(path = %path.display(), offset = at, bytes = next - at, "a part of the write-ahead log is damaged, and what was in it is lost");
+        damaged += 1;
         at = next;
     }
     if at < end_of_data(&bytes) {
         tracing::warn!(path = %path.display(), offset = at, "the write-ahead log ends in a torn record, which is cut off");
     }
-    Ok(found)
+    Ok((found, damaged))
 }
 
 /// Behind it there are only the zeros that a file is made of.

@@ -144,7 +144,7 @@ async fn a_torn_or_changed_record_ends_the_log() {
     let start = second.offset as usize - (4 + 1 + 4 + 16 + 4);
     let seqs_of = |bytes: &[u8]| {
         fs::write(&path, bytes).unwrap();
-        seqs(&scan(&path, second.file).unwrap())
+        seqs(&scan(&path, second.file).unwrap().0)
     };
     assert_eq!(seqs_of(&whole), [0, 1]);
     assert_eq!(seqs_of(&whole[..end]), [0, 1]);
