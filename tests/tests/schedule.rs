@@ -86,3 +86,47 @@ async fn what_is_due_goes_by_itself_and_what_is_held_stays() {
     let accesses = entries.matches("\"stage\":\"access\"").count() as u64;
     assert!(report["decisions"].as_u64().unwrap() >= erased + accesses, "{report}");
 }
+
+/// Packs that ask whether a recording is part of a medical record, which nobody has said.
+const ASKING: &str = r#"
+[[client.pack]]
+file = "PACKS/hipaa-hitech-0.1.0.wasm"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_shown_and_what_the_rules_leave_open_is_decided_at_a_terminal() {
+    let mut house = House::start(&format!("{CONFIG}{ASKING}"), &[("ann", "compliance")]).unwrap();
+    let ann = house.terminal("ann").unwrap();
+    for id in ["CA1", "CA2"] {
+        recorded(&house, id).await;
+    }
+    let asked = until("both wait for a person", async || {
+        let reviews = ann.json(&["retention", "reviews"])?;
+        Ok((reviews.as_array().map(Vec::len) == Some(2)).then_some(reviews))
+    });
+    let asked = asked.await.unwrap();
+    assert!(asked[0]["rule"].as_str().unwrap().starts_with("hipaa."), "{asked}");
+    // What would go, when, and why, before it does.
+    let plan = ann.json(&["retention", "plan"]).unwrap();
+    assert_eq!(plan.as_array().map(Vec::len), Some(2), "{plan}");
+    assert!(plan[0]["why"].as_str().unwrap().contains("dispose-after-days"), "{plan}");
+    assert_eq!(ann.json(&["retention", "plan", "--until", "2001-01-01"]).unwrap(), json!([]));
+    let (status, text, _) = ann.run(&["retention", "plan"]).unwrap();
+    let planned = plan[0]["recording"].as_str().unwrap();
+    assert!(status == 0 && text.contains(planned) && text.contains("dispose-after-days"), "{text}");
+    let (status, text, _) = ann.run(&["retention", "reviews"]).unwrap();
+    assert!(status == 0 && text.contains("hipaa."), "{text}");
+
+    // One is to go, the other stays for years.
+    let number = |n: usize| asked[n]["id"].to_string();
+    ann.json(&["retention", "decide", &number(0), "--destroy"]).unwrap();
+    ann.json(&["retention", "decide", &number(1), "--keep-until", "2090-01-01"]).unwrap();
+    let (status, _, why) = ann.run(&["retention", "decide", &number(0), "--destroy"]).unwrap();
+    assert!(status == 1 && why.contains("waits for a decision"), "{status}: {why}");
+    assert_eq!(ann.json(&["retention", "reviews"]).unwrap(), json!([]));
+    assert_eq!(ann.json(&["retention", "reviews", "--all"]).unwrap().as_array().map(Vec::len), Some(2));
+    let late = ann.json(&["retention", "plan", "--until", "2091-01-01"]).unwrap();
+    let kept = asked[1]["recording"].as_str().unwrap();
+    assert!(late.as_array().unwrap().iter().any(|p| p["recording"] == kept), "{late}");
+    assert_eq!(house.host.stop().unwrap(), 0);
+}
