@@ -73,7 +73,7 @@ fn spooled(host: &Host) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn recordings_lie_locked_in_a_bucket_and_an_outage_disturbs_no_call() {
     let Some(mut weed) = Weed::start() else { return };
-    let people = [KIM[0], ("ann", "compliance")];
+    let people = [KIM[0], ("ann", "compliance"), ("ben", "compliance")];
     let mut house = House::of(with_secrets(&in_bucket(&weed)), &people).unwrap();
     let kim = house.person("kim").await.unwrap();
 
@@ -108,6 +108,25 @@ async fn recordings_lie_locked_in_a_bucket_and_an_outage_disturbs_no_call() {
     weed.up();
     until("the backlog drains", async || Ok((spooled(&house.host) == 0).then_some(()))).await.unwrap();
     is_heard(&kim, second).await;
+
+    // What two people shred opens no more, and the locked object is what it was, to the bit.
+    let bytes = async || reqwest::get(&object).await.unwrap().bytes().await.unwrap();
+    let before = bytes().await;
+    let ben = house.terminal("ben").unwrap();
+    let shred = ["recording", "redact", &first, "--span", "1-2", "--mode", "shred", "--reason", "too much"];
+    let request = ann.json(&shred).unwrap()["id"].to_string();
+    ben.json(&["request", "confirm", &request]).unwrap();
+    let after = heard(&kim, &first).await.unwrap();
+    assert_eq!(loudness(&after[1], 1_000, 2_000), 0);
+    assert!(loudness(&after[1], 100, 1_000) > 1_000 && loudness(&after[1], 2_000, 2_900) > 1_000);
+    assert_eq!(bytes().await, before);
+    let lock = reqwest::get(format!("{object}?retention")).await.unwrap().text().await.unwrap();
+    assert!(lock.contains("COMPLIANCE"), "{lock}");
+    let receipts = ann.json(&["retention", "receipts"]).unwrap();
+    assert_eq!(
+        (&receipts[0]["what"], &receipts[0]["recording"]),
+        (&"segment".into(), &first.as_str().into())
+    );
     let entries = house.host.audit("acme", "bundle").unwrap();
     assert_eq!(entries.matches("\"kind\":\"sealed\"").count(), 3);
     assert_eq!(house.host.stop().unwrap(), 0);
