@@ -97,7 +97,8 @@ pub use health::{Health, WaitingObjects};
 pub use history::{Decision, Gone, History, Recorded, Window};
 pub use hosts::{Among, Elsewhere, HOST};
 pub use impact::{
-    Candidate, Changed, Direction, Effect, Example, Group, Impact, ImpactReport, Past, Swap, Transition,
+    AccessTransition, Candidate, Changed, Direction, Effect, Example, Group, Impact, ImpactReport, Past,
+    Swap, Transition,
 };
 pub use limits::Limits;
 pub use listen::{Asked, Decided, Heard, Play};

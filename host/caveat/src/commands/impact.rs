@@ -14,6 +14,7 @@ use caveat_model::{ClientId, Mode, Moment};
 use caveat_packs::{ActiveSet, PackFile, Trust, load, read_settings};
 use caveat_recorder::{Direction, History, Impact, ImpactReport, Swap, Window};
 use clap::ValueEnum;
+use serde::Serialize;
 
 use super::{
     pack::print,
@@ -207,6 +208,13 @@ fn text(report: &ImpactReport, color: bool) -> String {
         out +=
             &format!("  {} recordings: {} -> {} ({})\n", t.recordings, t.from, t.to, t.examples.join(", "));
     }
+    for a in &report.access_changed {
+        let functions: Vec<&str> = a.functions.iter().map(String::as_str).collect();
+        let functions =
+            if functions.is_empty() { String::new() } else { format!(" ({})", functions.join(", ")) };
+        let (role, act) = (in_files(a.role), in_files(a.act));
+        out += &format!("  {role}{functions}, {act}: {} -> {}, {} requests\n", a.from, a.to, a.requests);
+    }
     if let Some(why) = &report.failure {
         out +=
             &format!("  {} rulings failed, and the declared safe outcome stood in: {why}\n", report.failures);
@@ -219,12 +227,14 @@ fn text(report: &ImpactReport, color: bool) -> String {
             Some((least, most)) => format!(" ({least:+} to {most:+} days)"),
             None => String::new(),
         };
-        let direction = format!("{:?}", change.direction).to_lowercase();
-        let effect = serde_json::to_value(change.effect).ok();
-        let effect = effect.as_ref().and_then(|e| e.as_str()).unwrap_or_default();
+        let (direction, effect) = (in_files(change.direction), in_files(change.effect));
+        let who = match (change.role, change.act) {
+            (Some(role), Some(act)) => format!("  {}, {}", in_files(role), in_files(act)),
+            _ => String::new(),
+        };
         let head = format!("{direction:<8} {:>8}", group.events);
         out += &format!(
-            "{}  {effect:<12} {} -> {}{days}  {}  {}\n",
+            "{}  {effect:<12} {} -> {}{days}  {}  {}{who}\n",
             paint(change.direction, &head),
             word(&change.from),
             word(&change.to),
@@ -233,13 +243,20 @@ fn text(report: &ImpactReport, color: bool) -> String {
         );
         for example in &group.examples {
             let recording = example.recording.as_deref().unwrap_or("-");
+            let by = example.function.as_ref().map_or(String::new(), |function| format!(" by {function}"));
             out += &format!(
-                "           e.g. {} at {}, entry {}, {recording}\n",
+                "           e.g. {}{by} at {}, entry {}, {recording}\n",
                 example.event, example.at, example.place
             );
         }
     }
     out
+}
+
+/// A word as files have it: `retain-until`.
+fn in_files(word: impl Serialize) -> String {
+    let value = serde_json::to_value(word).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 fn named(given: &str) -> Result<(String, PathBuf), String> {

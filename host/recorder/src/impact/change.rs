@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use caveat_model::{Duty, Facts, Mode, Moment, Outcome, PartyRole, SpanSet, Stage, Verdict};
+use caveat_model::{
+    Act, Duty, Event, Facts, Mode, Moment, Outcome, PartyRole, Role, SpanSet, Stage, Verdict,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -49,6 +51,12 @@ pub struct Changed {
     pub rule: String,
     /// Regions of those on the call, the client's own people aside: `FL+GA`; empty when unknown.
     pub state: String,
+    /// Of an access: who asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Of an access: for what.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub act: Option<Act>,
     /// As recorded: an outcome, `a date`, a duty; empty for nothing.
     pub from: String,
     /// As it would have been.
@@ -59,15 +67,19 @@ pub struct Changed {
 }
 
 /// Everything that differs.
-pub(crate) fn between(was: &Verdict, is: &Verdict, facts: &Facts) -> Vec<Changed> {
+pub(crate) fn between(was: &Verdict, is: &Verdict, event: &Event, facts: &Facts) -> Vec<Changed> {
     let mut changes = vec![];
     if was.outcome == is.outcome && was.terms == is.terms {
         return changes;
     }
     let state = state(facts);
+    let (role, act) = match event {
+        Event::Access(asked) => (Some(asked.person.role), Some(asked.act)),
+        _ => (None, None),
+    };
     let mut note = |effect, direction, rule: &str, from: String, to: String, days| {
         let (rule, state) = (rule.to_owned(), state.clone());
-        changes.push(Changed { effect, direction, rule, state, from, to, days });
+        changes.push(Changed { effect, direction, rule, state, role, act, from, to, days });
     };
     if was.outcome != is.outcome {
         let effect = match is.stage {

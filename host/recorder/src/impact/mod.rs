@@ -10,12 +10,12 @@ mod running;
 use std::{collections::HashSet, sync::Arc};
 
 use caveat_engine::Engine;
-use caveat_model::{ClientId, Event, Facts, Mode, Moment, PackRuling, Stage, Verdict};
+use caveat_model::{AccessRequest, ClientId, Event, Facts, Mode, Moment, PackRuling, Stage, Verdict};
 use caveat_packs::{Active, ActiveSet, LoadedPack, event_from_line};
 use rayon::prelude::*;
 
 pub use change::{Changed, Direction, Effect};
-pub use report::{Example, Group, ImpactReport, Transition};
+pub use report::{AccessTransition, Example, Group, ImpactReport, Transition};
 pub use running::Candidate;
 
 use crate::{Gone, History, RecorderError};
@@ -71,6 +71,7 @@ pub(crate) struct Compared {
     pub(crate) at: Moment,
     pub(crate) stage: Stage,
     pub(crate) event: &'static str,
+    pub(crate) asked: Option<AccessRequest>,
     pub(crate) was: Verdict,
     pub(crate) is: Verdict,
     pub(crate) changes: Vec<Changed>,
@@ -210,8 +211,9 @@ impl Asked {
             asked.iter().find_map(|r| r.failure.as_ref().map(|why| format!("{}: {why}", r.pack.name)));
         let rulings: Vec<PackRuling> = staying.chain(asked).collect();
         let is = Verdict::merge(&event, &facts, rulings);
-        let changes = change::between(&was, &is, &facts);
+        let changes = change::between(&was, &is, &event, &facts);
         let (stage, name) = (event.stage(), event.name());
-        Compared { recording, place, at: facts.now, stage, event: name, was, is, changes, failed }
+        let asked = if let Event::Access(asked) = event { Some(asked) } else { None };
+        Compared { recording, place, at: facts.now, stage, event: name, asked, was, is, changes, failed }
     }
 }

@@ -1,8 +1,8 @@
 //! Changes counted: by effect, rule, state and transition, with examples.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use caveat_model::{ClientId, Moment, Outcome, Stage};
+use caveat_model::{AccessRequest, Act, ClientId, Moment, Outcome, Role, Stage};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -28,6 +28,8 @@ pub struct ImpactReport {
     pub recordings: u64,
     /// Recordings that would have ended otherwise: recorded, suspended or refused by the last word on them.
     pub recordings_changed: Vec<Transition>,
+    /// Who would have been given what they were refused, or refused what they were given; the most requests first.
+    pub access_changed: Vec<AccessTransition>,
     /// Rulings that the candidate failed to give; its declared safe outcome stood in.
     pub failures: u64,
     /// The first of these failures.
@@ -56,6 +58,24 @@ pub struct Transition {
     pub recordings: u64,
     /// Some of them.
     pub examples: Vec<String>,
+}
+
+/// Requests of one role for one act that would have been answered otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct AccessTransition {
+    /// Who asked.
+    pub role: Role,
+    /// For what.
+    pub act: Act,
+    /// `allow`, `step-up`, `refuse`, as recorded.
+    pub from: String,
+    /// As it would have been.
+    pub to: String,
+    /// How many.
+    pub requests: u64,
+    /// Some of the jobs that those who asked have, in the client's words.
+    pub functions: BTreeSet<String>,
 }
 
 /// Changes of one kind.
@@ -87,6 +107,9 @@ pub struct Example {
     pub at: Moment,
     /// What happened.
     pub event: &'static str,
+    /// Of an access: the job of who asked, in the client's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
 }
 
 pub(crate) struct Tally {
@@ -97,6 +120,7 @@ pub(crate) struct Tally {
     failure: Option<String>,
     gone: BTreeMap<Gone, u64>,
     recordings: HashMap<String, (Outcome, Outcome)>,
+    requests: HashMap<(Role, Act, Outcome, Outcome), AccessTransition>,
     groups: HashMap<Changed, Group>,
 }
 
@@ -110,6 +134,7 @@ impl Tally {
             failure: None,
             gone: BTreeMap::new(),
             recordings: HashMap::new(),
+            requests: HashMap::new(),
             groups: HashMap::new(),
         }
     }
@@ -141,6 +166,22 @@ impl Tally {
                 _ => {}
             }
         }
+        if let Some(asked) = one.asked.as_ref().filter(|_| was != is) {
+            let word = |outcome: Outcome| outcome.word(Stage::Access).to_owned();
+            let (role, act) = (asked.person.role, asked.act);
+            let all = self.requests.entry((role, act, was, is)).or_insert_with(|| AccessTransition {
+                role,
+                act,
+                from: word(was),
+                to: word(is),
+                requests: 0,
+                functions: BTreeSet::new(),
+            });
+            all.requests += 1;
+            if all.functions.len() < EXAMPLES {
+                all.functions.extend(function(asked));
+            }
+        }
         for change in one.changes {
             let (days, key) = (change.days, Changed { days: None, ..change });
             let group = self.groups.entry(key.clone()).or_insert_with(|| Group {
@@ -158,7 +199,8 @@ impl Tally {
                 || group.examples.iter().all(|e| e.recording.as_ref() != one.recording.as_ref());
             if group.examples.len() < EXAMPLES && is_new {
                 let (place, at, event) = (one.place, one.at, one.event);
-                group.examples.push(Example { place, recording: one.recording.clone(), at, event });
+                let (recording, function) = (one.recording.clone(), one.asked.as_ref().and_then(function));
+                group.examples.push(Example { place, recording, at, event, function });
             }
         }
     }
@@ -175,6 +217,9 @@ impl Tally {
             Transition { from: word(was), to: word(is), recordings: ids.len() as u64, examples }
         };
         let recordings_changed = transitions.into_iter().map(transition).collect();
+        let mut access_changed: Vec<AccessTransition> = self.requests.into_values().collect();
+        access_changed
+            .sort_by(|a, b| b.requests.cmp(&a.requests).then((a.role, a.act).cmp(&(b.role, b.act))));
         let mut groups: Vec<Group> = self.groups.into_values().collect();
         groups.sort_by(|a, b| b.events.cmp(&a.events).then_with(|| a.change.cmp(&b.change)));
         ImpactReport {
@@ -184,9 +229,15 @@ impl Tally {
             gone: self.gone,
             recordings: self.recordings.len() as u64,
             recordings_changed,
+            access_changed,
             failures: self.failures,
             failure: self.failure,
             groups,
         }
     }
+}
+
+/// The job of who asks; none if it is not told.
+fn function(asked: &AccessRequest) -> Option<String> {
+    Some(asked.person.function.clone()).filter(|function| !function.is_empty())
 }

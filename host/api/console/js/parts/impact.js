@@ -42,6 +42,9 @@ function report(found) {
       found["recordings-changed"].length
         ? table("Recordings that would have ended otherwise", [["Was", (t) => outcome(t.from)], ["Would be", (t) => outcome(t.to)], ["Recordings", (t) => t.recordings.toLocaleString(), "number"]], found["recordings-changed"])
         : null,
+      found["access-changed"].length
+        ? table("Requests that would have been answered otherwise", [["Who", (a) => [words(a.role), a.functions.join(", ")].filter(Boolean).join(": ")], ["Asked to", (a) => words(a.act)], ["Was", (a) => outcome(a.from)], ["Would be", (a) => outcome(a.to)], ["Requests", (a) => a.requests.toLocaleString(), "number"]], found["access-changed"])
+        : null,
       bars(found.groups.slice(0, 8).map((group) => ({ name: title(group), share: group.events / most, text: group.events.toLocaleString(), kind: color[group.direction] }))),
       table(
         "Changes by kind",
@@ -60,5 +63,5 @@ function report(found) {
 
 function title(group) {
   const effect = typeof group.effect === "string" ? words(group.effect) : Object.entries(group.effect ?? {}).map(([k, v]) => `${words(k)}: ${typeof v === "string" ? words(v) : JSON.stringify(v)}`).join(", ");
-  return [effect, group.stage && words(group.stage)].filter(Boolean).join(", ");
+  return [effect, group.role && `${words(group.role)}, ${words(group.act)}`].filter(Boolean).join(": ");
 }
