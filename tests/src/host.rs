@@ -219,6 +219,23 @@ impl Host {
         Ok((output.status.code().unwrap_or(-1), String::from_utf8(printed)?))
     }
 
+    /// Runs a command that works through the running host, as whoever has this token: its exit code, and all that it printed.
+    pub fn through(&self, token: &str, args: &[&str]) -> anyhow::Result<(i32, String)> {
+        let output = Command::new(program()?)
+            .args(["--log", "error"])
+            .args(args)
+            .env("CAVEAT_URL", &self.url)
+            .env("CAVEAT_TOKEN", token)
+            .output()?;
+        let printed = [output.stdout, output.stderr].concat();
+        Ok((output.status.code().unwrap_or(-1), String::from_utf8(printed)?))
+    }
+
+    /// What `/metrics` says now.
+    pub async fn metrics(&self) -> anyhow::Result<String> {
+        Ok(reqwest::get(format!("{}/metrics", self.url)).await?.error_for_status()?.text().await?)
+    }
+
     /// Enrols a person; the secret of their second factor. The host must not run.
     pub fn enroll(&self, client: &str, id: &str, role: &str, function: &str) -> anyhow::Result<String> {
         let args = [

@@ -58,10 +58,15 @@ async fn packs_change_while_a_call_runs_and_stay_changed() {
     let broken = swap(pci[..pci.len() / 2].to_vec(), &admin).await;
     assert_eq!(broken.status(), StatusCode::BAD_REQUEST);
     assert_eq!(names().await, ["state-consent"], "the last good set stays");
+    let failed = "caveat_pack_swaps_total{client=\"acme\",kind=\"swap\",result=\"failed\"} 1";
+    let metrics = host.metrics().await.unwrap();
+    assert!(metrics.lines().any(|l| l == failed), "{metrics}");
+    let log = host.log();
+    let told = log.lines().find(|l| l.contains("packs not changed; the set in force stays"));
+    assert!(told.is_some_and(|l| l.contains("ERROR") && l.contains("client=acme")), "{log}");
     assert_eq!(swap(pci, &admin).await.status(), StatusCode::OK);
     assert_eq!(names().await, ["state-consent", "pci-dss"]);
-    let request = Client::new().get(format!("{}/metrics", host.url));
-    let metrics = request.send().await.unwrap().text().await.unwrap();
+    let metrics = host.metrics().await.unwrap();
     let line = "caveat_pack_swaps_total{client=\"acme\",kind=\"swap\",result=\"done\"} 1";
     assert!(metrics.lines().any(|l| l == line), "{metrics}");
     assert!(
@@ -92,4 +97,48 @@ async fn packs_change_while_a_call_runs_and_stay_changed() {
     assert_eq!(names().await, ["state-consent"]);
     let none = Client::new().post(&url).bearer_auth(&admin).send().await.unwrap();
     assert_eq!(none.status(), StatusCode::NOT_FOUND, "there is nothing before it");
+}
+
+/// The line of the configuration, or of another file beside it, in which this stands.
+fn line_of(host: &Host, file: &str, text: &str) -> usize {
+    let whole = std::fs::read_to_string(host.dir().join(file)).unwrap();
+    1 + whole.lines().position(|line| line.contains(text)).unwrap()
+}
+
+#[test]
+fn a_bad_setting_is_shown_in_its_file_and_line() {
+    let bad = "[client.pack.settings]\noptions = [\n  \"express\",\n  17,\n]\npurposs = [\"training\"]\n";
+    let mut host = Host::prepare(&format!("{CONFIG}{bad}")).unwrap();
+    let settings = [
+        format!("line {}: `/options/1`: 17 is not of type", line_of(&host, "caveat.toml", "  17,")),
+        format!(
+            "line {}: `/purposs`: there is no such setting; did you mean `purposes`?",
+            line_of(&host, "caveat.toml", "purposs")
+        ),
+    ];
+    let all_told = |said: &str| {
+        let named = said.contains("settings of pack `state-consent` in ") && said.contains("caveat.toml");
+        assert!(named && settings.iter().all(|s| said.contains(s)), "{settings:?} are not in\n{said}");
+    };
+    let (code, said) = host.outcome(&["check"]).unwrap();
+    assert_eq!(code, 1);
+    all_told(&said);
+    all_told(&host.start().unwrap_err().to_string());
+
+    host.rewrite(bad, "").unwrap();
+    let token = ["token", "create", "--client", "acme", "--name", "ops", "--scopes", "admin,read-api"];
+    let token = host.command(&token, "").unwrap();
+    host.start().unwrap();
+    let (file, path) = (host.dir().join("strict.toml"), caveat_tests::host::packs().unwrap());
+    std::fs::write(&file, "# for a trial\n\npurposes = \"training\"\n").unwrap();
+    let pack = format!("state-consent={}", path.join("state-consent-0.1.0.wasm").display());
+    let swap = ["pack", "swap", "--client", "acme", "--replace", &pack, "--settings", file.to_str().unwrap()];
+    let (code, said) = host.through(token.trim(), &swap).unwrap();
+    let wanted = format!("settings of pack `state-consent` in {}: line 3: `/purposes`: ", file.display());
+    assert!(code == 1 && said.contains(&wanted), "no {wanted} in\n{said}");
+    let impact = ["impact", "--client", "acme", "--settings"];
+    let given = format!("state-consent={}", file.display());
+    let (code, said) = host.outcome(&[&impact[..], &[&given]].concat()).unwrap();
+    assert!(code == 1 && said.contains(&wanted), "no {wanted} in\n{said}");
+    host.stop().unwrap();
 }

@@ -15,7 +15,7 @@ use caveat_model::{
     StoreKind,
 };
 use caveat_notes::VerifierKey;
-use caveat_packs::Trust;
+use caveat_packs::{Trust, WrittenSettings};
 use caveat_recorder::{AfterCall, Announcement, ClientProfile, Practice, Quota};
 use caveat_stores::{Address, Settings};
 use caveat_vault::Suite;
@@ -177,7 +177,10 @@ pub(crate) struct PackChoice {
     #[serde(default)]
     pub(crate) mode: Mode,
     #[serde(default)]
-    pub(crate) settings: toml::Table,
+    settings: toml::Table,
+    /// The settings, and where they are written.
+    #[serde(skip)]
+    pub(crate) written: WrittenSettings,
 }
 
 /// A webhook as a client describes it.
@@ -283,7 +286,16 @@ struct RawPlacement {
 impl Config {
     /// Reads and checks a file. The error names the file, the line, what is wrong, and the nearest right name.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
-        let raw: Raw = caveat_packs::read_toml(path)?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut raw: Raw = caveat_packs::parse_toml(path, &text)?;
+        for (n, client) in raw.client.iter_mut().enumerate() {
+            for (m, pack) in client.pack.iter_mut().enumerate() {
+                let (at, settings) =
+                    (format!("client.{n}.pack.{m}.settings"), std::mem::take(&mut pack.settings));
+                pack.written = WrittenSettings::under(path, &text, &at, settings);
+            }
+        }
         let base = path.parent().unwrap_or(Path::new("."));
         Self::from_raw(raw, base, path.with_extension("lock")).with_context(|| path.display().to_string())
     }

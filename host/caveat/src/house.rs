@@ -7,7 +7,7 @@ use caveat_access::{Access, SecretBox, WaysIn};
 use caveat_engine::Engine;
 use caveat_ledger::{self as ledger, EntryKind, Ledger, LogSigner};
 use caveat_model::{ClientId, Clock, SystemClock};
-use caveat_packs::{Active, ActiveSet, ActiveSets, Archive, PackFile, Trust, load, settings_from_toml};
+use caveat_packs::{Active, ActiveSet, ActiveSets, Archive, PackFile, Trust};
 use caveat_recorder::{Assurance, Clients, PackKeeper, Recorder, Rooms, Storage};
 use caveat_retention::Retention;
 use caveat_state::Db;
@@ -315,7 +315,7 @@ pub(crate) fn load_set(engine: &Engine, client: &Client, trust: &Trust) -> anyho
         let about = || format!("client `{}`, pack {}", client.profile.id, choice.file.display());
         let file = PackFile::open(&choice.file).with_context(about)?;
         trust.admit(&client.profile.id, &file).with_context(|| choice.file.display().to_string())?;
-        let loaded = load(engine, &file, &settings_from_toml(choice.settings.clone())).with_context(about)?;
+        let loaded = choice.written.load(engine, &file).with_context(about)?;
         set.packs.push(Active { loaded: Arc::new(loaded), mode: choice.mode });
     }
     Ok(set)

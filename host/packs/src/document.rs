@@ -1,6 +1,6 @@
 //! Reading TOML so that a mistake is named: file, line, key, and the nearest name that would have been right.
 
-use std::{fs, ops::Range, path::Path};
+use std::{collections::BTreeMap, fs, ops::Range, path::Path};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -21,8 +21,11 @@ pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, PackError> {
     parse(path, &read(path)?)
 }
 
-/// Parses TOML into a type.
-pub(crate) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, PackError> {
+/// Parses TOML into a type; `path` is for messages.
+///
+/// # Errors
+/// As [`read_toml`].
+pub fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, PackError> {
     toml::from_str(text).map_err(|error| {
         let (at, hint) = misspelt(error.message());
         let line = error.span().map(|span| line_at(text, &span));
@@ -34,11 +37,47 @@ pub(crate) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, P
 /// The line of the value under a key path such as `on-failure.capture` or `rule.3.id`; that of the deepest part of the
 /// path that exists.
 pub(crate) fn line_of(text: &str, path: &str) -> Option<usize> {
+    found(text, path, |_, span| line_at(text, &span))
+}
+
+/// The line of each value under a key path, by its JSON pointer from there. If there is nothing, the line of the deepest
+/// part of the path that exists, by the empty pointer.
+pub(crate) fn lines_under(text: &str, path: &str) -> BTreeMap<String, usize> {
+    let all = found(text, path, |value, span| {
+        let mut lines = BTreeMap::from([(String::new(), line_at(text, &span))]);
+        if let Some(value) = value {
+            lines_in(text, value, "", &mut lines);
+        }
+        lines
+    });
+    all.unwrap_or_default()
+}
+
+fn lines_in(text: &str, value: &DeValue<'_>, at: &str, into: &mut BTreeMap<String, usize>) {
+    let mut note = |step: &str, span: Range<usize>, value: &DeValue<'_>| {
+        let pointer = format!("{at}/{}", step.replace('~', "~0").replace('/', "~1"));
+        into.insert(pointer.clone(), line_at(text, &span));
+        lines_in(text, value, &pointer, into);
+    };
+    match value {
+        DeValue::Table(table) => {
+            table.iter().for_each(|(key, value)| note(key.get_ref(), key.span(), value.get_ref()));
+        }
+        DeValue::Array(array) => {
+            array.iter().enumerate().for_each(|(n, v)| note(&n.to_string(), v.span(), v.get_ref()));
+        }
+        _ => {}
+    }
+}
+
+/// What `look` makes of the value under a key path, and of its place; it is told of no value, and of the place of the
+/// deepest part of the path that exists, if there is none.
+fn found<T>(text: &str, path: &str, look: impl FnOnce(Option<&DeValue<'_>>, Range<usize>) -> T) -> Option<T> {
     let root = DeTable::parse(text).ok()?;
     let mut span = root.span();
     let top = DeValue::Table(root.into_inner());
     let mut here = &top;
-    for step in path.split('.') {
+    for step in path.split('.').filter(|step| !step.is_empty()) {
         let next = match here {
             DeValue::Table(table) => {
                 table.iter().find(|(key, _)| key.get_ref() == step).map(|(_, value)| value)
@@ -46,11 +85,11 @@ pub(crate) fn line_of(text: &str, path: &str) -> Option<usize> {
             DeValue::Array(array) => step.parse().ok().and_then(|n: usize| array.get(n)),
             _ => None,
         };
-        let Some(next) = next else { break };
+        let Some(next) = next else { return Some(look(None, span)) };
         span = next.span();
         here = next.get_ref();
     }
-    Some(line_at(text, &span))
+    Some(look(Some(here), span))
 }
 
 /// The name among `known` that is closest to `given`, if any is close.

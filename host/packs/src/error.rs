@@ -1,6 +1,9 @@
 //! What can be wrong with a pack, its settings, or a file about it.
 
-use std::{fmt, io, path::PathBuf};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
 use caveat_engine::EngineError;
 use caveat_model::{ClientId, Digest};
@@ -77,10 +80,12 @@ pub enum PackError {
         problems: Vec<Problem>,
     },
     /// The settings of a pack do not fit its schema.
-    #[error("settings of pack `{pack}`{}", list(problems))]
+    #[error("settings of pack `{pack}`{}{}", within(file.as_deref()), list(problems))]
     Settings {
         /// Whose settings.
         pack: String,
+        /// Where they are written down, if anywhere; then the problems have lines in it.
+        file: Option<PathBuf>,
         /// Each with its JSON pointer.
         problems: Vec<Problem>,
     },
@@ -235,6 +240,11 @@ impl PackError {
     pub(crate) fn not_a_pack(name: &str, problem: impl Into<String>) -> Self {
         Self::NotAPack { name: name.to_owned(), problem: problem.into() }
     }
+}
+
+/// ` in FILE`, if they are in one.
+fn within(file: Option<&Path>) -> String {
+    file.map_or_else(String::new, |path| format!(" in {}", path.display()))
 }
 
 /// `: problem` for one; a line each for several.

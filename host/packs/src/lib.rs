@@ -33,6 +33,7 @@ mod signature;
 mod surface;
 mod toolchain;
 mod trace;
+mod written;
 
 pub use active::{Active, ActiveSet, ActiveSets, FAILURE_RULE};
 pub use admission::{Trust, admit};
@@ -52,7 +53,7 @@ pub use docs::{
     Answer as DocsAnswer, CasePage, DataRow, DataTable, DocsFormat, Page, RulePage, Said, SettingRow,
     StagePage, StepPage, Why, Word,
 };
-pub use document::read_toml;
+pub use document::{parse as parse_toml, read_toml};
 pub use error::{NotAdmitted, PackError, Problem};
 pub use file::{CASES_SECTION, CaseText, FileLimits, MANIFEST_SECTION, PackFile};
 pub use language::Language;
@@ -66,7 +67,7 @@ pub use properties::{ChangeReport, Counterexample, PropertyReport, Worse, check_
 pub use registry::{CONFIG_TYPE, LAYER_TYPE, Place, Registry, RegistryOptions, SIGNATURE_ANNOTATION};
 pub use scaffold::scaffold;
 pub use scenarios::{Answer, Expected, ScenarioReport, ScenarioResult, Status, Tally, Totals, run_scenarios};
-pub use settings::{from_toml as settings_from_toml, read_settings};
 pub use signature::{SignatureProblem, claimed_signers, sign, signature_path, statement, verify};
 pub use toolchain::Toolchain;
 pub use trace::Trace;
+pub use written::WrittenSettings;

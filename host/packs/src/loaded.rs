@@ -45,8 +45,11 @@ impl LoadedPack {
 pub fn load(engine: &Engine, file: &PackFile, given: &Value) -> Result<LoadedPack, PackError> {
     let manifest = file.manifest().clone();
     let name = manifest.pack.name.as_str();
-    let settings = settings::complete(file.schema(), given)
-        .map_err(|problems| PackError::Settings { pack: name.to_owned(), problems })?;
+    let settings = settings::complete(file.schema(), given).map_err(|problems| PackError::Settings {
+        pack: name.to_owned(),
+        file: None,
+        problems,
+    })?;
     let pack = engine
         .load(name, file.bytes(), &settings::canonical(&settings), &manifest.needs)
         .map_err(|error| refused(name, error))?
@@ -67,7 +70,7 @@ fn refused(name: &str, error: EngineError) -> PackError {
     match error {
         EngineError::Settings { problems, .. } => {
             let problems = problems.into_iter().map(|p| Problem::new(p.at, p.message)).collect();
-            PackError::Settings { pack, problems }
+            PackError::Settings { pack, file: None, problems }
         }
         source => PackError::Load { pack, source: Box::new(source) },
     }

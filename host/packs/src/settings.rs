@@ -1,37 +1,11 @@
 //! Settings of a pack: completed from its schema's defaults, checked by it, and given one canonical text.
 
-use std::path::Path;
-
 use caveat_model::Digest;
 use jsonschema::{Validator, error::ValidationErrorKind};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::{PackError, Problem, document};
-
-/// Settings as TOML in the host's configuration, for [`crate::load`].
-pub fn from_toml(settings: toml::Table) -> Value {
-    document::to_json(toml::Value::Table(settings))
-}
-
-/// Reads a settings file, TOML or (by its extension) JSON.
-///
-/// # Errors
-/// [`PackError::Io`], or [`PackError::Document`] with the line.
-pub fn read_settings(path: &Path) -> Result<Value, PackError> {
-    let text = document::read(path)?;
-    if path.extension().is_some_and(|e| e == "json") {
-        return serde_json::from_str(&text).map_err(|error| PackError::Document {
-            path: path.to_owned(),
-            problems: vec![Problem {
-                line: Some(error.line()),
-                at: String::new(),
-                message: error.to_string(),
-            }],
-        });
-    }
-    document::parse(path, &text).map(from_toml)
-}
+use crate::{Problem, document};
 
 /// Compiles a schema, or says why it is none.
 pub(crate) fn validator(schema: &Value) -> Result<Validator, String> {
@@ -52,9 +26,11 @@ pub(crate) fn complete(schema: Option<&Value>, given: &Value) -> Result<Value, V
         .map_err(|message| vec![Problem::new("", format!("the schema is none: {message}"))])?;
     let problems: Vec<Problem> = validator
         .iter_errors(&settings)
-        .map(|error| {
-            let at = error.instance_path().as_str();
-            Problem::new(at, format!("{error}{}", hint(schema, at, error.kind())))
+        .flat_map(|error| match error.kind() {
+            ValidationErrorKind::AdditionalProperties { unexpected } => {
+                unknown(schema, error.instance_path().as_str(), unexpected)
+            }
+            _ => vec![Problem::new(error.instance_path().as_str(), error.to_string())],
         })
         .collect();
     if problems.is_empty() { Ok(settings) } else { Err(problems) }
@@ -119,20 +95,24 @@ fn fill(schema: &Value, settings: &mut Value) {
     }
 }
 
-/// The nearest name for an unknown key or a value that is not among those allowed.
-fn hint(schema: &Value, at: &str, kind: &ValidationErrorKind) -> String {
-    match kind {
-        ValidationErrorKind::AdditionalProperties { unexpected } => {
-            let mut object = schema;
-            for step in at.split('/').skip(1) {
-                object = &object["properties"][step];
-            }
-            let known = object["properties"].as_object();
-            let names = || known.into_iter().flat_map(Map::keys).map(String::as_str);
-            unexpected.iter().map(|given| document::did_you_mean(given, names())).collect()
-        }
-        _ => String::new(),
+/// What is wrong with keys in the object at this pointer that the schema does not know.
+fn unknown(schema: &Value, at: &str, keys: &[String]) -> Vec<Problem> {
+    let mut object = schema;
+    for step in at.split('/').skip(1) {
+        object = &object["properties"][step];
     }
+    let known: Vec<&str> =
+        object["properties"].as_object().into_iter().flat_map(Map::keys).map(String::as_str).collect();
+    let problem = |key: &String| {
+        let wanted = match document::nearest(key, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if known.is_empty() => "there is none here".to_owned(),
+            None => format!("there are: {}", known.join(", ")),
+        };
+        let pointer = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+        Problem::new(pointer, format!("there is no such setting; {wanted}"))
+    };
+    keys.iter().map(problem).collect()
 }
 
 #[cfg(test)]
@@ -150,6 +130,7 @@ mod tests {
                 "limits": {
                     "type": "object",
                     "default": {},
+                    "additionalProperties": false,
                     "properties": { "pause-s": { "type": "integer", "minimum": 1, "default": 300 } }
                 }
             }
@@ -174,7 +155,8 @@ mod tests {
         };
         check(json!({ "options": ["a", "c"] }), "/options/1", "\"c\"");
         check(json!({ "limits": { "pause-s": 0 } }), "/limits/pause-s", "minimum");
-        check(json!({ "option": [] }), "", "did you mean `options`?");
+        check(json!({ "option": [] }), "/option", "did you mean `options`?");
+        check(json!({ "limits": { "x/y": 0 } }), "/limits/x~1y", "there are: pause-s");
         let both =
             complete(Some(&schema()), &json!({ "options": 1, "limits": { "pause-s": "x" } })).unwrap_err();
         assert_eq!(both.len(), 2);

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use caveat_model::{Decision, Verdict};
-use caveat_packs::{Library, PackFile, load, read_settings};
+use caveat_packs::{Library, PackFile, WrittenSettings};
 
 use super::pack::{PackDir, engine, print};
 
@@ -37,8 +37,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let engine = engine()?;
     let settings = match &args.settings {
-        Some(path) => read_settings(path)?,
-        None => serde_json::json!({}),
+        Some(path) => WrittenSettings::open(path)?,
+        None => WrittenSettings::default(),
     };
     let mut loaded = Vec::new();
     for name in &args.pack {
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         } else {
             Library::open(&args.packs.packs)?.get(name)?.clone()
         };
-        loaded.push(Arc::new(load(&engine, &file, &settings)?));
+        loaded.push(Arc::new(settings.load(&engine, &file)?));
     }
     let name = args.event.display().to_string();
     let text = if name == "-" {

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, bail};
 use caveat_engine::Engine;
 use caveat_model::{ClientId, Mode, Moment};
-use caveat_packs::{ActiveSet, PackFile, Trust, load, read_settings};
+use caveat_packs::{ActiveSet, PackFile, Trust, WrittenSettings};
 use caveat_recorder::{Direction, History, Impact, ImpactReport, Swap, Window};
 use clap::ValueEnum;
 use serde::Serialize;
@@ -119,16 +119,16 @@ fn swaps(args: &Args, engine: &Engine, today: &ActiveSet) -> anyhow::Result<Vec<
     };
     let new_settings = |name: &str| {
         let given = args.settings.iter().find(|(of, _)| of == name);
-        given.map(|(_, path)| read_settings(path)).transpose()
+        given.map(|(_, path)| WrittenSettings::open(path)).transpose()
     };
     let mut swaps = vec![];
     for (name, path) in &args.replace {
         let old = find(name).with_context(|| unknown(name))?;
-        let settings = new_settings(name)?.unwrap_or_else(|| old.loaded.settings.clone());
+        let settings = new_settings(name)?.unwrap_or_else(|| old.loaded.settings.clone().into());
         swaps.push(swap(engine, name, PackFile::open(path)?, &settings, old.mode)?);
     }
     for (name, path) in &args.add {
-        let settings = new_settings(name)?.unwrap_or_else(|| serde_json::json!({}));
+        let settings = new_settings(name)?.unwrap_or_default();
         swaps.push(swap(engine, name, PackFile::open(path)?, &settings, Mode::Active)?);
     }
     for name in &args.remove {
@@ -139,7 +139,7 @@ fn swaps(args: &Args, engine: &Engine, today: &ActiveSet) -> anyhow::Result<Vec<
         if swaps.iter().all(|s| s.name != *name) {
             let old = find(name).with_context(|| unknown(name))?;
             let file = old.loaded.file.clone();
-            swaps.push(swap(engine, name, file, &read_settings(path)?, old.mode)?);
+            swaps.push(swap(engine, name, file, &WrittenSettings::open(path)?, old.mode)?);
         }
     }
     if swaps.is_empty() {
@@ -152,14 +152,14 @@ fn swap(
     engine: &Engine,
     name: &str,
     file: PackFile,
-    settings: &serde_json::Value,
+    settings: &WrittenSettings,
     mode: Mode,
 ) -> anyhow::Result<Swap> {
     let is = &file.manifest().pack.name;
     if is != name {
         bail!("the file given for pack `{name}` is the pack `{is}`");
     }
-    let loaded = load(engine, &file, settings)?;
+    let loaded = settings.load(engine, &file)?;
     Ok(Swap { name: name.to_owned(), with: Some(Arc::new(loaded)), mode })
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     CaseText, PackError, Problem,
     decide::{check_party, event_from},
-    document, plain, settings,
+    document, plain,
 };
 
 /// When a call of a case begins, unless its facts say so: a Monday morning.
@@ -192,7 +192,8 @@ impl RawCase {
             declared(known, &step.expect.decided_by).map_err(|m| Problem::new("expect.decided-by", m))?;
             steps.push(Step { event, facts, expect: step.expect });
         }
-        let settings = settings::from_toml(self.settings.unwrap_or_else(|| shared_settings.clone()));
+        let settings =
+            document::to_json(toml::Value::Table(self.settings.unwrap_or_else(|| shared_settings.clone())));
         Ok(Script { file: String::new(), line: None, name: self.name, rules: self.rules, settings, steps })
     }
 }

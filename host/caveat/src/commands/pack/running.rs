@@ -4,7 +4,7 @@ use std::{fmt::Write as _, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use caveat_model::{ClientId, Mode};
-use caveat_packs::{PackFile, read_settings};
+use caveat_packs::{PackFile, WrittenSettings};
 use reqwest::{Client, RequestBuilder, Url};
 use serde_json::Value;
 
@@ -85,16 +85,19 @@ pub(crate) async fn monitor(args: &ListArgs) -> anyhow::Result<ExitCode> {
 
 pub(crate) async fn swap(args: &SwapArgs) -> anyhow::Result<ExitCode> {
     let file = args.replace.as_ref().map(|(_, file)| file).or(args.add.as_ref());
-    // What is no pack is said here, before anything is sent.
+    // What is no pack, and a setting that it does not take, is said here, before anything is sent.
     let file = file.map(|path| PackFile::open(path)).transpose()?;
-    let settings = args.settings.as_deref().map(read_settings).transpose()?;
+    let settings = args.settings.as_deref().map(WrittenSettings::open).transpose()?;
+    if let (Some(file), Some(settings)) = (&file, &settings) {
+        settings.check(file)?;
+    }
     let replace = args.replace.as_ref().map(|(name, _)| name.clone());
     let mode = if args.mode == Mode::Monitor { "monitor" } else { "active" };
     let asked = [
         ("replace", replace),
         ("retire", args.retire.clone()),
         ("mode", Some(mode.to_owned())),
-        ("settings", settings.map(|s| s.to_string())),
+        ("settings", settings.map(|s| s.value().to_string())),
         ("signature", file.as_ref().and_then(|f| f.signatures().first().cloned())),
         ("why", Some(args.why.clone())),
     ];
