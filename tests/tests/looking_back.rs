@@ -22,6 +22,12 @@ file = "PACKS/state-consent-0.1.0.wasm"
 
 [[client.pack]]
 file = "PACKS/pci-dss-0.1.0.wasm"
+
+[[client]]
+id = "globex"
+
+[[client.pack]]
+file = "PACKS/state-consent-0.1.0.wasm"
 "#;
 
 /// Exit code of `impact` when there are changes of the kind that `--fail-on` names.
@@ -92,6 +98,19 @@ async fn recorded_decisions_come_out_the_same_until_something_is_not_what_it_was
     assert_eq!(report(&host, &["replay"], 0), good, "mended, it agrees again");
     let (code, text) = host.outcome(&["replay", "--client", "acme"]).unwrap();
     assert!(code == 0 && text.contains("everything agrees"), "{text}");
+
+    // Whoever names no client asks about all of them, and one that is not what it was is enough.
+    let (code, text) = host.outcome(&["replay"]).unwrap();
+    let (acme, globex) = text.split_once("globex: 0 decisions").unwrap_or_else(|| panic!("{text}"));
+    assert!(code == 0 && acme.starts_with("acme: ") && globex.ends_with("everything agrees\n"), "{text}");
+    let all = |code: i32| -> Value {
+        let (ended, printed) = host.outcome(&["replay", "--json"]).unwrap();
+        assert_eq!(ended, code, "{printed}");
+        serde_json::from_str(&printed).unwrap()
+    };
+    assert_eq!(all(0)[0], good, "the same as of this client alone");
+    let found = with_a_spoiled_detail(&host, || all(1)).await;
+    assert_eq!((first(&found[0]), &found[1]["differences"]), ("detail".to_owned(), &json!([])), "{found}");
 }
 
 /// What `look` sees while a detail beside the ledger is not what it was.
