@@ -1,6 +1,9 @@
 //! History ruled again: with the packs that ruled, and with others.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::{fs, path::Path};
+
+use caveat_packs::PackFile;
 use caveat_state::{Db, Statement};
 use caveat_tests::{
     host::Host,
@@ -192,4 +195,205 @@ async fn events_of_a_file_are_ruled_on_by_the_packs_of_today_and_by_the_candidat
     let args = ["impact", "--client", "acme", "--events", events, "--remove", "state-consent"];
     let (code, text) = host.outcome(&args).unwrap();
     assert!(code == 1 && text.contains("events.jsonl, line 1001:"), "{text}");
+}
+
+/// Clients whose calls are kept by a pack `records`: of a broker, of a hospital, of a shop in California.
+const RECORDS: &str = r#"
+[[client]]
+id = "broker"
+
+[[client.pack]]
+file = "securities.wasm"
+
+[[client]]
+id = "hospital"
+
+[[client.pack]]
+file = "hipaa-hitech.wasm"
+
+[[client]]
+id = "shop"
+
+[[client.pack]]
+file = "state-privacy.wasm"
+settings = { stated-days = 365 }
+"#;
+
+/// A shipped pack as a pack of the name `records`: so there are several files, of different code, for one place.
+fn as_records(pack: &str, dir: &Path) {
+    let built = caveat_tests::host::packs().unwrap().join(format!("{pack}-0.1.0.wasm"));
+    let file = PackFile::open(&built).unwrap();
+    // What the builder appended goes: a custom section is 0, its size, the size of its name, its name.
+    let name = b"caveat:manifest";
+    let mut begin = file.bytes().windows(name.len()).rposition(|w| w == name).unwrap() - 2;
+    while file.bytes()[begin - 1] & 0x80 != 0 {
+        begin -= 1;
+    }
+    let mut manifest = file.manifest().as_ref().clone();
+    manifest.pack.name = "records".into();
+    manifest.pack.aliases.clear();
+    let component = &file.bytes()[..begin - 1];
+    let records = PackFile::assemble(manifest, file.schema().cloned(), component).unwrap();
+    fs::write(dir.join(format!("{pack}.wasm")), records.bytes()).unwrap();
+}
+
+/// One event a line, as they lie in a file; a recording each.
+fn past_of_records() -> String {
+    let play = |role: &str, function: &str, account: &str, factors: &[&str]| {
+        let shown = |kind| json!({"kind": kind, "at": "2026-11-23T11:59:00Z"});
+        let factors: Vec<Value> = factors.iter().map(shown).collect();
+        json!({"access": {"act": "play", "purpose": "payment", "person":
+            {"role": role, "function": function, "account": account, "factors": factors}}})
+    };
+    let word = |(n, text): (u32, &str)| json!({"leg": 1, "start": 1_000 + 300 * n, "end": 1_200 + 300 * n, "text": text});
+    let code: Vec<Value> = (0..).zip("the security code is seven three seven".split(' ')).map(word).collect();
+    let events = [
+        json!({"storage": {"dispose": {"what": "recording", "basis": "schedule"}}}),
+        json!({"storage": {"seal": {"cipher": "aes-256-gcm", "key": "active"}}}),
+        play("supervisor", "disputes", "individual", &["password"]),
+        play("agent", "billing", "shared", &["password", "totp"]),
+        play("agent", "front-desk", "shared", &["password", "totp"]),
+        json!({"capture": {"words": {"heard": code}}}),
+    ];
+    let line = |(n, event): (usize, Value)| {
+        let parties = json!([{"role": "agent", "on-file": "GA"}, {"role": "customer", "on-file": "CA"}]);
+        let retention = json!({"state": "TX", "provider": "hospital", "part-of-record": true});
+        let facts = json!({"now": "2026-11-23T12:00:00Z", "began": "2026-11-20T12:00:00Z", "parties": parties,
+            "attributes": {"retention": retention}});
+        json!({"recording": format!("call-{n}"), "event": event, "facts": facts}).to_string()
+    };
+    events.into_iter().enumerate().map(|e| line(e) + "\n").collect()
+}
+
+/// What a change would have done to that past of a client: JSON, and text.
+fn of_records(host: &Host, client: &str, change: &[&str], code: i32) -> (Value, String) {
+    let events = host.dir().join("events.jsonl");
+    let base = ["impact", "--client", client, "--events", events.to_str().unwrap(), "--fail-on", "any"];
+    let (ended, text) = host.outcome(&[&base[..], change].concat()).unwrap();
+    assert_eq!(ended, code, "{text}");
+    let (_, json) = host.outcome(&[&base[..], change, &["--json"]].concat()).unwrap();
+    (serde_json::from_str(&json).unwrap_or_else(|e| panic!("{e}: {json}")), text)
+}
+
+/// The only group of a report of which all of this is true.
+fn group(report: &Value, wanted: Value) -> Value {
+    let wanted = wanted.as_object().unwrap();
+    let fits = |group: &&Value| wanted.iter().all(|(key, value)| group[key] == *value);
+    let found: Vec<&Value> = report["groups"].as_array().unwrap().iter().filter(fits).collect();
+    assert_eq!(found.len(), 1, "{wanted:?} in {report:#}");
+    found[0].clone()
+}
+
+#[test]
+fn another_file_shows_what_is_kept_longer_destroyed_hidden_and_refused_to_whom() {
+    let host = Host::prepare(RECORDS).unwrap();
+    for pack in ["securities", "hipaa-hitech", "state-privacy"] {
+        as_records(pack, host.dir());
+    }
+    let file = |name: &str| host.dir().join(name).display().to_string();
+    fs::write(file("events.jsonl"), past_of_records()).unwrap();
+    // Settings of one pack are none of another's.
+    fs::write(file("none.toml"), "").unwrap();
+    fs::write(file("month.toml"), "stated-days = 30\n").unwrap();
+    let put = |pack: &str| format!("records={}", file(&format!("{pack}.wasm")));
+    let (none, month) = (format!("records={}", file("none.toml")), format!("records={}", file("month.toml")));
+
+    let hospital = ["--replace", &put("hipaa-hitech"), "--settings", &none];
+    let (found, text) = of_records(&host, "broker", &hospital, CHANGES);
+    // Three years by 17 CFR 240.17a-4(b)(4), ten by Tex. Health & Safety Code 241.103: from 2029-11-20 to 2036-11-20.
+    let longer = group(&found, json!({"effect": "retain-until", "from": "a date"}));
+    assert_eq!(
+        (&longer["direction"], &longer["days"]),
+        (&json!("stricter"), &json!([2557, 2557])),
+        "{longer}"
+    );
+    assert_eq!(longer["rule"], "hipaa.record-retention");
+    assert!(
+        text.contains("retain-until a date -> a date (+2557 days)  hipaa.record-retention  CA\n"),
+        "{text}"
+    );
+    let hidden = group(&found, json!({"effect": "redaction", "role": "supervisor"}));
+    assert_eq!(
+        (&hidden["to"], &hidden["rule"]),
+        (&json!("serve-redacted"), &json!("hipaa.minimum-necessary"))
+    );
+    assert!(
+        text.contains("nothing -> serve-redacted  hipaa.minimum-necessary  CA  supervisor, play\n"),
+        "{text}"
+    );
+    let refused = group(&found, json!({"effect": "access"}));
+    let example = &refused["examples"][0];
+    assert_eq!(
+        (&refused["role"], &refused["act"], &refused["events"]),
+        (&json!("agent"), &json!("play"), &json!(2))
+    );
+    assert_eq!(
+        (&example["function"], &example["recording"]),
+        (&json!("billing"), &json!("call-3")),
+        "{refused}"
+    );
+    let lost = json!([{"role": "agent", "act": "play", "from": "allow", "to": "refuse", "requests": 2,
+        "functions": ["billing", "front-desk"]}]);
+    assert_eq!(found["access-changed"], lost);
+    assert!(text.contains("  agent (billing, front-desk), play: allow -> refuse, 2 requests\n"), "{text}");
+    assert!(text.contains("e.g. play by billing at 2026-11-23T12:00:00.000Z, entry 4, call-3\n"), "{text}");
+
+    // The other way round it is kept shorter, and who was refused is given it.
+    let broker = ["--replace", &put("securities"), "--settings", &none];
+    let (found, text) = of_records(&host, "hospital", &broker, CHANGES);
+    let shorter = group(&found, json!({"effect": "retain-until", "to": "a date"}));
+    assert_eq!(
+        (&shorter["direction"], &shorter["days"]),
+        (&json!("laxer"), &json!([-2557, -2557])),
+        "{shorter}"
+    );
+    assert!(text.contains("(-2557 days)"), "{text}");
+    assert_eq!(found["access-changed"][0]["to"], "allow");
+
+    // What has to be destroyed, at all and sooner.
+    let privacy = ["--replace", &put("state-privacy"), "--settings", &month];
+    let (found, text) = of_records(&host, "broker", &privacy, CHANGES);
+    let destroyed = group(&found, json!({"effect": "destroy-by"}));
+    assert_eq!(
+        (&destroyed["from"], &destroyed["direction"]),
+        (&json!(""), &json!("stricter")),
+        "{destroyed}"
+    );
+    assert!(text.contains("destroy-by   nothing -> a date  privacy.retention-stated  CA\n"), "{text}");
+    let (found, text) = of_records(&host, "shop", &privacy, CHANGES);
+    let sooner = group(&found, json!({"effect": "destroy-by"}));
+    assert_eq!(
+        (&sooner["direction"], &sooner["days"]),
+        (&json!("stricter"), &json!([-335, -335])),
+        "{sooner}"
+    );
+    assert!(text.contains("destroy-by   a date -> a date (-335 days)"), "{text}");
+    let (found, _) = of_records(&host, "shop", &["--replace", &put("state-privacy")], 0);
+    assert_eq!(found["events-changed"], 0, "its own file and settings change nothing");
+
+    // One pack more: what is said is purged and no longer recorded, and a password alone is not enough any more.
+    let cards = caveat_tests::host::packs().unwrap().join("pci-dss-0.1.0.wasm");
+    let add = format!("pci-dss={}", cards.display());
+    let (found, text) = of_records(&host, "broker", &["--add", &add], CHANGES);
+    let purged = group(&found, json!({"effect": "redaction"}));
+    assert_eq!(
+        (&purged["to"], &purged["direction"]),
+        (&json!("purge+mask-keys"), &json!("stricter")),
+        "{purged}"
+    );
+    assert_eq!(purged["rule"], "pci.no-card-code");
+    let stopped = json!([{"from": "allow", "to": "suspend", "recordings": 1, "examples": ["call-5"]}]);
+    assert_eq!(found["recordings-changed"], stopped);
+    assert!(
+        text.starts_with("broker: 6 events, ")
+            && text.contains("  1 recordings: allow -> suspend (call-5)\n"),
+        "{text}"
+    );
+    let disputes = json!({"role": "supervisor", "act": "play", "from": "allow", "to": "step-up", "requests": 1,
+        "functions": ["disputes"]});
+    assert!(found["access-changed"].as_array().unwrap().contains(&disputes), "{found:#}");
+    let (code, said) = host
+        .outcome(&["impact", "--client", "broker", "--add", &format!("records={}", cards.display())])
+        .unwrap();
+    assert!(code == 1 && said.contains("is the pack `pci-dss`"), "{said}");
 }
