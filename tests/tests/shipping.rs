@@ -111,6 +111,40 @@ fn a_signature_holds_for_these_bytes_and_these_keys_only() {
     desk.bad(&["keygen", "again", "--out", "ours.key"], "a key is never written over");
 }
 
+/// The manifest as the registry gives it to anybody who knows nothing of us.
+async fn manifest_of(registry: &Registry, name: &str, tag: &str) -> Value {
+    let url = format!("http://{}/v2/{name}/manifests/{tag}", registry.address);
+    let accept = "application/vnd.oci.image.manifest.v1+json";
+    let asked = reqwest::Client::builder().no_proxy().build().unwrap().get(url).header("accept", accept);
+    let answer = asked.send().await.unwrap().error_for_status().unwrap();
+    assert_eq!(answer.headers()["content-type"], accept);
+    answer.json().await.unwrap()
+}
+
+/// As the Wasm working group of the CNCF lays artifacts out (tag-runtime, "Wasm OCI Artifact layout"), so that other tools
+/// take it for what it is.
+#[tokio::test]
+async fn a_pushed_pack_has_the_layout_of_wasm_artifacts() {
+    let (desk, registry) = (Desk::new(), Registry::start().unwrap());
+    let file = "state-consent-0.1.0.wasm";
+    desk.good(&["sign", file, "--key", "ours.key"]);
+    let reference = format!("oci://{}/packs/state-consent:0.1.0", registry.address);
+    desk.good(&["push", file, &reference, "--plain-http"]);
+    let manifest = manifest_of(&registry, "packs/state-consent", "0.1.0").await;
+    assert_eq!(manifest["schemaVersion"], 2, "{manifest}");
+    assert_eq!(manifest["mediaType"], "application/vnd.oci.image.manifest.v1+json");
+    assert_eq!(manifest["config"]["mediaType"], "application/vnd.wasm.config.v0+json");
+    let layers = manifest["layers"].as_array().unwrap();
+    assert_eq!((layers.len(), &layers[0]["mediaType"]), (1, &"application/wasm".into()), "{manifest}");
+    let bytes = fs::read(desk.at(file)).unwrap();
+    assert_eq!(layers[0]["size"], bytes.len());
+    assert_eq!(fs::read(registry.blob(layers[0]["digest"].as_str().unwrap())).unwrap(), bytes);
+    let config = registry.blob(manifest["config"]["digest"].as_str().unwrap());
+    let config: Value = serde_json::from_slice(&fs::read(config).unwrap()).unwrap();
+    assert_eq!(config["os"], "wasip2", "{config}");
+    assert_eq!(config["layerDigests"][0], layers[0]["digest"], "{config}");
+}
+
 #[test]
 fn a_pack_goes_through_a_registry_byte_for_byte() {
     let (desk, registry) = (Desk::new(), Registry::start().unwrap());
