@@ -13,9 +13,11 @@ fn engine() -> Engine {
     Engine::new(Limits::default(), None).unwrap()
 }
 
-/// As HTML shows it.
+/// As HTML shows it: names between backticks are set apart.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    let parts = text.split('`').enumerate();
+    parts.map(|(n, part)| if n % 2 == 0 { part.to_owned() } else { format!("<code>{part}</code>") }).collect()
 }
 
 fn names_of_cases(dir: &Path) -> Vec<String> {
@@ -128,6 +130,33 @@ fn nothing_in_a_pack_is_markup() {
     assert!(html.matches("&lt;script&gt;").count() >= 5 && !html.contains("<script"));
     let markdown = page.write(DocsFormat::Markdown);
     assert!(!markdown.contains("<script") && !markdown.contains(" | *x*"), "{markdown}");
+}
+
+#[test]
+fn names_between_backticks_are_set_apart_wherever_an_author_writes() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let policies = fs::read_dir(root.join("policies")).unwrap().map(|entry| entry.unwrap().path());
+    let dirs: Vec<_> = policies
+        .chain([root.join("examples/house-standard-rust")])
+        .filter(|dir| dir.join("pack.toml").is_file())
+        .collect();
+    assert!(dirs.len() > 10);
+    let engine = engine();
+    let mut set_apart = 0;
+    for dir in &dirs {
+        let html = Page::of_folder(&engine, dir, None).unwrap().write(DocsFormat::Html);
+        let at = html.find('`').map(|at| html[at.saturating_sub(60)..].chars().take(120).collect::<String>());
+        assert_eq!(at, None, "{}", dir.display());
+        set_apart += html.matches("<code>").count();
+    }
+    assert!(set_apart > 100, "{set_apart}");
+
+    let text = MANIFEST.replace("citation = \"Manual 3.1\"", "citation = \"Manual 3.1, `max-parties`\"");
+    let manifest = Manifest::parse(Path::new("pack.toml"), &text).unwrap();
+    let module = component_with(&Behavior::Says(0, "house.disclosure"), "");
+    let page = Page::of_file(&engine, &PackFile::assemble(manifest, None, &module).unwrap()).unwrap();
+    assert!(page.write(DocsFormat::Html).contains("Manual 3.1, <code>max-parties</code>"));
+    assert!(page.write(DocsFormat::Markdown).contains("Manual 3.1, `max-parties`"));
 }
 
 #[test]

@@ -2,7 +2,11 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Answer, CasePage, Page, RulePage, Said, Word, tables::DataTable};
+use super::{
+    Answer, CasePage, Page, RulePage, Said, Word,
+    prose::{Piece, pieces},
+    tables::DataTable,
+};
 
 pub(super) fn write(page: &Page) -> String {
     let title = format!("{} {}", page.title, page.version);
@@ -41,8 +45,8 @@ fn head(page: &Page) -> Markup {
     html! {
         header {
             p.kicker { "Rule pack for recorded calls" }
-            h1 { (page.title) }
-            p.lead { (page.summary) }
+            h1 { (prose(&page.title)) }
+            p.lead { (prose(&page.summary)) }
             dl.meta {
                 dt { "Pack" } dd { code { (page.name) } " " (page.version) }
                 @if !page.aliases.is_empty() { dt { "Also called" } dd { (page.aliases.join(", ")) } }
@@ -63,7 +67,7 @@ fn contents(page: &Page) -> Markup {
                 li { a href="#asked" { "What it is asked" } }
                 @if !page.settings.is_empty() { li { a href="#settings" { "What a client can set" } } }
                 li { a href="#rules" { "Rules" } ol {
-                    @for rule in &page.rules { li { a href={ "#rule-" (rule.id) } { (rule.title) } } }
+                    @for rule in &page.rules { li { a href={ "#rule-" (rule.id) } { (prose(&rule.title)) } } }
                 } }
                 @if !page.facts.is_empty() { li { a href="#facts" { "Facts it reads" } } }
                 @if !page.actions.is_empty() { li { a href="#actions" { "What it asks people to do" } } }
@@ -97,7 +101,7 @@ fn settings(page: &Page) -> Markup {
                 div.wide { table {
                     thead { tr { th scope="col" { "Setting" } th scope="col" { "Value" } th scope="col" { "Default" } th scope="col" { "Meaning" } } }
                     tbody { @for row in &page.settings {
-                        tr { th scope="row" { code { (row.name) } } td { (row.kind) } td { (row.default) } td { (row.meaning) } }
+                        tr { th scope="row" { code { (row.name) } } td { (prose(&row.kind)) } td { (prose(&row.default)) } td { (prose(&row.meaning)) } }
                     } }
                 } }
             }
@@ -122,10 +126,10 @@ fn rule(rule: &RulePage) -> Markup {
     html! {
         article.rule id={ "rule-" (rule.id) } {
             span.id { (rule.id) }
-            h3 { (rule.title) }
-            p { (rule.summary) }
+            h3 { (prose(&rule.title)) }
+            p { (prose(&rule.summary)) }
             dl.facts {
-                dt { "Authority" } dd { (rule.citation) }
+                dt { "Authority" } dd { (prose(&rule.citation)) }
                 dt { "How sure" } dd { @match rule.confidence {
                     Some(words) => span.tag.(rule.mark) { (words.trim_end_matches('.')) },
                     None => "The author does not say.",
@@ -135,7 +139,7 @@ fn rule(rule: &RulePage) -> Markup {
             @if !rule.see_also.is_empty() {
                 p { "Also shown by:" }
                 ul { @for (number, name, speaks) in &rule.see_also {
-                    li { a href={ "#case-" (number) } { "Case " (number) } ", " (name) " " (side(*speaks)) }
+                    li { a href={ "#case-" (number) } { "Case " (number) } ", " (prose(name)) " " (side(*speaks)) }
                 } }
             }
         }
@@ -155,18 +159,18 @@ fn case(case: &CasePage, rule: Option<&str>) -> Markup {
     html! {
         section.case id={ "case-" (case.number) } {
             header {
-                h4 { "Case " (case.number) ": " (case.name) }
+                h4 { "Case " (case.number) ": " (prose(&case.name)) }
                 (side(speaks))
                 span.place { (case.place) }
             }
-            @if let Some(settings) = &case.settings { p.known { "With the settings: " (settings) "." } }
+            @if let Some(settings) = &case.settings { p.known { "With the settings: " (prose(settings)) "." } }
             @for (n, step) in case.steps.iter().enumerate() {
                 div.step {
-                    @if !step.known.is_empty() { p.known { @for line in &step.known { (line) " " } } }
+                    @if !step.known.is_empty() { p.known { @for line in &step.known { (prose(line)) " " } } }
                     p {
                         @if case.steps.len() > 1 { strong { (n + 1) ". " } }
                         @if let Some(seconds) = step.at_s { "After " (seconds) " s: " }
-                        (step.happens)
+                        (prose(&step.happens))
                     }
                     (answer(&step.answer))
                 }
@@ -180,7 +184,7 @@ fn answer(answer: &Answer) -> Markup {
         p.decided { (answer.decided) }
         @if !answer.reasons.is_empty() {
             ul { @for why in &answer.reasons {
-                li { (why.message) " " @if !why.citation.is_empty() { "(" (why.citation) ") " } span.id { (why.rule) } }
+                li { (prose(&why.message)) " " @if !why.citation.is_empty() { "(" (prose(&why.citation)) ") " } span.id { (why.rule) } }
             } }
         }
         (list("To be done:", &answer.duties))
@@ -193,7 +197,7 @@ fn list(title: &str, said: &[Said]) -> Markup {
     html! {
         @if !said.is_empty() {
             p { (title) }
-            ul { @for each in said { li { (each.words) " " @if let Some(rule) = &each.rule { span.id { (rule) } } } } }
+            ul { @for each in said { li { (prose(&each.words)) " " @if let Some(rule) = &each.rule { span.id { (rule) } } } } }
         }
     }
 }
@@ -208,7 +212,7 @@ fn words(id: &str, title: &str, about: &str, words: &[Word]) -> Markup {
                 table {
                     thead { tr { th scope="col" { "Name" } @if kinds { th scope="col" { "Value" } } th scope="col" { "Meaning" } } }
                     tbody { @for word in words {
-                        tr { th scope="row" { (word.name) } @if kinds { td { (word.kind) } } td { (word.meaning) } }
+                        tr { th scope="row" { (word.name) } @if kinds { td { (prose(&word.kind)) } } td { (prose(&word.meaning)) } }
                     } }
                 }
             }
@@ -233,7 +237,7 @@ fn table(table: &DataTable) -> Markup {
     let sure = table.rows.iter().any(|row| !row.sure.is_empty());
     html! {
         h3 { (table.name) }
-        @if !table.about.is_empty() { pre { (table.about) } }
+        @if !table.about.is_empty() { pre { (prose(&table.about)) } }
         div.wide { table {
             thead { tr {
                 th scope="col" { "Row" } th scope="col" { "Says" }
@@ -242,9 +246,9 @@ fn table(table: &DataTable) -> Markup {
             } }
             tbody { @for row in &table.rows {
                 tr {
-                    th scope="row" { (row.name) } td { (row.says) }
-                    @if authority { td { (row.authority) } }
-                    @if sure { td { (row.sure) } }
+                    th scope="row" { (row.name) } td { (prose(&row.says)) }
+                    @if authority { td { (prose(&row.authority)) } }
+                    @if sure { td { (prose(&row.sure)) } }
                 }
             } }
         } }
@@ -267,4 +271,11 @@ fn sign_off(page: &Page) -> Markup {
             }
         }
     }
+}
+
+/// Text with the names in it set apart.
+fn prose(text: &str) -> Markup {
+    html! { @for piece in pieces(text) {
+        @match piece { Piece::Plain(words) => (words), Piece::Name(name) => code { (name) } }
+    } }
 }

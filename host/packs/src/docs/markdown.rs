@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{Answer, CasePage, Page, RulePage, Said, Word};
+use super::{
+    Answer, CasePage, Page, RulePage, Said, Word,
+    prose::{Piece, pieces},
+};
 
 pub(super) const NOT_ADVICE: &str = "Not legal advice. A pack encodes facts of law with their citations and how sure its author is; have counsel confirm them.";
 pub(super) const RULES: &str =
@@ -163,8 +166,19 @@ fn table(out: &mut String, title: &str, head: &[&str], rows: impl Iterator<Item 
     let _ = writeln!(out, "## {}\n\n| {} |\n{rule}|\n{}\n", text(title), head.join(" | "), rows.join("\n"));
 }
 
+/// Text in which names may stand between backticks, as authors write them; nothing else is markup.
+fn text(written: &str) -> String {
+    let shown = |piece: Piece<'_>| match piece {
+        Piece::Plain(words) => plain(words),
+        // What would end a row or look like a tag is safe only as plain text.
+        Piece::Name(name) if name.contains(['|', '<', '>', '&', '\\']) => plain(name),
+        Piece::Name(name) => format!("`{name}`"),
+    };
+    pieces(written).into_iter().map(shown).collect()
+}
+
 /// Text in which nothing is markup.
-fn text(plain: &str) -> String {
+fn plain(plain: &str) -> String {
     let mut out = String::with_capacity(plain.len());
     for c in plain.chars() {
         match c {

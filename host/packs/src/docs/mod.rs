@@ -7,6 +7,7 @@ mod answer;
 mod html;
 mod markdown;
 mod page;
+mod prose;
 mod tables;
 mod told;
 
