@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::time::{Duration, Instant};
+
 use caveat_engine::{Engine, EngineError, Failure, Limits, Needs};
 use caveat_model::{CaptureEvent, Event, Outcome, Ruling};
 use common::{engine, facts, generous, guest, offered};
@@ -78,6 +80,50 @@ fn nothing_that_a_pack_does_ends_by_time() {
         let ends = [(); 2].map(|()| engine.rule(&pack, &offered(), &facts()).unwrap_err());
         let limit = Limits::default().fuel_per_ruling;
         assert_eq!(ends, [(); 2].map(|()| Failure::OutOfFuel { field: "fuel_per_ruling", limit }), "{name}");
+    }
+}
+
+/// How long each lasts under the host's own limits, for whoever wants to know (`--nocapture`): the quickest and the slowest
+/// of some rulings, in which a machine that does other things shows. A guest that nothing stops would never end.
+#[test]
+fn each_is_stopped_within_its_time() {
+    const ROUNDS: usize = 5;
+    const ONLY_A_HANG_LASTS_SO_LONG: Duration = Duration::from_secs(60);
+    let own = Limits::default;
+    // Two guests that end by themselves where the host's own limits leave them room.
+    let tables = || Limits { table_elements_max: 1_000, ..own() };
+    let stack = || Limits { stack_bytes_max: 64 << 10, ..own() };
+    let guests = [
+        ("infinite-loop", own()),
+        ("bulk-fill", own()),
+        ("memory-bomb", own()),
+        ("table-growth", tables()),
+        ("deep-recursion", stack()),
+        ("many-obligations", own()),
+        ("many-remedies", own()),
+        ("long-text", own()),
+        ("log-forever", own()),
+        ("piece-forever", own()),
+        ("list-out-of-bounds", own()),
+        ("list-overflows", own()),
+        ("invalid-utf8", own()),
+        ("trap", own()),
+        ("panic", own()),
+    ];
+    println!("{:<20} {:<16} {:>12} {:>12}", "guest", "stopped by", "quickest us", "slowest us");
+    for (name, limits) in guests {
+        let engine = engine(limits);
+        let pack = engine.load(name, &guest(name), "{}", &Needs::default()).unwrap();
+        let mut times = [(); ROUNDS].map(|()| {
+            let began = Instant::now();
+            let failure = engine.rule(&pack, &offered(), &facts()).unwrap_err();
+            (began.elapsed(), failure.limit())
+        });
+        times.sort_unstable();
+        let ((quickest, limit), (slowest, _)) = (times[0], times[ROUNDS - 1]);
+        println!("{name:<20} {limit:<16} {:>12} {:>12}", quickest.as_micros(), slowest.as_micros());
+        assert!(slowest < ONLY_A_HANG_LASTS_SO_LONG, "{name} went on for {slowest:?}");
+        still_serves(&engine);
     }
 }
 
