@@ -210,7 +210,25 @@ async fn a_pack_that_only_watches_never_blocks() {
     sealed(&kim).await;
     let http = Client::new().get(format!("{}/v1/alerts", host.url)).bearer_auth(&token);
     assert_eq!(http.send().await.unwrap().json::<Value>().await.unwrap(), json!([]));
-    // And yet the ledger tells what it would have said.
+    // And yet whoever tries it out sees what it would have said, and how often.
+    let monitor = ["pack", "monitor", "--client", "acme"];
+    let (code, shown) = host.through(&token, &monitor).unwrap();
+    let line = shown.lines().find(|l| l.contains("  offered  ")).unwrap_or_else(|| panic!("{code}: {shown}"));
+    assert!(code == 0 && line.contains("state-consent 0.1.0: allow, would be refuse"), "{line}");
+    let (_, json) = host.through(&token, &[&monitor[..], &["--json"]].concat()).unwrap();
+    let rows: Vec<Value> = serde_json::from_str(&json).unwrap();
+    let offered = rows.iter().find(|row| row["event"] == "offered").unwrap();
+    assert_eq!((&offered["outcome"], &offered["would-be"]), (&json!("allow"), &json!("refuse")), "{offered}");
+    assert!(line.contains(&format!("entry {}", offered["ledger-index"])), "{line}");
+    let metrics = host.metrics().await.unwrap();
+    let counted = |name: &str, kind: &str| -> usize {
+        let series = format!("caveat_monitor_{name}_total{{client=\"acme\",pack=\"state-consent\"{kind}}} ");
+        let found = metrics.lines().find_map(|l| l.strip_prefix(&series));
+        found.unwrap_or_else(|| panic!("no {series} in\n{metrics}")).parse().unwrap()
+    };
+    assert_eq!(counted("differences", ",kind=\"stricter\""), rows.len(), "{json}");
+    assert!(counted("rulings", "") > rows.len(), "it agreed on the end of the call");
+    // The ledger has it too.
     let entries = host.audit("acme", "bundle").unwrap();
     let verdict = entries.split("\"event\":\"offered\"").nth(1).unwrap();
     let watched = verdict.split("\"name\":\"state-consent\"").nth(1).unwrap().split('}').next().unwrap();
