@@ -164,14 +164,15 @@ impl CaseResult {
                     writeln!(out, "       {} {}", paint.bad(&format!("- {word}")), paint.faint("expected"));
             }
             for word in &problem.unexpected {
-                let _ = writeln!(out, "       {} {}", paint.good(&format!("+ {word}")), paint.faint("got"));
+                let got = paint.good(&format!("+ {}", below(word)));
+                let _ = writeln!(out, "       {got} {}", paint.faint("got"));
             }
         }
         if !self.reasons.is_empty() {
             let _ = writeln!(out, "     the pack's reasons");
         }
         for reason in &self.reasons {
-            let _ = writeln!(out, "         {reason}");
+            let _ = writeln!(out, "         {}", below(reason));
         }
     }
 
@@ -190,4 +191,9 @@ impl CaseResult {
         case.set_classname(self.place()).set_time(Duration::from_micros(self.took_us));
         case
     }
+}
+
+/// Text of several lines, each under the first.
+fn below(text: &str) -> String {
+    text.replace('\n', "\n         ")
 }

@@ -8,14 +8,14 @@ use std::{
 };
 
 use caveat_engine::Engine;
-use caveat_model::Verdict;
+use caveat_model::{Reason, Verdict};
 use serde_json::Value;
 
 use super::{
     CaseReport, CaseResult, RuleCoverage,
     script::{Script, read_scripts, scripts_in},
 };
-use crate::{ActiveSet, LoadedPack, Manifest, PackError, PackFile, Trace, load, settings};
+use crate::{ActiveSet, LoadedPack, Manifest, PackError, PackFile, Problem, Trace, load, settings};
 
 /// Which cases are run, and who is told how far it is.
 #[derive(Default)]
@@ -97,7 +97,7 @@ pub(crate) fn play(
     let mut coverage = coverage_of(&manifest);
     let mut cases = Vec::with_capacity(scripts.len());
     for (n, script) in scripts.iter().enumerate() {
-        let pack = packs.with(&script.settings)?;
+        let pack = packs.with(&script.settings).map_err(|error| script.located(error))?;
         let (case, spoke) = script.play(packs.engine, &ActiveSet::obeying([pack]));
         cases.push(case);
         for rule in &script.rules {
@@ -123,6 +123,17 @@ pub(crate) fn play(
 }
 
 impl Script {
+    /// What is wrong with the case's settings is wrong in its file.
+    fn located(&self, error: PackError) -> PackError {
+        match error {
+            PackError::Settings { pack, problems, .. } => {
+                let problems = problems.into_iter().map(|p| Problem { line: self.line, ..p }).collect();
+                PackError::Settings { pack, file: Some(self.file.clone().into()), problems }
+            }
+            other => other,
+        }
+    }
+
     pub(super) fn is_about(&self, wanted: &str) -> bool {
         [&self.name, &self.file].into_iter().chain(&self.rules).any(|t| t.to_lowercase().contains(wanted))
     }
@@ -142,7 +153,7 @@ impl Script {
             let differences = step.expect.differences(&verdict, step_name.as_deref());
             if !differences.is_empty() {
                 let said = verdict.reasons();
-                reasons.extend(said.map(|(_, r)| format!("{}: {} ({})", r.rule, r.message, r.citation)));
+                reasons.extend(said.map(|(_, reason)| told(reason)));
             }
             problems.extend(differences);
             reasons.extend(traces.iter().map(Trace::to_string));
@@ -151,6 +162,15 @@ impl Script {
         let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let (file, name) = (self.file.clone(), self.name.clone());
         (CaseResult { file, line: self.line, name, took_us, problems, reasons }, spoke)
+    }
+}
+
+/// `More people are on the call than may be. (conference.size, House rule 1)`: what the pack has to say comes first.
+fn told(reason: &Reason) -> String {
+    let Reason { rule, citation, message } = reason;
+    match citation.is_empty() {
+        true => format!("{message} ({rule})"),
+        false => format!("{message} ({rule}, {citation})"),
     }
 }
 

@@ -221,11 +221,14 @@ impl PropertyReport {
         let paint = Paint(color);
         let mut out = String::new();
         let compared: usize = self.changes.iter().map(|c| c.compared).sum();
-        let mark = if self.passed() { paint.good("ok  ") } else { paint.bad("FAIL") };
+        let Self { pack, events, seed, .. } = self;
+        let (mark, what) = match self.passed() {
+            true => (paint.good("ok  "), "never fail, and are never ruled laxer with worse facts"),
+            false => (paint.bad("FAIL"), "show that it fails, or is laxer with worse facts"),
+        };
         let _ = writeln!(
             out,
-            "{mark} {}: {} random events never fail, and are never ruled laxer with worse facts ({compared} compared, --seed {})",
-            self.pack, self.events, self.seed
+            "{mark} {pack}: {events} random events {what} ({compared} compared, --seed {seed})"
         );
         for change in self.changes.iter().filter(|c| c.opted_out.is_some()) {
             let reason = change.opted_out.as_deref().unwrap_or_default();
