@@ -136,6 +136,11 @@ fn a_bad_setting_is_shown_in_its_file_and_line() {
     let (code, said) = host.through(token.trim(), &swap).unwrap();
     let wanted = format!("settings of pack `state-consent` in {}: line 3: `/purposes`: ", file.display());
     assert!(code == 1 && said.contains(&wanted), "no {wanted} in\n{said}");
+    let json = host.dir().join("strict.json");
+    std::fs::write(&json, "{\n  \"options\": [\n    3\n  ]\n}\n").unwrap();
+    let (_, said) =
+        host.through(token.trim(), &[&swap[..6], &["--settings", json.to_str().unwrap()]].concat()).unwrap();
+    assert!(said.contains(&format!("{}: line 3: `/options/0`: 3 is not of type", json.display())), "{said}");
     let impact = ["impact", "--client", "acme", "--settings"];
     let given = format!("state-consent={}", file.display());
     let (code, said) = host.outcome(&[&impact[..], &[&given]].concat()).unwrap();

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, ops::Range, path::Path};
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use toml::de::{DeTable, DeValue};
 
 use crate::{PackError, Problem};
@@ -67,6 +67,30 @@ fn lines_in(text: &str, value: &DeValue<'_>, at: &str, into: &mut BTreeMap<Strin
             array.iter().enumerate().for_each(|(n, v)| note(&n.to_string(), v.span(), v.get_ref()));
         }
         _ => {}
+    }
+}
+
+/// The line of each value of a JSON text, by its JSON pointer.
+pub(crate) fn lines_of_json(text: &str) -> BTreeMap<String, usize> {
+    let mut lines = BTreeMap::new();
+    if let Ok(whole) = serde_json::from_str(text) {
+        json_lines_in(text, whole, "", &mut lines);
+    }
+    lines
+}
+
+/// A raw value is a part of the text that it was read from.
+fn json_lines_in(text: &str, value: &RawValue, at: &str, into: &mut BTreeMap<String, usize>) {
+    let part = value.get();
+    let begin = part.as_ptr().addr().saturating_sub(text.as_ptr().addr());
+    into.insert(at.to_owned(), line_at(text, &(begin..begin)));
+    let mut below = |step: &str, value| {
+        json_lines_in(text, value, &format!("{at}/{}", step.replace('~', "~0").replace('/', "~1")), into);
+    };
+    if let Ok(object) = serde_json::from_str::<BTreeMap<String, &RawValue>>(part) {
+        object.into_iter().for_each(|(key, value)| below(&key, value));
+    } else if let Ok(array) = serde_json::from_str::<Vec<&RawValue>>(part) {
+        array.into_iter().enumerate().for_each(|(n, value)| below(&n.to_string(), value));
     }
 }
 

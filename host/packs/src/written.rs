@@ -15,12 +15,12 @@ use crate::{LoadedPack, PackError, PackFile, Problem, document, load, settings};
 pub struct WrittenSettings {
     value: Value,
     file: Option<PathBuf>,
-    /// By JSON pointer, from 1. The empty pointer is the whole; in JSON nothing has a line.
+    /// By JSON pointer, from 1. The empty pointer is the whole.
     lines: BTreeMap<String, usize>,
 }
 
 impl WrittenSettings {
-    /// Reads a file, TOML or (by its extension) JSON. Of JSON the file alone is named later.
+    /// Reads a file, TOML or (by its extension) JSON.
     ///
     /// # Errors
     /// [`PackError::Io`], or [`PackError::Document`] with the line.
@@ -33,7 +33,7 @@ impl WrittenSettings {
             path: path.to_owned(),
             problems: vec![Problem { line: Some(error.line()), ..Problem::new("", error.to_string()) }],
         })?;
-        Ok(Self { value, file: Some(path.to_owned()), lines: BTreeMap::new() })
+        Ok(Self { value, file: Some(path.to_owned()), lines: document::lines_of_json(&text) })
     }
 
     /// The settings that lie under a key path of a TOML text (`client.0.pack.1.settings`); the whole text, if it is empty.
@@ -128,5 +128,15 @@ mod tests {
         check(1, "/a~1b/d", 11);
         // It has no settings: the pack is what they are missing in.
         check(2, "/x", 13);
+    }
+
+    #[test]
+    fn so_has_each_in_json() {
+        let text = "{\n  \"x\": 1,\n  \"a/b\": {\n    \"y\": [1,\n      {\"z\": 2}]\n  }\n}\n";
+        let lines = document::lines_of_json(text);
+        let at = |pointer: &str| lines.get(pointer).copied();
+        let pointers = ["", "/x", "/a~1b", "/a~1b/y", "/a~1b/y/1", "/a~1b/y/1/z", "/missing"];
+        assert_eq!(pointers.map(at), [Some(1), Some(2), Some(3), Some(4), Some(5), Some(5), None]);
+        assert!(document::lines_of_json("{").is_empty());
     }
 }
