@@ -18,6 +18,7 @@ work=${1:-$(mktemp -d "$root/target/first-pack.XXXXXX")}
 mkdir -p "$work"
 cd "$work"
 echo "in $work"
+: >building.log
 # What is compiled once is there the next time.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target/first-pack-build}
 export CAVEAT_PACKS=packs CAVEAT_CONFIG=caveat.toml CAVEAT_URL=http://127.0.0.1:$port
@@ -25,7 +26,7 @@ unset CAVEAT_LOG CAVEAT_TOKEN
 
 caveat() { "$program" --log error "$@"; }
 
-# Prints a command as one would type it, and does it.
+# Prints a command as one would type it, and does it. What compilers say on the way is shown if it comes to nothing.
 run() {
     local word line=''
     for word in "$@"; do
@@ -62,9 +63,12 @@ until_it() {
 
 host='' calls=''
 end() {
+    local code=$?
     for process in $calls $host; do
         kill "$process" 2>/dev/null || true
     done
+    [ "$code" = 0 ] || tail -n 20 building.log >&2
+    exit "$code"
 }
 trap end EXIT
 
