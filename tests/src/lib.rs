@@ -1,6 +1,7 @@
 //! What the demonstration and the tests of the whole path share: a real host process, real callers over the wire, real
 //! speech, people who sign in.
 
+pub mod acts;
 pub mod audiohook;
 pub mod authenticator;
 pub mod browser;

@@ -4,7 +4,10 @@
 #[path = "../../host/stores/tests/weed/mod.rs"]
 mod weed;
 
-use caveat_tests::kills::{Found, Plan, run};
+use caveat_tests::{
+    acts,
+    kills::{Found, Plan, run},
+};
 use weed::{KEY_ID, PLAIN, SECRET, Weed};
 
 /// Another each time; printed, so that what failed can be run again.
@@ -39,4 +42,11 @@ async fn nothing_durable_is_lost_to_50_kills_before_it_is_in_a_bucket() {
     let files = vec![("id".to_owned(), KEY_ID.to_owned()), ("secret".to_owned(), SECRET.to_owned())];
     // Hosts that share a bucket have a prefix each.
     enough(run(Plan { kills: 50, hosts: 1, seed: seed(), store, files }).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acts_that_25_kills_cut_short_are_done_whole_or_not_at_all() {
+    let found = acts::run(25, seed()).await.unwrap();
+    println!("{found:?}");
+    assert!(found.acknowledged > 0 && found.acknowledged < found.acts, "too little was going on");
 }
