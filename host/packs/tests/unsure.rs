@@ -128,7 +128,7 @@ impl Answers {
     /// Cases in which any of these had a say.
     fn about(&self, rules: &[String], periods: &[Period]) -> BTreeSet<(String, String)> {
         let has = |reason: &String| {
-            rules.iter().any(|rule| reason.starts_with(rule.as_str()))
+            rules.iter().any(|rule| is_of(reason, rule))
                 || periods.iter().any(|period| reason.contains(&period.why))
         };
         let about = self.0.iter().filter(|(_, (reasons, _))| reasons.iter().any(has));
@@ -138,6 +138,11 @@ impl Answers {
     fn reasons(&self) -> impl Iterator<Item = &String> {
         self.0.values().flat_map(|(reasons, _)| reasons)
     }
+}
+
+/// Whether a reason, as reports have it, is this rule's: `message (rule, citation)`.
+fn is_of(reason: &str, rule: &str) -> bool {
+    reason.contains(&format!(" ({rule}, ")) || reason.ends_with(&format!(" ({rule})"))
 }
 
 /// The last day that anything is kept until, of those who also name this task.
@@ -157,7 +162,6 @@ fn walk(engine: &Engine, pack: &Pack) -> (Vec<String>, usize) {
     }
     let by_default = pack.answers(engine, &[], None);
     let doubts = |reason: &str| DOUBT.iter().any(|doubt| reason.contains(doubt));
-    let is_of = |reason: &str, rule: &str| reason.split_once(": ").is_some_and(|(id, _)| id == rule);
     let mut say = |what: String| wrong.push(format!("{}: {what}", pack.manifest.pack.name));
 
     for rule in &rules {
