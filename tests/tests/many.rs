@@ -153,7 +153,7 @@ async fn a_host_that_was_taken_over_from_appends_nothing_and_ends() {
     let first = &cluster.members[0];
     first.database(Line::Silent);
     logged(&cluster.members[1].host, "taking over what another host was recording").await.unwrap();
-    cluster.members[0].mend();
+    cluster.members[0].mend().unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
     while cluster.members[0].host.runs().unwrap() {
         assert!(Instant::now() < deadline, "it goes on");
