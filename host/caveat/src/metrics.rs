@@ -21,7 +21,7 @@ pub(crate) enum Kind {
 }
 
 /// Every metric: its name, its kind, and what it counts by which labels.
-pub(crate) const METRICS: [(&str, Kind, &str); 47] = [
+pub(crate) const METRICS: [(&str, Kind, &str); 48] = [
     (
         "caveat_assurance_flaws_total",
         Kind::Counter,
