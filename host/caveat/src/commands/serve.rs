@@ -57,6 +57,8 @@ pub(crate) async fn serve(config: &Config, file: PathBuf, log: LogFilter) -> any
         limits: Arc::new(config.limits.media.clone()),
     };
     let checks = Checks::start(needs(config, &house, &started)).await;
+    // Whoever can reach it may ask it to stop.
+    let mut signals = Signals::listen()?;
     let phase = Phase::begin();
     let siprec = start_siprec(config, &recorder).await?;
     let listener = config.http.listen(config.host.listen, &config.limits.http).await?;
@@ -91,7 +93,6 @@ pub(crate) async fn serve(config: &Config, file: PathBuf, log: LogFilter) -> any
     let service: IntoMakeServiceWithConnectInfo<Router, Peer> =
         with_peer(media.merge(api).merge(metrics)).into_make_service_with_connect_info();
     tracing::info!(listen = %listener.address(), clients = config.clients.len(), "ready");
-    let mut signals = Signals::listen()?;
     let mut serving = tokio::spawn(async move { axum::serve(listener, service).await });
     ::metrics::gauge!("caveat_start_seconds").set(began.elapsed().as_secs_f64());
     notify::ready(&status);
