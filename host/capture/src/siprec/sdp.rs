@@ -118,7 +118,9 @@ fn line(session: &Session, media: &Media, limits: &SiprecLimits) -> Line {
         protocol: media.proto.to_ascii_uppercase(),
         all_formats: cut(&media.fmt, limits.text_bytes_max),
         formats: formats(media, limits),
-        label: label.map(|label| cut(label.trim(), limits.text_bytes_max)).filter(|l| !l.is_empty()),
+        label: label
+            .map(|label| cut(label.trim(), limits.text_bytes_max).trim_end().to_owned())
+            .filter(|l| !l.is_empty()),
         direction,
         held: address.is_some_and(|ip| ip.is_unspecified()),
         rtcp_to: rtcp(media, address),

@@ -71,6 +71,8 @@ pub(crate) fn refusal(packet: &[u8], from: SocketAddr) -> Option<String> {
         let (name, value) = line.split_once(':')?;
         let name = name.trim().to_ascii_lowercase();
         let found = KEPT.iter().zip(&mut seen).find(|((long, short), _)| name == *long || name == *short);
+        // Only a `Via` may be there more than once (RFC 3261 section 7.3.1).
+        let found = found.filter(|((long, _), seen)| !**seen || *long == "via");
         is_kept = found.is_some();
         let Some(((long, _), seen)) = found else { continue };
         answer.push_str(line);
