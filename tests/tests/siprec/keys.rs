@@ -60,7 +60,7 @@ async fn no_key_that_is_told_of_is_in_the_sealed_sound_nor_its_beginning() {
     let leg = recorder.sealed().await.remove(1);
     assert_eq!(crate::decoder::decoded(&leg), "");
     // The sound of a call begins when its first packet came: find it by what is said first.
-    let first = (0..leg.len() / 8).find(|ms| leg[ms * 8].unsigned_abs() > 1_000).unwrap();
+    let first = leg.iter().position(|sample| sample.unsigned_abs() > 1_000).unwrap() / 8;
     let frequencies = [697.0, 770.0, 852.0, 941.0, 1_209.0, 1_336.0, 1_477.0];
     for hz in frequencies {
         let heard = amplitude(&leg, hz, first + begins, first + ends);
