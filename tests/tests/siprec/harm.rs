@@ -13,7 +13,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::recorder::{ONE_PARTY, Recorder};
+use crate::{
+    life::is_listed,
+    recorder::{ONE_PARTY, Recorder},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_gives_no_sign_of_life_is_gone() {
@@ -30,13 +33,7 @@ async fn a_client_that_gives_no_sign_of_life_is_gone() {
     for wanted in ["INVITE ", "BYE "] {
         while !raw.next().await.unwrap().1.starts_with(wanted) {}
     }
-    let kim = recorder.supervisor().await;
-    until("the recording is interrupted", async || {
-        let listed = kim.recordings("quality").await?;
-        Ok(listed.iter().any(|(_, state)| state == "interrupted").then_some(()))
-    })
-    .await
-    .unwrap();
+    is_listed(&recorder, "interrupted").await;
     assert_eq!(recorder.host.stop().unwrap(), 0);
 }
 

@@ -23,8 +23,18 @@ fn known() -> String {
     with_metadata(SDP, &metadata(ONE_PARTY))
 }
 
+/// A session that is answered, and whose answer is not acknowledged: its client, its id, and the answer.
+async fn unacknowledged(recorder: &Recorder) -> (Raw, String, String) {
+    let mut raw = Raw::new(recorder.udp).await.unwrap();
+    let call = raw.call();
+    let invite = raw.request("INVITE", "srs", &call, "", MIXED, &known());
+    let (status, answer) = raw.answered(&invite).await.unwrap();
+    assert_eq!(status, 200, "{answer}");
+    (raw, call, answer)
+}
+
 /// Waits for a recording in this state.
-async fn is_listed(recorder: &Recorder, wanted: &str) {
+pub(crate) async fn is_listed(recorder: &Recorder, wanted: &str) {
     let kim = recorder.supervisor().await;
     until(wanted, async || {
         let listed = kim.recordings("quality").await?;
@@ -37,11 +47,7 @@ async fn is_listed(recorder: &Recorder, wanted: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_sent_again_until_it_is_acknowledged() {
     let mut recorder = Recorder::start("", "", "");
-    let mut raw = Raw::new(recorder.udp).await.unwrap();
-    let call = raw.call();
-    let invite = raw.request("INVITE", "srs", &call, "", MIXED, &known());
-    let (status, answer) = raw.answered(&invite).await.unwrap();
-    assert_eq!(status, 200, "{answer}");
+    let (raw, call, answer) = unacknowledged(&recorder).await;
     let first = Instant::now();
     for times in [1, 3] {
         assert_eq!(raw.next_of(&call).await.unwrap(), (200, answer.clone()));
@@ -63,11 +69,7 @@ async fn an_answer_is_sent_again_until_it_is_acknowledged() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_whose_answer_nobody_acknowledges_is_over() {
     let mut recorder = Recorder::start("", "", "");
-    let mut raw = Raw::new(recorder.udp).await.unwrap();
-    let call = raw.call();
-    let invite = raw.request("INVITE", "srs", &call, "", MIXED, &known());
-    let (status, answer) = raw.answered(&invite).await.unwrap();
-    assert_eq!(status, 200, "{answer}");
+    let (raw, call, _) = unacknowledged(&recorder).await;
     let began = Instant::now();
     let mut again = 0;
     let goodbye = loop {

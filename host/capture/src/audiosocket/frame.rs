@@ -43,13 +43,13 @@ pub(super) fn read(kind: u8, content: &[u8]) -> Result<Message, Bad> {
             }
             _ => return Err(Bad("a key is not one of 0-9, *, #, A-D")),
         },
-        0x10..=0x18 => {
+        SLIN..=SLIN_192 => {
             if content.len() % 2 != 0 {
                 return Err(Bad("audio ends in the middle of a sample"));
             }
             let samples =
                 content.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
-            Message::Audio { rate_hz: RATES_HZ[usize::from(kind - 0x10)], samples }
+            Message::Audio { rate_hz: RATES_HZ[usize::from(kind - SLIN)], samples }
         }
         0xff => Message::Error(content.first().copied()),
         other => Message::Other(other),
@@ -65,7 +65,9 @@ pub(super) fn audio(samples: &[i16]) -> Vec<u8> {
 
 /// Signed linear samples at 8,000 Hz.
 const SLIN: u8 = 0x10;
-/// Of the kinds 0x10 to 0x18.
+/// The same at 192,000 Hz.
+const SLIN_192: u8 = 0x18;
+/// Of the kinds from the one to the other.
 const RATES_HZ: [u32; 9] = [8_000, 12_000, 16_000, 24_000, 32_000, 44_100, 48_000, 96_000, 192_000];
 
 #[cfg(test)]
