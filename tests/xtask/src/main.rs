@@ -99,12 +99,17 @@ fn test() -> Result<(), String> {
         .args(pack_folders()?))?;
     step("cases of every pack and random events, in the real engine");
     properties(PROPERTIES)?;
+    // What fails in one of them does not hide what fails in the others.
     step("every test");
-    cargo(&["test", "--workspace", "--all-targets", "--no-fail-fast"])?;
+    let every = cargo(&["test", "--workspace", "--all-targets", "--no-fail-fast"]);
     step("the tests of every room with tables, on PostgreSQL");
-    postgres::suites()?;
+    let databases = postgres::suites();
     step("examples in the documentation");
-    cargo(&["test", "--workspace", "--doc"])?;
+    let examples = cargo(&["test", "--workspace", "--doc"]);
+    let failed: Vec<String> = [every, databases, examples].into_iter().filter_map(Result::err).collect();
+    if !failed.is_empty() {
+        return Err(failed.join("\n"));
+    }
     println!("\nall tests passed in {} s", began.elapsed().as_secs());
     Ok(())
 }

@@ -3,7 +3,10 @@
 #[path = "../../../state/tests/database/mod.rs"]
 mod database;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use caveat_engine::Engine;
 use caveat_ledger::{Ledger, LogSigner};
@@ -14,7 +17,7 @@ use caveat_recorder::{
 };
 use caveat_retention::Retention;
 use caveat_state::Db;
-use caveat_vault::{Keyring, Vault, VaultConfig};
+use caveat_vault::{Keyring, Vault, VaultConfig, VaultError};
 use object_store::{ObjectStore, memory::InMemory};
 use serde_json::Value;
 
@@ -63,8 +66,11 @@ impl House {
         let ledger =
             Ledger::open(db.clone(), store.clone(), clock.clone(), signer, "h1".into()).await.unwrap();
         let keys = Arc::new(Keyring::open(at("keyring"), None).unwrap());
-        let config = VaultConfig { dir: at("write-ahead"), limits: caveat_vault::Limits::default() };
-        let vault = Vault::open(config, db.clone(), store.clone(), keys, clock.clone()).await.unwrap();
+        let vault = free(|| {
+            let config = VaultConfig { dir: at("write-ahead"), limits: caveat_vault::Limits::default() };
+            Vault::open(config, db.clone(), store.clone(), keys.clone(), clock.clone())
+        })
+        .await;
         let limits = caveat_engine::Limits::default();
         let engine = Arc::new(Engine::new(limits, Some(at("compiled"))).unwrap());
         let packs = Arc::new(ActiveSets::default());
@@ -97,6 +103,17 @@ impl House {
         let clients: Clients = [profile(&self.client, &self.practice)].into_iter().collect();
         let recorder = Recorder::start(rooms, clients, self.limits.clone()).await.unwrap();
         Open { keeper, recorder, ledger, vault: opened, retention: kept, sets: packs, db }
+    }
+}
+
+/// Waits until the last task of an earlier start, dropped by now, has let go of the write-ahead log.
+async fn free<F: Future<Output = Result<Vault, VaultError>>>(open: impl Fn() -> F) -> Vault {
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        match open().await {
+            Err(VaultError::Busy { .. }) if Instant::now() < until => tokio::task::yield_now().await,
+            opened => return opened.unwrap(),
+        }
     }
 }
 
