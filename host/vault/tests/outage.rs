@@ -6,9 +6,12 @@ mod faulty;
 mod house;
 
 use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Write,
     path::{Path, PathBuf},
     process::Command,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::SeqCst},
     time::Duration,
 };
 
@@ -111,6 +114,18 @@ impl SmallDisk {
         Some(Self(at.to_owned()))
     }
 
+    /// Something else takes all of it but so much, or gives it back.
+    fn leave(&self, kib: Option<u64>) {
+        let ballast = self.0.join("ballast");
+        let _ = std::fs::remove_file(&ballast);
+        if let Some(kib) = kib {
+            let mut file = File::create(&ballast).unwrap();
+            while file.write_all(&[0; 4_096]).is_ok() {}
+            let length = file.metadata().unwrap().len();
+            file.set_len(length - (kib << 10)).unwrap();
+        }
+    }
+
     fn grow(&self, kib: u32) {
         let options = format!("remount,size={kib}k");
         let done = Command::new("mount").args(["-o", &options]).arg(&self.0).status().unwrap();
@@ -195,4 +210,143 @@ async fn a_full_spool_keeps_recordings_in_the_log_until_there_is_room() {
         is_whole(&vault, id, 4).await;
     }
     drop((vault, spooled, disk));
+}
+
+/// Numbers that look like chance, the same for a seed.
+fn rolls(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    move |sides| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % sides
+    }
+}
+
+/// What a host does for six hours, and what it has acknowledged.
+struct Shift {
+    house: House,
+    store: Faulty,
+    spool_dir: PathBuf,
+    /// None: the disk of the spool is as large as the machine's.
+    disk: Option<SmallDisk>,
+    running: Vec<(RecordingId, Writer)>,
+    acknowledged: BTreeMap<RecordingId, u32>,
+    /// Seals that the store or a full spool refused, a count.
+    kept: usize,
+    restarts: usize,
+}
+
+impl Shift {
+    async fn begin(&mut self, vault: &Vault) {
+        let id = self.house.id();
+        let writer = vault.begin(&client("acme"), id, two_legs()).await.unwrap();
+        self.running.push((id, writer));
+        self.acknowledged.insert(id, 0);
+    }
+
+    /// Another second of every call: none is harmed by what the store does.
+    async fn talk(&mut self) {
+        let appended = self.running.iter().map(|(id, writer)| {
+            let index = self.acknowledged[id];
+            async move { writer.append(0, index, Kind::Audio, &second(0, index)).await }
+        });
+        for done in futures::future::join_all(appended).await {
+            done.unwrap();
+        }
+        for (id, _) in &self.running {
+            *self.acknowledged.get_mut(id).unwrap() += 1;
+        }
+    }
+
+    async fn end(&mut self, which: usize) {
+        let (_, writer) = self.running.swap_remove(which);
+        match writer.seal(SealReason::Ended).await {
+            Ok(_) => {}
+            Err(VaultError::Store { .. }) => self.kept += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    /// The host dies with its calls, and comes back.
+    async fn restart(&mut self, vault: Vault, spooled: Spool) -> (Vault, Spool) {
+        self.running.clear();
+        self.restarts += 1;
+        self.house.store = Arc::new(self.store.clone());
+        drop((vault, spooled));
+        self.start().await
+    }
+
+    async fn start(&mut self) -> (Vault, Spool) {
+        let spooled = spool(self.spool_dir.clone(), &self.store).await;
+        self.house.store = Arc::new(spooled.clone());
+        (self.house.open().await, spooled)
+    }
+}
+
+/// Six hours, of which a minute takes a few milliseconds, of calls that begin and end in front of a store whose fault changes
+/// every few minutes, beside a spool that is full now and then, with restarts, by a seed that is printed.
+#[tokio::test(flavor = "multi_thread")]
+async fn hours_of_faults_lose_no_acknowledged_second() {
+    for seed in 1..=4 {
+        hours(seed).await;
+    }
+}
+
+async fn hours(seed: u64) {
+    let (folder, mut roll) = (tempfile::tempdir().unwrap(), rolls(seed));
+    // On odd seeds the disk of the spool is small, and something else fills it for an hour at a time.
+    let disk = if seed % 2 == 1 { SmallDisk::mount(&folder.path().join("disk"), 64 << 10) } else { None };
+    let spool_dir = folder.path().join("disk/spool");
+    let store = Faulty::default();
+    let (running, acknowledged) = (vec![], BTreeMap::new());
+    let house = House::on(Arc::new(store.clone()));
+    let mut shift = Shift { house, store, spool_dir, disk, running, acknowledged, kept: 0, restarts: 0 };
+    let (mut vault, mut spooled) = shift.start().await;
+    for minute in 0..360u64 {
+        if minute % 7 == 0 {
+            shift.store.set(Fault::ALL[roll(Fault::ALL.len() as u64) as usize]);
+        }
+        if minute % 60 == 0
+            && let Some(disk) = &shift.disk
+        {
+            disk.leave((minute % 120 != 0).then_some(64));
+        }
+        if shift.running.len() < 6 && roll(3) > 0 {
+            shift.begin(&vault).await;
+        }
+        shift.talk().await;
+        if !shift.running.is_empty() && roll(3) == 0 {
+            shift.end(roll(shift.running.len() as u64) as usize).await;
+        }
+        if roll(20) == 0 {
+            vault.recover().await;
+        }
+        if roll(40) == 0 {
+            (vault, spooled) = shift.restart(vault, spooled).await;
+        }
+    }
+    if let Some(disk) = &shift.disk {
+        disk.leave(None);
+    }
+    shift.store.set(Fault::None);
+    // Who still talks is cut off.
+    (vault, spooled) = shift.restart(vault, spooled).await;
+    let left = vault.recover().await;
+    assert!(left.iter().all(|r| r.seal.is_ok()), "seed {seed}: {:?}", left.iter().find(|r| r.seal.is_err()));
+    drained(&spooled).await;
+    let Shift { store, acknowledged, kept, restarts, .. } = &shift;
+    println!(
+        "seed {seed}: {} recordings of {} s, {kept} seals refused at first, {restarts} restarts, {} requests to the store",
+        acknowledged.len(),
+        acknowledged.values().sum::<u32>(),
+        store.asked.load(SeqCst),
+    );
+    let there: Vec<_> = store.inner.list(None).try_collect().await.unwrap();
+    assert_eq!(there.len(), acknowledged.len(), "seed {seed}: each is in the store, once");
+    for (id, seconds) in acknowledged {
+        is_whole(&vault, *id, *seconds).await;
+    }
+    assert!(shift.disk.is_none() || *kept > 0, "seed {seed}: the spool was never full");
+    drop((vault, spooled));
 }
