@@ -67,10 +67,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// What a change is looked for in.
-fn watched(args: &Args) -> Vec<PathBuf> {
+fn watched(args: &Args) -> watch::Watched {
+    let report = args.junit.clone();
     match &args.config {
-        Some(config) => together::cases(args, config).into_iter().chain([config.clone()]).collect(),
-        None => args.dirs.clone(),
+        Some(config) => {
+            let paths = together::cases(args, config).into_iter().chain([config.clone()]).collect();
+            watch::Watched { paths, packs: None, report }
+        }
+        None => watch::Watched { paths: args.dirs.clone(), packs: Some(args.packs.packs.clone()), report },
     }
 }
 

@@ -20,17 +20,26 @@ const PASSED_OVER: [&str; 2] = ["target", "node_modules"];
 /// When each file was last written, and its length.
 type Look = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
 
-/// Runs `work` now and after every change of one of these files, or of a file in one of these folders. Ends when the process
-/// does.
-pub(crate) fn forever(paths: &[PathBuf], mut work: impl FnMut()) -> anyhow::Result<ExitCode> {
+/// What is looked at, and what is not because the work itself writes it.
+pub(crate) struct Watched {
+    /// Files, and folders with all that is in them.
+    pub(crate) paths: Vec<PathBuf>,
+    /// Where the work puts packs (.wasm), which may be one of the folders or in one.
+    pub(crate) packs: Option<PathBuf>,
+    /// Another file that it writes.
+    pub(crate) report: Option<PathBuf>,
+}
+
+/// Runs `work` now and after every change of what is watched. Ends when the process does.
+pub(crate) fn forever(watched: &Watched, mut work: impl FnMut()) -> anyhow::Result<ExitCode> {
     loop {
-        let before = look(paths);
+        let before = look(watched);
         work();
         eprintln!("watching for changes; Ctrl-C ends");
-        let mut last = look(paths);
+        let mut last = look(watched);
         loop {
             thread::sleep(LOOK_EVERY);
-            let now = look(paths);
+            let now = look(watched);
             if now == last && now != before {
                 break;
             }
@@ -39,7 +48,20 @@ pub(crate) fn forever(paths: &[PathBuf], mut work: impl FnMut()) -> anyhow::Resu
     }
 }
 
-fn look(paths: &[PathBuf]) -> Look {
+fn look(watched: &Watched) -> Look {
+    // Folders that the first run makes have no place before it; files in them are passed over from then on.
+    let [packs, report] =
+        [&watched.packs, &watched.report].map(|p| p.as_ref().and_then(|p| p.canonicalize().ok()));
+    let mut seen = look_at(&watched.paths);
+    seen.retain(|path, _| {
+        let Ok(path) = path.canonicalize() else { return true };
+        let is_pack = path.extension().is_some_and(|e| e == "wasm") && path.parent() == packs.as_deref();
+        !is_pack && Some(path) != report
+    });
+    seen
+}
+
+fn look_at(paths: &[PathBuf]) -> Look {
     let mut seen = Look::new();
     for path in paths {
         match fs::metadata(path) {
@@ -66,5 +88,32 @@ fn look_into(dir: &Path, seen: &mut Look) {
         } else {
             seen.insert(entry.path(), (about.modified().ok(), about.len()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn what_the_work_writes_is_no_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("built")).unwrap();
+        fs::write(at("pack.toml"), "a").unwrap();
+        fs::write(at("given.wasm"), "a").unwrap();
+        let watched = Watched {
+            paths: vec![dir.path().to_owned()],
+            packs: Some(at("built")),
+            report: Some(at("report.xml")),
+        };
+        let before = look(&watched);
+        fs::write(at("built/house-0.1.0.wasm"), "built").unwrap();
+        fs::write(at("report.xml"), "<testsuites/>").unwrap();
+        assert_eq!(look(&watched), before);
+        fs::write(at("given.wasm"), "another").unwrap();
+        assert_ne!(look(&watched), before, "a module that the pack itself brings");
     }
 }
