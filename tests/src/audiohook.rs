@@ -15,7 +15,7 @@ use tokio_tungstenite::{
 };
 
 /// Longer than anything takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An integration that calls.
 #[derive(Clone)]

@@ -17,7 +17,7 @@ use tokio::{
 use crate::host::free_port;
 
 /// It answers within milliseconds.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// A question without an answer is asked again; it knows one that it has answered by its cookie.
 const AGAIN: Duration = Duration::from_millis(200);
 

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 /// Longer than any answer takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a response has of its request (RFC 3261 section 8.2.6.2).
 const KEPT: [&str; 5] = ["Via:", "From:", "To:", "Call-ID:", "CSeq:"];

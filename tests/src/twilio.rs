@@ -195,7 +195,7 @@ impl Script {
         }
         send.send(text(&json!({"event": "stop", "streamSid": stream, "stop": {"callSid": self.id}}))).await?;
         send.close().await.ok();
-        outcome.marks = tokio::time::timeout(Duration::from_secs(10), marks)
+        outcome.marks = tokio::time::timeout(Duration::from_secs(60), marks)
             .await
             .context("the host does not close")??;
         Ok(outcome)
