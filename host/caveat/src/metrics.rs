@@ -21,7 +21,7 @@ pub(crate) enum Kind {
 }
 
 /// Every metric: its name, its kind, and what it counts by which labels.
-pub(crate) const METRICS: [(&str, Kind, &str); 48] = [
+pub(crate) const METRICS: [(&str, Kind, &str); 49] = [
     (
         "caveat_assurance_flaws_total",
         Kind::Counter,
@@ -108,6 +108,11 @@ pub(crate) const METRICS: [(&str, Kind, &str); 48] = [
         "caveat_calls_over_quota_total",
         Kind::Counter,
         "Calls that were not taken because their client has as many as its quota allows, by client.",
+    ),
+    (
+        "caveat_rulings_over_quota_total",
+        Kind::Counter,
+        "Rulings that waited because their client's packs had taken the ruling time that its quota allows, by client.",
     ),
     ("caveat_spool_objects", Kind::Gauge, "Objects that the remote store does not have for certain."),
     ("caveat_spool_bytes", Kind::Gauge, "Their size."),

@@ -71,6 +71,8 @@ pub struct Quota {
     pub calls_at_once_max: Option<usize>,
     /// Requests to the API, of all its people and machines together, per minute.
     pub requests_per_minute_max: Option<u32>,
+    /// What its packs may take of each second, in milliseconds of ruling; beyond, its events wait, one behind the other.
+    pub ruling_ms_per_second_max: Option<u32>,
 }
 
 /// All clients of a host, by id. Clones are one: a profile that is replaced is replaced for all of them. A call keeps the

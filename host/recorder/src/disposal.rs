@@ -94,7 +94,7 @@ impl House {
     ) -> Result<Logged, RecorderError> {
         facts.holds = self.retention.holds(client, id).await?;
         let event = Event::Storage(StorageEvent::Dispose(disposal));
-        let verdict = self.ask(client, &event, &facts)?;
+        let verdict = self.ask(client, &event, &facts).await?;
         let logged = self.log(client, Some(id), &event, &facts, verdict, who).await?;
         self.note_dates(client, id, &logged.verdict).await?;
         let about = About { recording: Some(id), who, ..About::default() };

@@ -24,6 +24,7 @@ use crate::{
     late::Late,
     monitor::Monitor,
     requests::Requests,
+    turns::Turns,
 };
 
 /// The rooms that the path leads through.
@@ -41,6 +42,7 @@ pub(crate) struct House {
     pub(crate) answers: crate::answers::Answers,
     pub(crate) requests: Requests,
     pub(crate) clients: Clients,
+    pub(crate) turns: Turns,
     /// Held while the schedule is looked at.
     pub(crate) sweeping: tokio::sync::Mutex<()>,
     /// How often it was.
@@ -95,12 +97,18 @@ pub(crate) struct Place {
 
 impl House {
     /// Puts an event to one snapshot of the client's packs. An event never straddles a swap.
-    pub(crate) fn ask(
+    /// A client with a quota of ruling time waits here when it has used it up.
+    pub(crate) async fn ask(
         &self,
         client: &ClientId,
         event: &Event,
         facts: &Facts,
     ) -> Result<Verdict, RecorderError> {
+        let quota = self.clients.get(client).and_then(|c| c.practice.quota.ruling_ms_per_second_max);
+        let _turn = match quota {
+            Some(ms) => Some(self.turns.take(client, ms).await),
+            None => None,
+        };
         let set = self
             .packs
             .snapshot(client)
@@ -264,25 +272,25 @@ impl House {
 
     /// May a recording be kept where this client's recordings are kept? Asked before the first byte is written. Every ruling
     /// has to be logged; the last one counts.
-    pub(crate) fn rule_on_place(
+    pub(crate) async fn rule_on_place(
         &self,
         client: &ClientProfile,
         facts: &Facts,
     ) -> Result<Vec<Place>, RecorderError> {
         let preferred = self.vault.suite_of(&client.id);
-        let place = self.rule_on_suite(client, facts, preferred)?;
+        let place = self.rule_on_suite(client, facts, preferred).await?;
         // Packs may ask for the other suite: then they are asked about that one, and it is taken.
         let asked = place.verdict.terms.encrypt_with.clone();
         let other = asked.into_iter().flatten().find_map(|cipher| {
             Suite::ALL.into_iter().find(|suite| *suite != preferred && suite.cipher() == cipher)
         });
         match other.filter(|_| !place.suite_fits) {
-            Some(suite) => Ok(vec![place, self.rule_on_suite(client, facts, suite)?]),
+            Some(suite) => Ok(vec![place, self.rule_on_suite(client, facts, suite).await?]),
             None => Ok(vec![place]),
         }
     }
 
-    fn rule_on_suite(
+    async fn rule_on_suite(
         &self,
         client: &ClientProfile,
         facts: &Facts,
@@ -292,7 +300,7 @@ impl House {
         let mut placement = client.placement.clone();
         (placement.cipher, placement.key) = (vault.cipher, vault.key);
         let event = Event::Storage(StorageEvent::Seal(placement.clone()));
-        let verdict = self.ask(&client.id, &event, facts)?;
+        let verdict = self.ask(&client.id, &event, facts).await?;
         let terms = &verdict.terms;
         let place_fits = terms.place_in.as_ref().is_none_or(|places| {
             placement.region.as_ref().is_some_and(|here| places.iter().any(|p| here.within(p)))

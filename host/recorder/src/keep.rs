@@ -123,7 +123,7 @@ impl House {
         };
         let holds = self.retention.holds(client, id).await?;
         let facts = Facts { now: self.clock.now(), holds, ..facts };
-        let verdict = self.ask(client, &event, &facts)?;
+        let verdict = self.ask(client, &event, &facts).await?;
         let purge = self.limits.wide_enough(verdict.terms.purge.as_slice(), &facts.labels);
         self.late.note(client, id, &purge, RedactionMode::Shred).await?;
         let logged = self.log(client, Some(id), &event, &facts, verdict, Some(who)).await?;

@@ -53,6 +53,7 @@ mod storage;
 mod tape;
 mod timeline;
 mod transcript;
+mod turns;
 mod waveform;
 mod why;
 
@@ -200,6 +201,7 @@ impl Recorder {
             answers,
             requests,
             clients: clients.clone(),
+            turns: turns::Turns::default(),
             sweeping: Default::default(),
             sweeps: Default::default(),
             watch,

@@ -224,7 +224,7 @@ impl Recorder {
             span: asked.span,
             person: self.person(who, asked),
         });
-        let verdict = self.house.ask(&who.client, &event, &facts)?;
+        let verdict = self.house.ask(&who.client, &event, &facts).await?;
         let by = Who::new(format!("person {}", who.person), asked.reason.as_str());
         let by = Who { to: asked.recipient.clone(), ..by };
         let logged = self.house.log(&who.client, id, &event, &facts, verdict, Some(&by)).await?;

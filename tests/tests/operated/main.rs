@@ -5,6 +5,7 @@
 mod backup;
 mod doctor;
 mod examples;
+mod quota;
 mod ready;
 mod start;
 mod told;

@@ -58,7 +58,7 @@ impl House {
     ) -> Result<(), RecorderError> {
         facts.holds = self.retention.holds(client, id).await?;
         let event = Event::Storage(StorageEvent::Review(Element::Recording));
-        let verdict = self.ask(client, &event, &facts)?;
+        let verdict = self.ask(client, &event, &facts).await?;
         let hidden = self.clients.get(client).and_then(|c| c.practice.after_call.mode());
         // Written down before it is logged, so that no crash forgets it.
         let labels: Vec<Label> = verdict.labels().chain(&facts.labels).copied().collect();

@@ -100,7 +100,7 @@ impl Session {
     /// yet; a recording that may be kept there is listed and opened in the same commit. Gives back that verdict, logged.
     async fn place(&mut self, allowed: Option<Ruled<'_>>) -> Result<(Option<Logged>, Placed), RecorderError> {
         let (house, client, facts) = (self.house.clone(), self.client.clone(), self.known.facts().clone());
-        let places = house.rule_on_place(&client, &facts)?;
+        let places = house.rule_on_place(&client, &facts).await?;
         let has_room = house.has_room();
         let opens = has_room && places.last().is_some_and(|place| place.fits);
         let is_first = allowed.is_some();

@@ -294,7 +294,7 @@ impl Session {
             Event::Capture(event) => self.effective_from(event),
             _ => self.now(),
         };
-        let verdict = self.house.ask(&self.client.id, &event, self.known.facts())?;
+        let verdict = self.house.ask(&self.client.id, &event, self.known.facts()).await?;
         let labelled = self.known.found(verdict.labels().copied().collect::<Vec<_>>());
         let streams = matches!(event, Event::Capture(CaptureEvent::Words(_) | CaptureEvent::Keys(_)));
         let too_late = self.drop_what_must_not_be_kept(&event, &verdict, from);
