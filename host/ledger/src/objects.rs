@@ -185,6 +185,13 @@ fn cut(bytes: &Bytes, tile: &Tile) -> Result<Bytes, String> {
     Ok(bytes.slice(..end))
 }
 
+/// A tile, cut from one of the same place that is as wide or wider.
+pub(crate) fn cut_from(tiles: &[(Tile, Bytes)], wanted: &Tile) -> Option<Bytes> {
+    let (_, bytes) =
+        tiles.iter().find(|(tile, _)| full(tile) == full(wanted) && tile.width() >= wanted.width())?;
+    cut(bytes, wanted).ok()
+}
+
 /// An object of a client's log.
 pub(crate) fn path(client: &ClientId, name: &str) -> Path {
     Path::from(format!("ledger/{client}/{name}"))

@@ -32,7 +32,7 @@ use crate::{
     EntryKind, LedgerError, Limits, LogSigner, Position, VERSION, checkpoint,
     details::{self, Details, NewDetail},
     head::{Head, Heads, Move, Moved},
-    objects::{Objects, WIDTH, path, push_entry, split_bundle, tile_name},
+    objects::{Objects, WIDTH, cut_from, path, push_entry, split_bundle, tile_name},
     places::{self, Places},
     tree::{Fetched, Root, Tree, Written},
 };
@@ -350,6 +350,18 @@ impl Shared {
     }
 
     async fn finish(&self, client: &ClientId, head: Head, batch: &Bytes) -> Result<Tree, LedgerError> {
+        let (tree, tiles) = self.grown_by(client, head, batch).await?;
+        self.put_in_place(client, head.now, tiles).await?;
+        Ok(tree)
+    }
+
+    /// The committed tree, and the tiles that its last batch makes.
+    async fn grown_by(
+        &self,
+        client: &ClientId,
+        head: Head,
+        batch: &Bytes,
+    ) -> Result<(Tree, Vec<Written>), LedgerError> {
         let damaged = |why| LedgerError::Damaged {
             client: client.clone(),
             path: "the batch in ledger_head".into(),
@@ -360,8 +372,7 @@ impl Shared {
         if tree.root() != head.now {
             return Err(damaged("it does not lead to the committed root".into()));
         }
-        self.put_in_place(client, head.now, tiles).await?;
-        Ok(tree)
+        Ok((tree, tiles))
     }
 
     async fn load(&self, client: &ClientId, root: Root) -> Result<Tree, LedgerError> {
@@ -379,16 +390,23 @@ impl Shared {
         })
     }
 
-    /// A tile of the committed tree. When it is not in place, the last batch is finished first.
+    /// A tile of the committed tree. One that is not in place yet is made from the last batch: who reads puts nothing in
+    /// place, and may be somebody who must not write.
     pub(crate) async fn read_tile(&self, client: &ClientId, tile: &Tile) -> Result<Bytes, LedgerError> {
         if let Some(bytes) = self.objects.tile(client, tile).await? {
             return Ok(bytes);
         }
-        self.take_up(client).await?;
+        if let Some((head, batch)) = self.heads.last_batch(client).await? {
+            let (_, tiles) = self.grown_by(client, head, &batch).await?;
+            if let Some(bytes) = cut_from(&tiles, tile) {
+                return Ok(bytes);
+            }
+        }
+        // It was put in place meanwhile; or the log has grown since its head was read, and the batches that were put in place
+        // left no tile of this width.
         if let Some(bytes) = self.objects.tile(client, tile).await? {
             return Ok(bytes);
         }
-        // The log has grown since its head was read, and the batches that were put in place left no tile of this width.
         self.objects.grown(client, tile).await?.ok_or_else(|| missing(client, &tile_name(tile)))
     }
 

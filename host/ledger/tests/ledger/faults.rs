@@ -7,7 +7,7 @@ use std::{
     ops::Range,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst},
     },
 };
 
@@ -31,12 +31,15 @@ pub(crate) struct Faulty {
     /// Writes to go until the one that fails; below zero none does.
     countdown: Arc<AtomicI64>,
     persists: bool,
+    /// Every write fails, and does nothing.
+    refuses: AtomicBool,
 }
 
 impl Faulty {
     pub(crate) fn new(persists: bool) -> Self {
         let countdown = Arc::new(AtomicI64::new(-1));
-        Self { inner: Arc::new(InMemory::new()), countdown, persists, reads: AtomicU64::new(0) }
+        let (reads, refuses) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { inner: Arc::new(InMemory::new()), countdown, persists, reads, refuses }
     }
 }
 
@@ -56,7 +59,7 @@ impl ObjectStore for Faulty {
         let rewrites = options.mode != PutMode::Create;
         assert!(!rewrites || at.as_ref().ends_with("/checkpoint"), "{at} may not be rewritten");
         let fails = self.countdown.fetch_sub(1, SeqCst) == 0;
-        if fails && !self.persists {
+        if self.refuses.load(SeqCst) || (fails && !self.persists) {
             return Err(fault());
         }
         let put = self.inner.put_opts(at, payload, options).await;
@@ -210,4 +213,30 @@ async fn the_head_and_the_hosts_own_count_move_together() {
     ledger.append(&acme, note("3")).await.unwrap();
     let report = house.verify(&ledger, &acme).await;
     assert!(report.problems.is_empty() && report.entries == 2, "{report}");
+}
+
+/// As `caveat ledger export` beside a host that was killed before the tiles of its last batch were in place.
+#[tokio::test]
+async fn what_is_not_in_place_yet_is_read_by_who_must_not_write() {
+    let store = Arc::new(Faulty::new(false));
+    let house = House::on(store.clone()).await;
+    let (ledger, acme) = (house.ledger("h1").await, client("acme"));
+    for from in [0, 250] {
+        let notes = (from..from + 250).map(|n| ledger.append(&acme, note(n.to_string())));
+        join_all(notes).await.into_iter().for_each(|done| drop(done.unwrap()));
+    }
+    in_place(&house, &ledger, &acme, || false).await;
+    store.refuses.store(true, SeqCst);
+    // It fills a tile, and begins another.
+    let last = (500..520).map(|n| ledger.append(&acme, note(n.to_string())));
+    join_all(last).await.into_iter().for_each(|done| drop(done.unwrap()));
+    let looks = house.ledger("looks").await;
+    assert_eq!(notes(&looks, &acme).await.1, 520);
+    let report = house.verify(&looks, &acme).await;
+    assert!(report.is_good() && report.entries == 520, "{report}");
+    // It is as if nobody had looked: the writer finishes what it began.
+    store.refuses.store(false, SeqCst);
+    ledger.append(&acme, note("521")).await.unwrap();
+    let report = house.verify(&ledger, &acme).await;
+    assert!(report.is_good() && report.entries == 521, "{report}");
 }
