@@ -79,6 +79,19 @@ pub fn year_end_plus_days(at: Moment, days: u16) -> Moment {
     }
 }
 
+/// Midnight at the end of the calendar quarter of `at`, which is when the next one begins.
+pub fn quarter_end(at: Moment) -> Moment {
+    let day = date(at);
+    let first = u8::from(day.month()) - (u8::from(day.month()) - 1) % 3;
+    let begins = Month::try_from(first).ok().and_then(|m| Date::from_calendar_date(day.year(), m, 1).ok());
+    begins.map_or(at, |begins| plus_months(moment(begins), 3))
+}
+
+/// Midnight at the end of the calendar year of `at`, which is when the next one begins.
+pub fn year_end(at: Moment) -> Moment {
+    year_end_plus_days(at, 1)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -96,6 +109,10 @@ mod tests {
         check(plus_months(m("2026-01-31"), 25), "2028-02-29");
         check(plus_days(m("2026-12-31"), 1), "2027-01-01");
         check(year_end_plus_days(m("2026-05-05"), 60), "2027-03-01");
+        check(year_end(m("2026-12-31")), "2027-01-01");
+        check(quarter_end(m("2026-11-23")), "2027-01-01");
+        check(quarter_end(m("2026-03-31")), "2026-04-01");
+        check(quarter_end(m("2026-04-01")), "2026-07-01");
     }
 
     #[test]

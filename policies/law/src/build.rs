@@ -4,7 +4,8 @@
 //! the `confidence` (high, medium, low). `[[period]]` has `years`, `months`, `days`, a `why`, and, until counsel confirms it,
 //! `strict-years` or `strict-months`, which a row of low confidence needs. `[[number]]` has a `value`, of high confidence; its
 //! unit is in its name. `[[words]]` has a `list`; one of less than high confidence says with `stricter = true` that being on it
-//! makes nothing laxer: what is unsure may not.
+//! makes nothing laxer: what is unsure may not. `checked` says when a row was last held against which text, as
+//! `2026-11-28: 12 CFR 1006.100 at law.cornell.edu`; a row without it was not looked at since it was written.
 
 use std::{collections::BTreeSet, env, fmt::Write as _, fs, path::Path};
 
@@ -36,6 +37,7 @@ struct Period {
     citation: String,
     source: String,
     confidence: String,
+    checked: Option<String>,
     why: String,
 }
 
@@ -47,6 +49,7 @@ struct Number {
     citation: String,
     source: String,
     confidence: String,
+    checked: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -59,6 +62,7 @@ struct Words {
     citation: String,
     source: String,
     confidence: String,
+    checked: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -146,7 +150,8 @@ fn tables(text: &str, periods: &mut Vec<String>) -> Result<String, String> {
         out.push_str(&row.written()?);
         periods.push(row.name);
     }
-    for Number { name, value, citation, source, confidence } in number {
+    for Number { name, value, citation, source, confidence, checked } in number {
+        dated(&name, checked.as_deref())?;
         if sure(&name, &citation, &source, &confidence)? != "High" {
             return Err(format!("{name}: an unsure number has no strict side: look it up"));
         }
@@ -156,7 +161,8 @@ fn tables(text: &str, periods: &mut Vec<String>) -> Result<String, String> {
             "pub(crate) static {constant}: pack_law::Number = pack_law::Number {{ value: {value}, citation: {citation:?} }};"
         );
     }
-    for Words { name, list, stricter, citation, source, confidence } in words {
+    for Words { name, list, stricter, citation, source, confidence, checked } in words {
+        dated(&name, checked.as_deref())?;
         if sure(&name, &citation, &source, &confidence)? != "High" && !stricter {
             return Err(format!(
                 "{name}: unsure, and not said to be `stricter`: it could make something laxer"
@@ -180,8 +186,10 @@ impl Period {
             citation,
             source,
             confidence,
+            checked,
             why,
         } = self;
+        dated(name, checked.as_deref())?;
         let sure = sure(name, citation, source, confidence)?;
         if (*years, *months, *days) == (0, 0, 0) {
             return Err(format!("{name}: a period of nothing"));
@@ -216,6 +224,22 @@ fn sure(name: &str, citation: &str, source: &str, confidence: &str) -> Result<&'
         return Err(format!("{name}: source `{source}` is neither V, V2 nor K"));
     }
     level(name, confidence)
+}
+
+/// Whether it says when it was checked and against what.
+fn dated(name: &str, checked: Option<&str>) -> Result<(), String> {
+    let Some(checked) = checked else { return Ok(()) };
+    let is_date = |day: &str| {
+        day.len() == 10
+            && day
+                .bytes()
+                .enumerate()
+                .all(|(n, b)| if n == 4 || n == 7 { b == b'-' } else { b.is_ascii_digit() })
+    };
+    match checked.split_once(": ") {
+        Some((day, against)) if is_date(day) && !against.trim().is_empty() => Ok(()),
+        _ => Err(format!("{name}: checked is written as `2026-11-28: against which text`, not `{checked}`")),
+    }
 }
 
 fn level(name: &str, confidence: &str) -> Result<&'static str, String> {
@@ -268,6 +292,10 @@ mod tests {
         assert!(wrong(&row("years = 1\nconfidence = \"low\"")).contains("no strict length"));
         assert!(wrong(&row("years = 1\nconfidence = \"sure\"")).contains("neither high"));
         assert!(wrong(&row("year = 1\nconfidence = \"high\"")).contains("unknown field"));
+        for checked in ["yesterday", "2026-11-28", "2026-11-28: "] {
+            let wrong = wrong(&row(&format!("years = 1\nconfidence = \"high\"\nchecked = \"{checked}\"")));
+            assert!(wrong.contains("checked is written as"), "{wrong}");
+        }
         let number = "[[number]]\nname = \"days\"\nvalue = 1\ncitation = \"x\"\nsource = \"K\"\nconfidence = \"medium\"";
         assert!(tables(number, &mut vec![]).unwrap_err().contains("look it up"));
     }

@@ -14,7 +14,7 @@ const NAMES: [&str; 8] = ["code", "letter", "name", "option", "id", "place", "ru
 const AUTHORITY: [&str; 4] = ["citation", "statute", "citations", "authority"];
 
 /// Keys that say how sure it is.
-const SURE: [&str; 3] = ["confidence", "verified", "source"];
+const SURE: [&str; 4] = ["confidence", "verified", "source", "checked"];
 
 /// A table of a file.
 #[derive(Debug, Clone)]
