@@ -23,9 +23,15 @@ pub(crate) fn rule(settings: &Settings, event: &Event, facts: &Facts) -> Ruling 
             "A taping firm records every call with an existing or potential customer.",
             &mut ruling,
         );
+        if settings.reaches_the_threshold() {
+            ruling.because(
+                &law::TAPING_THRESHOLD,
+                "By its numbers the client is a taping firm: so many of its registered persons came from disciplined firms.",
+            );
+        }
         if matches!(event, Event::Ended) && known::word(facts, &["call.registered-person"]).is_none() {
             ruling.because(&law::TAPING_INDEX, "Nobody said which registered person was on the call.");
-            ruling.see_to(&law::TAPING_INDEX, "index-by-registered-person", None);
+            ruling.see_to(&law::TAPING_INDEX, "catalog-by-person-and-date", None);
         }
     }
     if settings.nfa_enhanced_supervision {
@@ -63,7 +69,8 @@ fn with_a_customer(facts: &Facts) -> bool {
 
 fn taping_has_begun(settings: &Settings, facts: &Facts) -> bool {
     let begins = |notice| law::TAPING_BEGINS_60_DAYS.after(notice, &settings.counsel_confirmed);
-    facts.when("tenant.taping-notice").is_none_or(|notice| facts.now >= begins(notice))
+    let notice = known::moment(facts, &["tenant.taping-notice"], &["tenant.taping-notice-days"]);
+    notice.is_none_or(|notice| facts.now >= begins(notice))
 }
 
 /// Business that has to be recorded is not done unrecorded.

@@ -1,7 +1,7 @@
 //! Where recordings lie, in which form, how long, and what a breach asks for.
 
 use caveat_sdk::{
-    Facts,
+    Facts, dates,
     facts::{Placement, PlacementTraits, StoreKind},
     storage::{Basis, Disposal, Element, Event, Outcome, Ruling},
 };
@@ -24,12 +24,20 @@ pub(crate) fn rule(settings: &Settings, event: &Event, facts: &Facts) -> Ruling 
                 at_hand(settings, event, facts, &mut ruling);
                 undertaking(facts, &mut ruling);
             }
+            if settings.is_taping_firm(facts) && known::is_not(facts, &["storage.cataloged"]) {
+                ruling.because(
+                    &law::TAPING_INDEX,
+                    "The recording is in no catalog by registered person and date.",
+                );
+                ruling.see_to(&law::TAPING_INDEX, "catalog-by-person-and-date", None);
+            }
             if matches!(event, Event::Seal(_)) && ruling.outcome == Outcome::Allow {
                 keeping::announce(&found.kept, confirmed, facts, &mut ruling);
             }
         }
         Event::Review(element) if keeping::is_the_recording(*element) => {
             keeping::announce(&periods::of(settings, *element, facts).kept, confirmed, facts, &mut ruling);
+            report(settings, facts, &mut ruling);
         }
         Event::Dispose(disposal) => dispose(settings, disposal, facts, &mut ruling),
         Event::BreachFound => breach(confirmed, facts, &mut ruling),
@@ -69,6 +77,17 @@ fn at_hand(settings: &Settings, event: &Event, facts: &Facts, ruling: &mut Rulin
     let until = law::AT_HAND_2_YEARS.after(facts.began, &settings.counsel_confirmed);
     if matches!(event, Event::Move(_) | Event::Seal(_)) && far && facts.now < until {
         ruling.refuse(&law::AT_HAND, law::AT_HAND_2_YEARS.why).remedy(&law::AT_HAND, "keep-at-hand");
+    }
+}
+
+/// The report on the calendar quarter in which the call was.
+fn report(settings: &Settings, facts: &Facts, ruling: &mut Ruling) {
+    let missing = known::is_not(facts, &["tenant.taping-report-filed", "tenant.quarterly-report-filed"]);
+    if settings.is_taping_firm(facts) && missing {
+        let period = &law::REPORT_TO_FINRA_30_DAYS;
+        let due = period.after(dates::quarter_end(facts.began), &settings.counsel_confirmed);
+        ruling.because(&law::TAPING_REPORTS, &period.says(&settings.counsel_confirmed));
+        ruling.see_to(&law::TAPING_REPORTS, period.name, Some(due));
     }
 }
 
