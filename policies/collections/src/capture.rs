@@ -7,7 +7,7 @@ use caveat_sdk::{
     facts::{Direction, LabelKind, Role},
 };
 use pack_law::{
-    known,
+    is_listed, known,
     phrase::{self, Phrase, Said},
 };
 
@@ -60,6 +60,7 @@ impl Phrases {
 
 pub(crate) fn rule(settings: &Settings, words: &Phrases, event: &Event, facts: &Facts) -> Ruling {
     let mut ruling = Ruling::allow();
+    disclosures(event, facts, &mut ruling);
     match event {
         Event::Offered => contact(facts, &mut ruling),
         Event::Words(speech) if settings.listen => listen(words, speech, facts, &mut ruling),
@@ -117,6 +118,33 @@ fn contact(facts: &Facts, ruling: &mut Ruling) {
             );
         }
     }
+}
+
+/// What is sent because of the call, in which form and by when.
+fn disclosures(event: &Event, facts: &Facts, ruling: &mut Ruling) {
+    let what = known::word(facts, &["disclosure.what"]);
+    let sent = known::is(facts, &["disclosure.sent"]);
+    let first = known::is(facts, &["call.initial-communication"]);
+    if first && !sent && matches!(event, Event::Ended) {
+        let period = &law::SEND_VALIDATION_NOTICE;
+        ruling.because_of(&law::VALIDATION, period.citation, period.why);
+        ruling.see_to(&law::VALIDATION, period.name, Some(period.after(facts.began, &[])));
+    }
+    let Some(what) = what else { return };
+    let on_paper =
+        known::word(facts, &["disclosure.channel"]).is_some_and(|way| is_listed(law::ON_PAPER, &way));
+    let unconsented = !on_paper
+        && is_listed(law::ESIGN_DISCLOSURES, &what)
+        && !known::is(facts, &["disclosure.esign-consent"]);
+    let why = if unconsented {
+        "It would go electronically, and consent as the E-SIGN Act asks is not known to be on file."
+    } else if known::is_not(facts, &["disclosure.keepable"]) {
+        "It would go in a form that the consumer cannot keep and open again later."
+    } else {
+        return;
+    };
+    ruling.because(&law::DISCLOSURE_FORM, why);
+    ruling.see_to(&law::DISCLOSURE_FORM, "send-disclosures-in-kept-form", None);
 }
 
 fn listen(words: &Phrases, speech: &Speech, facts: &Facts, ruling: &mut Ruling) {
