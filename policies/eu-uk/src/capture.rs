@@ -3,7 +3,7 @@
 use caveat_sdk::{
     Facts,
     capture::{Duty, Event, Ruling},
-    facts::{Party, PartyTraits},
+    facts::{Party, PartyTraits, Role},
 };
 use pack_law::{is_listed, known};
 
@@ -28,6 +28,9 @@ pub(crate) fn rule(settings: &Settings, event: &Event, facts: &Facts) -> Ruling 
     germany(settings, order, facts, &mut ruling);
     inform(order, facts, &mut ruling);
     voice(facts, &mut ruling);
+    if settings.reaches_the_eu(facts) {
+        machines(facts, &mut ruling);
+    }
     ruling
 }
 
@@ -104,9 +107,38 @@ fn voice(facts: &Facts, ruling: &mut Ruling) {
         ruling.suspend(&law::VOICEPRINT, "A voiceprint would be made without explicit consent.");
         ruling.remedy(&law::VOICEPRINT, "get-explicit-consent");
     }
-    let inferred = known::is(facts, &["biometric.emotion"]) || known::is(facts, &["scorecard.uses-tone"]);
+    let inferred = known::is(facts, &["biometric.emotion"])
+        || known::is(facts, &["scorecard.uses-tone"])
+        || (known::is(facts, &["biometric.emotion-inference"]) && !is_about_callers(facts));
     if inferred && !known::is(facts, &["biometric.medical-or-safety"]) {
         ruling.suspend(&law::EMOTION, "Emotions of people at work would be inferred from their voices.");
         ruling.remedy(&law::EMOTION, "turn-off-emotion-inference");
+    }
+}
+
+fn is_about_callers(facts: &Facts) -> bool {
+    known::word(facts, &["biometric.of"]).is_some_and(|of| is_listed(law::CALLERS, &of))
+}
+
+/// Of machines that speak with callers, or find out something about them, callers are told: AI Act art. 50.
+fn machines(facts: &Facts, ruling: &mut Ruling) {
+    let present = |p: &&Party| p.traits.contains(PartyTraits::PRESENT);
+    let automaton = facts.parties.iter().filter(present).any(|p| p.role == Role::Automaton);
+    let speaks = known::flag(facts, &["call.ai-agent"]).unwrap_or(automaton);
+    if speaks && !known::is(facts, &["call.ai-disclosed"]) {
+        ruling.because(
+            &law::TELL_OF_AI,
+            "An AI system speaks with people who are not known to have been told.",
+        );
+        ruling.see_to(&law::TELL_OF_AI, "tell-of-ai", None);
+    }
+    let inferred = known::is(facts, &["biometric.emotion-inference"]) && is_about_callers(facts);
+    let sorted = known::is(facts, &["biometric.categorization"]);
+    if (inferred || sorted) && !known::is(facts, &["biometric.told"]) {
+        ruling.suspend(
+            &law::TELL_OF_EMOTION_RECOGNITION,
+            "Callers' voices would be analyzed, and they are not known to have been told.",
+        );
+        ruling.remedy(&law::TELL_OF_EMOTION_RECOGNITION, "tell-of-emotion-recognition");
     }
 }

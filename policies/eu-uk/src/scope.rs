@@ -15,6 +15,7 @@ use crate::law;
 pub struct Settings {
     established: Vec<Where>,
     lawful_basis: String,
+    in_records_of_processing: Option<bool>,
     investment_firm: bool,
     pub(crate) authority_asked_7_years: bool,
     pub(crate) max_age_days: Option<u32>,
@@ -40,6 +41,32 @@ impl Settings {
             || facts.parties.iter().any(|p| there(p) || may_be_anywhere(p))
     }
 
+    /// Whether the AI Act has a say: the client is in the EU, or somebody on the call is, or may be, there.
+    pub(crate) fn reaches_the_eu(&self, facts: &Facts) -> bool {
+        let there =
+            |p: &Party| p.regions.iter().any(|r| r.region != "@GB" && is_listed(law::COVERED, &r.region));
+        !self.is_only(Where::Uk, facts) || facts.parties.iter().any(|p| there(p) || may_be_anywhere(p))
+    }
+
+    /// Whether UK law may bear on where this recording goes.
+    pub(crate) fn may_be_of_the_uk(&self, facts: &Facts) -> bool {
+        !self.is_only(Where::Eu, facts)
+    }
+
+    /// By what is said of this call, else by setting.
+    fn is_only(&self, one: Where, facts: &Facts) -> bool {
+        match known::word(facts, &["tenant.established"]).as_deref() {
+            Some("eu") => one == Where::Eu,
+            Some("uk") => one == Where::Uk,
+            _ => self.established == [one],
+        }
+    }
+
+    /// Whether the records of processing are known to have no entry on it.
+    pub(crate) fn is_unregistered(&self, facts: &Facts) -> bool {
+        known::flag(facts, &["processing.in-register"]).or(self.in_records_of_processing) == Some(false)
+    }
+
     /// Whether German law has a say: somebody is there, or may be.
     pub(crate) fn reaches_germany(&self, facts: &Facts) -> bool {
         let uk_only = self.established == [Where::Uk];
@@ -62,7 +89,8 @@ impl Settings {
 
     /// As the controller wrote it down.
     pub(crate) fn basis(&self, facts: &Facts) -> String {
-        known::word(facts, &["call.lawful-basis"]).unwrap_or_else(|| self.lawful_basis.clone())
+        let said = ["call.lawful-basis", "processing.lawful-basis", "processing.legal-basis"];
+        known::word(facts, &said).unwrap_or_else(|| self.lawful_basis.clone())
     }
 }
 

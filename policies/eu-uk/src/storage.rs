@@ -25,6 +25,7 @@ impl Keeper for Settings {
     fn keep(&self, facts: &Facts, ruling: &mut Ruling) {
         keeping::announce(&kept(self, facts), &self.counsel_confirmed, facts, ruling);
         limit(self, facts, ruling);
+        register(self, facts, ruling);
     }
     fn dispose(&self, disposal: &Disposal, facts: &Facts, ruling: &mut Ruling) {
         dispose(self, disposal, facts, ruling);
@@ -42,7 +43,9 @@ fn placed(settings: &Settings, place: &Placement, facts: &Facts, ruling: &mut Ru
         ruling.refuse(&law::SECURITY, "It would lie there unencrypted.").remedy(&law::SECURITY, "encrypt");
     }
     let country = place.region.split('-').next().unwrap_or_default();
-    let protected = is_listed(law::COVERED, country) || is_listed(law::ADEQUATE, country);
+    let protected = is_listed(law::COVERED, country)
+        || is_listed(law::ADEQUATE, country)
+        || (is_listed(law::ADEQUATE_FOR_THE_EU, country) && !settings.may_be_of_the_uk(facts));
     let safeguard =
         known::word(facts, &["storage.transfer-safeguard"]).is_some_and(|s| is_listed(law::SAFEGUARDS, &s));
     if !protected && !safeguard {
@@ -99,6 +102,16 @@ fn limit(settings: &Settings, facts: &Facts, ruling: &mut Ruling) {
     } else if let Some(by) = by {
         ruling.because(&law::STORAGE_LIMITATION, "The controller has set a time for it.");
         ruling.oblige(&law::STORAGE_LIMITATION, Duty::DestroyBy(by));
+    }
+}
+
+fn register(settings: &Settings, facts: &Facts, ruling: &mut Ruling) {
+    if settings.is_unregistered(facts) {
+        ruling.because(
+            &law::RECORDS_OF_PROCESSING,
+            "The records of processing have no entry on this recording.",
+        );
+        ruling.see_to(&law::RECORDS_OF_PROCESSING, "record-processing-activity", None);
     }
 }
 
