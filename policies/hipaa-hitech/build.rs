@@ -63,6 +63,7 @@ struct State {
     citation: String,
     source: String,
     confidence: String,
+    checked: Option<String>,
     physician: Holder,
     hospital: Holder,
 }
@@ -121,6 +122,7 @@ fn retention(data: Retention, out: &mut String) {
     line(out, "pub(crate) static STATES: &[State] = &[");
     for state in &states {
         check_origin(&state.code, &state.source, &state.confidence);
+        check_dated(&state.code, state.checked.as_deref());
         let majority = state.majority.unwrap_or(data.default.majority);
         let physician = holder(state, &state.physician);
         let hospital = holder(state, &state.hospital);
@@ -174,6 +176,16 @@ fn check_origin(row: &str, source: &str, confidence: &str) {
     confidence_variant(confidence);
 }
 
+/// When it was last held against which text, where it says so.
+fn check_dated(row: &str, checked: Option<&str>) {
+    let dated = |text: &str| {
+        text.split_once(": ").is_some_and(|(day, against)| day.len() == 10 && !against.is_empty())
+    };
+    if checked.is_some_and(|text| !dated(text)) {
+        fail(&format!("{row}: checked is written as `2026-11-28: against which text`"));
+    }
+}
+
 fn confidence_variant(word: &str) -> &'static str {
     match word {
         "high" => "Confidence::High",
@@ -195,10 +207,12 @@ struct Number {
     name: String,
     value: u16,
     citation: String,
+    checked: Option<String>,
 }
 
 fn periods(data: Periods, out: &mut String) {
-    for Number { name, value, citation } in data.number {
+    for Number { name, value, citation, checked } in data.number {
+        check_dated(&name, checked.as_deref());
         let constant = name.replace('-', "_").to_ascii_uppercase();
         line(out, &format!("/// {citation}\npub(crate) const {constant}: u16 = {value};"));
     }
@@ -271,24 +285,38 @@ struct StateBreach {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct BreachClock {
     code: String,
     days: u16,
+    regulator_days: Option<u16>,
+    regulator_from: Option<u16>,
+    #[serde(default)]
+    yields: bool,
     citation: String,
     note: String,
     source: String,
     confidence: String,
+    checked: Option<String>,
 }
 
 fn state_breach(data: StateBreach, out: &mut String) {
     line(out, "pub(crate) static BREACH_CLOCKS: &[BreachClock] = &[");
-    for BreachClock { code, days, citation, note, source, confidence } in data.state {
+    for clock in data.state {
+        let BreachClock { code, days, yields, citation, note, source, confidence, checked, .. } = clock;
         check_origin(&code, &source, &confidence);
+        check_dated(&code, checked.as_deref());
+        let regulator = match (clock.regulator_days, clock.regulator_from) {
+            (None, None) => "None".to_owned(),
+            (Some(days), Some(from)) => format!(
+                "Some(Regulator {{ days: {days}, from: {from}, action: \"notify-attorney-general-{days}-days\" }})"
+            ),
+            _ => fail(&format!("{code}: regulator-days and regulator-from come together")),
+        };
         line(
             out,
             &format!(
-                "BreachClock {{ code: {code:?}, days: {days}, citation: {citation:?}, note: {note:?} }},"
+                "BreachClock {{ code: {code:?}, days: {days}, regulator: {regulator}, yields: {yields}, citation: {citation:?}, note: {note:?} }},"
             ),
         );
     }

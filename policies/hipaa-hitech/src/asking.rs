@@ -34,6 +34,10 @@ pub(crate) enum Job {
     /// With a subpoena or a suit.
     Litigant,
     LawEnforcement,
+    /// Finds out who died and of what, or buries the dead.
+    DecedentOffice,
+    /// Pays or decides on injuries at work.
+    WorkersCompensation,
     /// Has lawful custody of the patient.
     Custody,
     /// Federal officials for intelligence or protection.

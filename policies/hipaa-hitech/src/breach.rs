@@ -1,5 +1,5 @@
 //! Data may have reached somebody it should not have: whom to tell, and by when (164.400-414). State breach laws, often
-//! shorter, are in a short table from knowledge.
+//! shorter, are in a table of those with clocks.
 
 use caveat_sdk::{
     Facts, dates,
@@ -12,8 +12,8 @@ use crate::{
     rules::*,
     settings::{Entity, Settings},
     tables::{
-        ASSOCIATE_DAYS, BREACH_CLOCKS, BREACH_FACTORS, HHS_ANNUAL_DAYS, HHS_FROM_PERSONS, INDIVIDUALS_DAYS,
-        MEDIA_OVER_RESIDENTS, ORAL_DELAY_DAYS, SUBSTITUTE_FROM_PERSONS,
+        ASSOCIATE_DAYS, BREACH_CLOCKS, BREACH_FACTORS, BreachClock, HHS_ANNUAL_DAYS, HHS_FROM_PERSONS,
+        INDIVIDUALS_DAYS, MEDIA_OVER_RESIDENTS, ORAL_DELAY_DAYS, SUBSTITUTE_FROM_PERSONS,
     },
 };
 
@@ -46,7 +46,7 @@ pub(crate) fn rule(settings: &Settings, facts: &Facts) -> Ruling {
     if entity == Entity::BusinessAssociate {
         notify_covered_entity(facts, &mut ruling);
     } else {
-        notify(facts, &mut ruling);
+        notify(settings, facts, &mut ruling);
     }
     ruling
 }
@@ -123,7 +123,7 @@ fn notify_covered_entity(facts: &Facts, ruling: &mut Ruling) {
     delayed(facts, ruling);
 }
 
-fn notify(facts: &Facts, ruling: &mut Ruling) {
+fn notify(settings: &Settings, facts: &Facts, ruling: &mut Ruling) {
     let found = discovered(facts);
     let by = due(dates::plus_days(found, INDIVIDUALS_DAYS.into()), facts);
     ruling.because(
@@ -133,7 +133,7 @@ fn notify(facts: &Facts, ruling: &mut Ruling) {
     ruling.see_to(&BREACH_INDIVIDUALS, "notify-individuals-60-days", Some(by));
 
     substitute(facts, by, ruling);
-    by_state_law(facts, found, ruling);
+    by_state_law(settings, facts, found, ruling);
 
     // Unknown counts take the strict side.
     let persons = known::PERSONS.whole(facts);
@@ -183,21 +183,37 @@ fn substitute(facts: &Facts, by: Moment, ruling: &mut Ruling) {
 }
 
 /// The states' own clocks. Whether law enforcement can stop them is theirs to say, so nothing is put off here.
-fn by_state_law(facts: &Facts, found: Moment, ruling: &mut Ruling) {
+fn by_state_law(settings: &Settings, facts: &Facts, found: Moment, ruling: &mut Ruling) {
     let Some(states) = known::BREACH_STATES.text(facts) else { return };
     let named = |code: &str| states.split(|c: char| !c.is_alphabetic()).any(|s| s.eq_ignore_ascii_case(code));
     let mut earliest = None;
     for clock in BREACH_CLOCKS.iter().filter(|clock| named(clock.code)) {
-        let why = format!(
-            "{} has a breach law with a clock of its own: {} Counsel should confirm.",
-            clock.code, clock.note
-        );
+        tell_regulator(clock, facts, found, ruling);
+        if clock.yields && settings.deemed_by_hipaa.iter().any(|code| code == clock.code) {
+            continue;
+        }
+        let why = format!("{} has a breach law with a clock of its own: {}", clock.code, clock.note);
         ruling.because_of(&BREACH_STATE, clock.citation, &why);
         let by = dates::plus_days(found, clock.days.into());
         earliest = Some(earliest.map_or(by, |at: Moment| at.min(by)));
     }
     if earliest.is_some() {
         ruling.see_to(&BREACH_STATE, "notify-by-state-law", earliest);
+    }
+}
+
+/// Nobody knows how many residents: as many as it takes.
+fn tell_regulator(clock: &BreachClock, facts: &Facts, found: Moment, ruling: &mut Ruling) {
+    let Some(regulator) = &clock.regulator else { return };
+    let residents = known::RESIDENTS.whole(facts).or(known::PERSONS.whole(facts));
+    if residents.is_none_or(|n| n >= regulator.from.into()) {
+        let why = format!(
+            "{} has its attorney general, or another office, told of a breach of so many residents: {}",
+            clock.code, clock.note
+        );
+        ruling.because_of(&BREACH_REGULATOR, clock.citation, &why);
+        let by = dates::plus_days(found, regulator.days.into());
+        ruling.see_to(&BREACH_REGULATOR, regulator.action, Some(by));
     }
 }
 
@@ -302,6 +318,22 @@ mod tests {
         let cited: Vec<_> = ruling.reasons.iter().filter(|r| r.rule == BREACH_STATE.id).collect();
         assert_eq!(cited.len(), 2);
         check(&[("persons", Whole(3)), ("state", Text("OH".into()))], &FEW);
+        check(
+            &[("persons", Whole(249)), ("state", Text("TX".into()))],
+            &["hhs-annual-log", "notify-by-state-law", "notify-individuals-60-days"],
+        );
+        let texans = found(&[("persons", Whole(250)), ("state", Text("TX".into()))]);
+        let task = |rule: &str| {
+            texans.obligations.iter().find_map(|o| match &o.duty {
+                Duty::SeeTo(task) if o.rule == rule => {
+                    Some((task.action.clone(), dates::text(task.due.unwrap())))
+                }
+                _ => None,
+            })
+        };
+        assert_eq!(task(BREACH_STATE.id).unwrap().1, "2027-01-22");
+        let told = ("notify-attorney-general-30-days".to_owned(), "2026-12-23".to_owned());
+        assert_eq!(task(BREACH_REGULATOR.id), Some(told));
     }
 
     #[test]

@@ -33,6 +33,7 @@ rules! {
     BREACH_MEDIA = "hipaa.breach-media", "45 CFR 164.406";
     BREACH_SUBSTITUTE = "hipaa.breach-substitute", "45 CFR 164.404(d)(2)";
     BREACH_STATE = "hipaa.breach-state", "State breach-notification law";
+    BREACH_REGULATOR = "hipaa.breach-regulator", "State breach-notification law";
     BREACH_DELAY = "hipaa.breach-delay", "45 CFR 164.412";
     // access: who
     UNIQUE_USER = "hipaa.unique-user", "45 CFR 164.312(a)(2)(i)";
@@ -52,6 +53,8 @@ rules! {
     LEGAL_PROCESS = "hipaa.legal-process", "45 CFR 164.512(e), (f)";
     ACCOUNTING = "hipaa.accounting", "45 CFR 164.528";
     INVOLVED_IN_CARE = "hipaa.involved-in-care", "45 CFR 164.510(b)";
+    DECEDENT_OFFICES = "hipaa.coroners", "45 CFR 164.512(g)";
+    WORKERS_COMPENSATION = "hipaa.workers-compensation", "45 CFR 164.512(l)";
     GOVERNMENT = "hipaa.government-functions", "45 CFR 164.512(k)";
     RESTRICTION = "hipaa.restriction", "45 CFR 164.522(a)(1)(vi)";
     PART_2 = "hipaa.part-2", "42 CFR 2.31-2.33, 2.61-2.67";

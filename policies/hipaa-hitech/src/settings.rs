@@ -75,6 +75,8 @@ pub struct Settings {
     pub provider: String,
     /// States whose uncertain periods counsel has confirmed, and ids of unsure rules.
     pub counsel_confirmed: Vec<String>,
+    /// States whose breach laws counsel reads as satisfied towards residents by notice under HIPAA.
+    pub deemed_by_hipaa: Vec<String>,
     /// Opt-ins by name; those of other packs are not read.
     pub options: Vec<String>,
 }
@@ -98,6 +100,7 @@ impl Default for Settings {
             state: String::new(),
             provider: String::new(),
             counsel_confirmed: vec![],
+            deemed_by_hipaa: vec![],
             options: vec![],
         }
     }
@@ -132,6 +135,14 @@ impl Settings {
                 known_place(format!("/counsel-confirmed/{n}"), name);
             }
         }
+        for (n, code) in self.deemed_by_hipaa.iter().enumerate() {
+            if !tables::BREACH_CLOCKS.iter().any(|clock| clock.code == code && clock.yields) {
+                problems.push(Problem {
+                    at: format!("/deemed-by-hipaa/{n}"),
+                    message: format!("`{code}` has no row in data/state-breach.toml that yields to HIPAA"),
+                });
+            }
+        }
         if problems.is_empty() { Ok(self) } else { Err(problems) }
     }
 
@@ -163,10 +174,11 @@ mod tests {
         let settings = Settings {
             state: "ZZ".into(),
             counsel_confirmed: vec!["NM".into(), "QQ".into()],
+            deemed_by_hipaa: vec!["IN".into(), "TX".into()],
             ..Settings::default()
         };
         let at: Vec<String> = settings.valid().unwrap_err().into_iter().map(|p| p.at).collect();
-        assert_eq!(at, ["/state", "/counsel-confirmed/1"]);
+        assert_eq!(at, ["/state", "/counsel-confirmed/1", "/deemed-by-hipaa/1"]);
     }
 
     #[test]

@@ -57,8 +57,20 @@ pub(crate) struct BreachClock {
     pub(crate) code: &'static str,
     /// Calendar days after discovery.
     pub(crate) days: u16,
+    pub(crate) regulator: Option<Regulator>,
+    /// Notice under HIPAA is said to do towards residents.
+    pub(crate) yields: bool,
     pub(crate) citation: &'static str,
     pub(crate) note: &'static str,
+}
+
+/// The attorney general, or whoever else a state wants told.
+pub(crate) struct Regulator {
+    /// Calendar days after discovery.
+    pub(crate) days: u16,
+    /// From how many residents on.
+    pub(crate) from: u16,
+    pub(crate) action: &'static str,
 }
 
 /// One of the 18 of the safe harbor.

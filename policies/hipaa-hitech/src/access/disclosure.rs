@@ -159,6 +159,20 @@ pub(super) fn rule(ask: &Ask<'_>, ruling: &mut Ruling) {
             ruling.because(&PURPOSE, "Public health authorities and overseers may have what the law has them collect (164.512(b), (d)).");
             account_for(ruling);
         }
+        Job::DecedentOffice => {
+            ruling.because(
+                &DECEDENT_OFFICES,
+                "Coroners, medical examiners and funeral directors may have what their work on the dead needs.",
+            );
+            account_for(ruling);
+        }
+        Job::WorkersCompensation => {
+            ruling.because(
+                &WORKERS_COMPENSATION,
+                "As far as state law on injuries at work authorizes it, and no more than that law asks for.",
+            );
+            account_for(ruling);
+        }
         Job::Custody | Job::NationalSecurity => {
             ruling.because(
                 &GOVERNMENT,
