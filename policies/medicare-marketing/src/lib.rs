@@ -8,7 +8,6 @@ mod kind;
 mod storage;
 
 use caveat_sdk::{CaptureRules, Facts, Pack, StorageRules, settings::Problem};
-use pack_law::phrase::Phrase;
 use serde::Deserialize;
 
 pub(crate) mod law {
@@ -30,7 +29,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Medicare {
     settings: Settings,
-    disclaimer: Vec<Phrase>,
+    words: capture::Phrases,
 }
 
 impl Pack for Medicare {
@@ -38,13 +37,13 @@ impl Pack for Medicare {
 
     fn new(settings: Settings) -> Result<Self, Vec<Problem>> {
         pack_law::confirmed(&settings.counsel_confirmed, law::PERIODS, law::UNSURE)?;
-        Ok(Self { settings, disclaimer: Phrase::all(law::DISCLAIMER_WORDS) })
+        Ok(Self { settings, words: capture::Phrases::of_the_law() })
     }
 }
 
 impl CaptureRules for Medicare {
     fn capture(&self, event: &caveat_sdk::capture::Event, facts: &Facts) -> caveat_sdk::capture::Ruling {
-        let mut ruling = capture::rule(&self.settings, &self.disclaimer, event, facts);
+        let mut ruling = capture::rule(&self.settings, &self.words, event, facts);
         pack_law::tell_doubt(&mut ruling.reasons, law::UNSURE, &self.settings.counsel_confirmed);
         ruling
     }
