@@ -24,6 +24,16 @@ pub(crate) fn of(settings: &Settings, facts: &Facts) -> Found {
     if is(law::CREDIT_CLASSES) {
         return keep(&law::EVIDENCE, &law::RETAIN_2_YEARS_CREDIT, facts.began);
     }
+    if is(law::CLOSING_CLASSES) || is(law::MORTGAGE_DISCLOSURE_CLASSES) {
+        let period = if is(law::CLOSING_CLASSES) {
+            &law::RETAIN_5_YEARS_CLOSING_DISCLOSURES
+        } else {
+            &law::RETAIN_3_YEARS_MORTGAGE_DISCLOSURES
+        };
+        // What is disclosed on a call is not disclosed after the closing.
+        let closed = known::moment(facts, &["retention.consummated"], &["retention.consummated-days"]);
+        return keep(&law::EVIDENCE, period, closed.unwrap_or(facts.began).max(facts.began));
+    }
     if is(law::TRANSFER_CLASSES) {
         return keep(&law::EVIDENCE, &law::RETAIN_2_YEARS_TRANSFERS, facts.began);
     }

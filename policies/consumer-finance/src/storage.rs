@@ -82,7 +82,7 @@ fn is_needed(settings: &Settings, facts: &Facts) -> bool {
 }
 
 fn under_investigation(facts: &Facts) -> bool {
-    known::is(facts, &["retention.investigation"])
+    known::is(facts, &["retention.investigation", "retention.under-investigation"])
 }
 
 fn dispose(settings: &Settings, facts: &Facts, ruling: &mut Ruling) {
