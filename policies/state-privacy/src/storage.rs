@@ -117,4 +117,11 @@ fn breach(settings: &Settings, facts: &Facts, ruling: &mut Ruling) {
         &law::NOTIFY_RESIDENTS_30_DAYS.says(&settings.counsel_confirmed),
     );
     ruling.see_to(&law::BREACH_NOTICE, law::NOTIFY_RESIDENTS_30_DAYS.name, Some(due));
+    let residents = known::count(facts, &["breach.state-residents", "breach.persons"]);
+    if residents.is_none_or(|n| n > u64::from(law::RESIDENTS_OVER.value)) {
+        let period = &law::NOTIFY_ATTORNEY_GENERAL_15_DAYS;
+        ruling.because_of(&law::ATTORNEY_GENERAL, period.citation, &period.says(&settings.counsel_confirmed));
+        let by = period.after(due, &settings.counsel_confirmed);
+        ruling.see_to(&law::ATTORNEY_GENERAL, period.name, Some(by));
+    }
 }
