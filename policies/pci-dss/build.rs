@@ -88,13 +88,20 @@ struct Limit {
     citation: String,
     source: String,
     confidence: String,
+    checked: Option<String>,
 }
 
 fn limits(data: Limits, out: &mut String) {
-    for Limit { name, value, citation, source, confidence } in data.limit {
+    for Limit { name, value, citation, source, confidence, checked } in data.limit {
+        let dated = |text: &str| {
+            text.split_once(": ").is_some_and(|(day, against)| day.len() == 10 && !against.is_empty())
+        };
+        if checked.is_some_and(|text| !dated(&text)) {
+            fail(&format!("{name}: checked is written as `2026-11-28: against which text`"));
+        }
         check_confidence(&name, &confidence);
-        if !["V", "K"].contains(&source.as_str()) {
-            fail(&format!("{name}: source `{source}` is neither V nor K"));
+        if !["V", "V2", "K"].contains(&source.as_str()) {
+            fail(&format!("{name}: source `{source}` is neither V, V2 nor K"));
         }
         line(out, &format!("/// {citation}.\npub(crate) const {}: u16 = {value};", constant(&name)));
     }

@@ -196,11 +196,24 @@ fn cannot_pause(facts: &Facts) -> bool {
 }
 
 fn open_networks(ruling: &mut Ruling, facts: &Facts) {
-    if facts.flag("call.public-network") == Some(true) && facts.flag("call.media-encrypted") == Some(false) {
-        ruling
-            .refuse(&rules::OPEN_NETWORKS, "Media comes unencrypted over a public network.")
-            .remedy(&rules::OPEN_NETWORKS, "encrypt-media");
+    if facts.flag("call.public-network") != Some(true) {
+        return;
     }
+    let early = |version: &str| {
+        let version = version.trim().to_ascii_lowercase();
+        let number = version.trim_start_matches("tls").trim_start_matches(['v', ' ', '-']);
+        version.contains("ssl") || ["1", "1.0", "1.1"].contains(&number)
+    };
+    let why = if facts.flag("call.media-encrypted") == Some(false) {
+        "Media comes unencrypted over a public network."
+    } else if facts.text("call.tls-version").is_some_and(early) {
+        "Media comes over a public network under a version of TLS that is not strong."
+    } else if facts.flag("call.certificate-expired") == Some(true) {
+        "Media comes over a public network under a certificate that is not valid."
+    } else {
+        return;
+    };
+    ruling.refuse(&rules::OPEN_NETWORKS, why).remedy(&rules::OPEN_NETWORKS, "encrypt-media");
 }
 
 /// A pause that somebody asked for holds by itself, until somebody asks for its end.

@@ -71,6 +71,9 @@ impl PciDss {
             KeyState::Compromised => "The key is or may be compromised: it encrypts nothing more.",
             KeyState::Destroyed => "The key is destroyed.",
             KeyState::None | KeyState::Active if too_old => "The key is past the client's cryptoperiod.",
+            KeyState::None | KeyState::Active if facts.flag("storage.custodian-left") == Some(true) => {
+                "Somebody who knew the key in clear text has left: it encrypts nothing more."
+            }
             KeyState::None | KeyState::Active => return,
         };
         ruling.refuse(&rules::CRYPTOPERIOD, why).remedy(&rules::CRYPTOPERIOD, "rotate-key");
