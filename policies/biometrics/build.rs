@@ -2,6 +2,7 @@
 //! `years`, `months` or `days` (with `strict-years` or `strict-months` until counsel confirms them) and a `why`; `words` their
 //! `list`.
 //! `stricter` words make nothing laxer.
+//! `checked` says when a row was last held against which text.
 
 fn main() {
     pack_law::build::law(&["periods.toml", "words.toml"]);
