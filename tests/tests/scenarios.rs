@@ -87,6 +87,12 @@ fn written_a_third_time() {
     agree("third.toml", 52);
 }
 
+/// A fourth time, over all packs. How many agreed at first is in the commit as before.
+#[test]
+fn written_a_fourth_time() {
+    agree("fourth.toml", 40);
+}
+
 #[test]
 fn several_packs_together() {
     agree("together.toml", 7);
