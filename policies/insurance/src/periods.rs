@@ -58,7 +58,7 @@ fn class(settings: &Settings, facts: &Facts) -> Option<Class> {
     let said = known::word(facts, &["retention.class", "call.topic"]);
     let word = said.unwrap_or_else(|| settings.usual_class.clone());
     match word.as_str() {
-        word if is_listed(law::OTHER_CLASSES, word) => None,
+        word if is_listed(law::OTHER_CLASSES, word) || is_listed(law::MEDICARE_CLASSES, word) => None,
         word if is_listed(law::COMPLAINT_CLASSES, word) => Some(Class::Complaint),
         word if is_listed(law::POLICY_CLASSES, word) => Some(Class::Policy),
         // Words for claims, and words that nobody knows.
