@@ -9,7 +9,7 @@ use opus_rs::{Application, OpusEncoder};
 
 use crate::{
     SAMPLE_RATE_HZ, SEGMENT_SAMPLES,
-    ogg::{self, PIECES_MAX},
+    page::{self, PIECES_MAX, page, pieces},
 };
 
 /// Bits per second of a leg.
@@ -68,16 +68,16 @@ impl OpusSound {
         }
         const BY: &[u8] = b"caveat";
         let tags = [b"OpusTags", &(BY.len() as u32).to_le_bytes()[..], BY, &0u32.to_le_bytes()].concat();
-        let mut pages = ogg::page(ogg::FIRST, 0, 0, &[head]);
-        pages.extend(ogg::page(0, 0, 1, &[tags]));
+        let mut pages = page(page::FIRST, 0, 0, &[head]);
+        pages.extend(page(0, 0, 1, &[tags]));
         pages
     }
 
     /// Bytes of each second.
     pub fn bytes_per_second(&self) -> u64 {
         let silent = vec![vec![0; self.packet_bytes()]; self.packets_per_page()];
-        let page = ogg::page(0, 0, 0, &silent).len();
-        (page * PACKETS_PER_SECOND / self.packets_per_page()) as u64
+        let bytes = page(0, 0, 0, &silent).len();
+        (bytes * PACKETS_PER_SECOND / self.packets_per_page()) as u64
     }
 
     /// Some seconds, from the `first` of the sound on. Of each leg the second before them and the one behind them are wanted,
@@ -117,7 +117,7 @@ impl OpusSound {
             let before = u64::from(at) * GRANULES_PER_SECOND;
             let granules = before + GRANULES_PER_SECOND * (n as u64 + 1) / pages as u64;
             let number = HEAD_PAGES + at * pages as u32 + n as u32;
-            to.extend(ogg::page(if is_last { ogg::LAST } else { 0 }, granules, number, packets));
+            to.extend(page(if is_last { page::LAST } else { 0 }, granules, number, packets));
         }
     }
 
@@ -127,7 +127,7 @@ impl OpusSound {
     }
 
     fn packets_per_page(&self) -> usize {
-        let pieces = ogg::pieces(self.packet_bytes()).count();
+        let pieces = pieces(self.packet_bytes()).count();
         [PACKETS_PER_SECOND, 25, 10, 5, 2].into_iter().find(|n| n * pieces <= PIECES_MAX).unwrap_or(1)
     }
 }
@@ -208,24 +208,11 @@ mod tests {
         (sound, sound.seconds(0, &legs).unwrap())
     }
 
-    /// The packets of some pages.
-    fn packets(mut bytes: &[u8]) -> Vec<Vec<u8>> {
-        let mut packets = vec![vec![]];
-        while !bytes.is_empty() {
-            let count = usize::from(bytes[26]);
-            let (lengths, mut rest) = bytes[27..].split_at(count);
-            for length in lengths {
-                let piece;
-                (piece, rest) = rest.split_at(usize::from(*length));
-                packets.last_mut().unwrap().extend(piece);
-                if *length < 255 {
-                    packets.push(vec![]);
-                }
-            }
-            bytes = rest;
-        }
-        packets.pop();
-        packets
+    /// The packets of some pages behind the head, as another's reader takes them, which checks every page.
+    fn packets(sound: &OpusSound, bytes: &[u8]) -> Vec<Vec<u8>> {
+        let mut reader = ogg::PacketReader::new(std::io::Cursor::new([&sound.head(), bytes].concat()));
+        let packets = std::iter::from_fn(|| reader.read_packet().unwrap());
+        packets.skip(HEAD_PAGES as usize).map(|packet| packet.data).collect()
     }
 
     fn decoded(packets: &[Vec<u8>]) -> Vec<f64> {
@@ -251,7 +238,8 @@ mod tests {
     #[test]
     fn it_sounds_as_it_did_also_where_seconds_meet() {
         let was = voice(140.0);
-        let is = decoded(&packets(&whole(std::slice::from_ref(&was)).1));
+        let (sound, bytes) = whole(std::slice::from_ref(&was));
+        let is = decoded(&packets(&sound, &bytes));
         assert_eq!(is.len(), was.len());
         let part = |from: usize, to: usize| noise(&was[from..to], &is[from..to]);
         let all = part(0, was.len());
@@ -284,9 +272,9 @@ mod tests {
     #[test]
     fn a_silent_leg_is_silent_beside_a_loud_one() {
         let voice = voice(140.0);
-        let (_, bytes) = whole(&[vec![0; voice.len()], voice.clone()]);
+        let (sound, bytes) = whole(&[vec![0; voice.len()], voice.clone()]);
         let (mut first, mut second) = (vec![], vec![]);
-        for packet in packets(&bytes) {
+        for packet in packets(&sound, &bytes) {
             let mut scratch = vec![];
             let (of_first, bytes) = split_self_delimited(&packet, &mut scratch).unwrap();
             first.push(of_first.to_vec());
@@ -304,7 +292,7 @@ mod tests {
             let sound = OpusSound::new(legs, 1);
             let bytes = sound.seconds(0, &vec![vec![0; 3 * SEGMENT_SAMPLES]; legs]).unwrap();
             assert_eq!(bytes.len() as u64, sound.bytes_per_second(), "{legs} legs");
-            let packets = packets(&bytes);
+            let packets = packets(&sound, &bytes);
             assert_eq!(packets.len(), PACKETS_PER_SECOND, "{legs} legs");
             assert!(packets.iter().all(|packet| packet.len() == sound.packet_bytes()), "{legs} legs");
         }
