@@ -49,10 +49,25 @@ enum Asker {
     From(Option<IpAddr>),
 }
 
+/// What an asker had left when they last asked, and how fast there is more.
 #[derive(Clone, Copy)]
 struct Left {
     requests: f64,
     at: Instant,
+    rate: Rate,
+}
+
+impl Left {
+    /// What is left now.
+    fn now(&self, now: Instant) -> f64 {
+        let since = now.saturating_duration_since(self.at).as_secs_f64();
+        (self.requests + since * self.rate.per_second).min(self.rate.burst)
+    }
+
+    /// Has all that there can be, as whoever never asked.
+    fn is_quiet(&self, now: Instant) -> bool {
+        self.now(now) >= self.rate.burst
+    }
 }
 
 impl Rates {
@@ -85,20 +100,19 @@ impl Rates {
 
     /// Takes one request off what is left; else the seconds until there is one again.
     fn take(&self, asker: Asker, rate: Rate, now: Instant) -> Result<(), u64> {
-        let Rate { per_second, burst } = rate;
         let mut all = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= ASKERS_MAX {
-            let is_quiet = |left: &Left| (now - left.at).as_secs_f64() * per_second >= burst;
-            all.retain(|_, left| !is_quiet(left));
+            all.retain(|_, left| !left.is_quiet(now));
         }
-        let left = all.entry(asker).or_insert(Left { requests: burst, at: now });
-        let since = now.saturating_duration_since(left.at).as_secs_f64();
-        *left = Left { requests: (left.requests + since * per_second).min(burst), at: now };
+        let left = all.entry(asker).or_insert(Left { requests: rate.burst, at: now, rate });
+        // Of what a client's quota was changed to, no more is left than there can be.
+        left.rate = rate;
+        *left = Left { requests: left.now(now), at: now, rate };
         if left.requests >= 1.0 {
             left.requests -= 1.0;
             return Ok(());
         }
-        Err(((1.0 - left.requests) / per_second.max(1e-6)).ceil() as u64)
+        Err(((1.0 - left.requests) / rate.per_second.max(1e-6)).ceil() as u64)
     }
 }
 
@@ -115,6 +129,7 @@ fn neighborhood(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use std::time::Duration;
 
@@ -133,5 +148,25 @@ mod tests {
         let later = now + Duration::from_millis(2_100);
         assert_eq!([(); 3].map(|()| rates.take(from(one), rates.each, later)), [Ok(()), Ok(()), Err(1)]);
         assert_eq!(from("::ffff:192.0.2.1"), from("192.0.2.1"));
+    }
+
+    #[test]
+    fn whoever_used_up_a_slow_quota_is_not_forgotten_by_the_fast_rate_of_others() {
+        let limits = Limits { requests_per_minute_max: 600, requests_at_once_max: 1, ..Limits::default() };
+        let (rates, now) = (Rates::new(&limits), Instant::now());
+        let slow = Rate { per_second: 0.1, burst: 2.0 };
+        let client = || Asker::All("acme".parse().unwrap());
+        let from = |n: u32| Asker::From(Some(IpAddr::V4(n.into())));
+        for _ in 0..2 {
+            assert_eq!(rates.take(client(), slow, now), Ok(()));
+        }
+        // A second later the others have all they can have, and the client has a tenth of one.
+        let later = now + Duration::from_secs(1);
+        for n in 0..ASKERS_MAX as u32 {
+            assert_eq!(rates.take(from(n), rates.each, now), Ok(()));
+        }
+        assert_eq!(rates.take(from(u32::MAX), rates.each, later), Ok(()));
+        assert_eq!(rates.left.lock().unwrap().len(), 2, "the client, and who asked last");
+        assert_eq!(rates.take(client(), slow, later), Err(9));
     }
 }
