@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use crate::{
     host::Host,
+    house::{CLIENT, House},
     kills::{Random, script},
-    people::{Heard, Person, code},
+    people::{Heard, Person},
     watch::until,
 };
 
@@ -71,14 +72,13 @@ pub async fn run(kills: u32, seed: u64) -> anyhow::Result<Found> {
     let mut lane = Lane::new(seed).await?;
     let done = lane.run(kills).await;
     if done.is_err() {
-        lane.host.keep();
+        lane.house.host.keep();
     }
-    done.with_context(|| format!("kept in {}", lane.host.dir().display()))
+    done.with_context(|| format!("kept in {}", lane.house.host.dir().display()))
 }
 
 struct Lane {
-    host: Host,
-    token: String,
+    house: House,
     kim: Person,
     ann: Person,
     ben: Person,
@@ -92,20 +92,14 @@ struct Lane {
 impl Lane {
     async fn new(seed: u64) -> anyhow::Result<Self> {
         let mut host = Host::prepare(CONFIG)?;
-        let token = host.token("acme")?;
-        let people = [("kim", "supervisor"), ("ann", "compliance"), ("ben", "compliance")];
-        let secrets: Vec<String> =
-            people.iter().map(|(id, role)| host.enroll("acme", id, role, "")).collect::<Result<_, _>>()?;
         host.log_filter = Some("warn".into());
-        host.start()?;
-        let mut signed_in = vec![];
-        for ((id, _), secret) in people.iter().zip(&secrets) {
-            signed_in.push(Person::sign_in(&host.url, "acme", id, &code(secret, 0)?).await?);
-        }
-        let [kim, ann, ben] = <[Person; 3]>::try_from(signed_in).ok().context("three people")?;
+        let people = [("kim", "supervisor"), ("ann", "compliance"), ("ben", "compliance")];
+        let house = House::of(host, &people)?;
+        let (kim, ann, ben) =
+            (house.person("kim").await?, house.person("ann").await?, house.person("ben").await?);
         let random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let (found, acts) = Default::default();
-        Ok(Self { host, token, kim, ann, ben, random, found, calls: 0, acts })
+        Ok(Self { house, kim, ann, ben, random, found, calls: 0, acts })
     }
 
     async fn run(&mut self, kills: u32) -> anyhow::Result<Found> {
@@ -113,7 +107,7 @@ impl Lane {
             let fresh = self.record().await?;
             let acknowledged = self.live(&fresh).await?;
             self.found.kills += 1;
-            self.host.start()?;
+            self.house.host.start()?;
             [&mut self.kim, &mut self.ann, &mut self.ben].into_iter().for_each(Person::reconnect);
             for id in &fresh {
                 let done = self.is_done(id).await?;
@@ -137,11 +131,11 @@ impl Lane {
             Ok((status["wrapped"].as_object().is_some_and(|wrapped| wrapped.len() == 1)).then_some(()))
         })
         .await?;
-        let entries = self.host.audit("acme", "bundle")?;
+        let entries = self.house.host.audit(CLIENT, "bundle")?;
         let receipts: Value = self.ann.get("/v1/retention/receipts?limit=1000").await?.json().await?;
         told_once(&entries, receipts.as_array().context("receipts")?)?;
-        ensure!(!self.host.log().contains("panicked"), "the host panicked");
-        ensure!(self.host.stop()? == 0, "it does not end as it should");
+        ensure!(!self.house.host.log().contains("panicked"), "the host panicked");
+        ensure!(self.house.host.stop()? == 0, "it does not end as it should");
         Ok(self.found)
     }
 
@@ -149,7 +143,7 @@ impl Lane {
     async fn record(&mut self) -> anyhow::Result<Vec<String>> {
         let calls = self.calls..self.calls + CALLS;
         self.calls += CALLS;
-        let plays = calls.map(|call| script(call, 1).play(&self.host.url, &self.token));
+        let plays = calls.map(|call| script(call, 1).play(&self.house.host.url, &self.house.token));
         futures::future::try_join_all(plays).await?;
         until("they are sealed", async || {
             let listed = self.kim.recordings("quality").await?;
@@ -168,11 +162,12 @@ impl Lane {
             let act = [Act::Mask, Act::Shred, Act::Destroy, Act::Destroy][self.random.below(4) as usize];
             self.acts.insert(id.clone(), act);
             self.found.acts += 1;
-            let (ann, ben, id) = (self.ann.at(&self.host.url), self.ben.at(&self.host.url), id.clone());
+            let (ann, ben, id) =
+                (self.ann.at(&self.house.host.url), self.ben.at(&self.house.host.url), id.clone());
             under_way.spawn(async move { (wanted(&ann, &ben, &id, act).await.unwrap_or(false), id) });
         }
         if self.random.below(2) == 0 {
-            let ann = self.ann.at(&self.host.url);
+            let ann = self.ann.at(&self.house.host.url);
             under_way.spawn(async move {
                 // It breaks off with the host, or not.
                 let _ = ann.post("/v1/keys/rotate", &json!({})).await;
@@ -180,7 +175,7 @@ impl Lane {
             });
         }
         tokio::time::sleep(Duration::from_millis(self.random.below(ACTS_MS))).await;
-        self.host.kill()?;
+        self.house.host.kill()?;
         let ended = under_way.join_all().await;
         let acknowledged: BTreeSet<String> =
             ended.into_iter().filter(|(ok, _)| *ok).map(|(_, id)| id).collect();
