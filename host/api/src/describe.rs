@@ -94,7 +94,9 @@ impl<'s> Described<'s> {
     }
 
     fn asked<T: JsonSchema>(&mut self) -> Value {
-        self.schemas.asked.subschema_for::<T>().to_value()
+        let mut schema = self.schemas.asked.subschema_for::<T>().to_value();
+        say_bounds(&mut schema);
+        schema
     }
 
     /// The schema of something that is answered with.
@@ -124,6 +126,34 @@ impl<'s> Described<'s> {
     pub(crate) fn gives_json<T: JsonSchema>(&mut self, status: u16, says: &'static str) -> &mut Answer {
         let schema = self.told::<T>();
         self.gives(status, says, vec![("application/json", schema)])
+    }
+}
+
+/// Says in the schema's own words what Rust's types cannot hold: `format` is for people.
+fn say_bounds(schema: &mut Value) {
+    let bounds = match schema["format"].as_str() {
+        Some("uint8") => Some((0, u64::from(u8::MAX))),
+        Some("uint16") => Some((0, u64::from(u16::MAX))),
+        Some("uint32") => Some((0, u64::from(u32::MAX))),
+        Some("uint64" | "uint") => Some((0, u64::MAX)),
+        Some("int64" | "int") => Some((i64::MIN, i64::MAX.unsigned_abs())),
+        _ => None,
+    };
+    let is_moment = schema["format"] == "date-time";
+    match schema {
+        Value::Object(all) => {
+            if let Some((least, most)) = bounds {
+                all.entry("minimum").or_insert(least.into());
+                all.entry("maximum").or_insert(most.into());
+            }
+            if is_moment {
+                // Nothing here was before 1970.
+                all.entry("pattern").or_insert("^(19[7-9][0-9]|[2-9][0-9]{3})-".into());
+            }
+            all.values_mut().for_each(say_bounds);
+        }
+        Value::Array(all) => all.iter_mut().for_each(say_bounds),
+        _ => {}
     }
 }
 

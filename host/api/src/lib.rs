@@ -18,6 +18,7 @@ mod health;
 mod impact;
 mod keys;
 mod ledger;
+mod links;
 mod may;
 mod once;
 mod openapi;

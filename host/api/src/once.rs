@@ -32,9 +32,11 @@ pub(crate) async fn once(
     else {
         return Ok(next.run(request).await);
     };
-    let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= KEY_BYTES_MAX);
-    let key = key.ok_or_else(|| {
-        Problem::bad_request(format!("`Idempotency-Key` is 1 to {KEY_BYTES_MAX} characters of ASCII"))
+    let is_key =
+        |key: &&str| (1..=KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
+    let key = key.to_str().ok().filter(is_key).ok_or_else(|| {
+        let wanted = format!("`Idempotency-Key` is 1 to {KEY_BYTES_MAX} characters of ASCII, without blanks");
+        Problem::bad_request(wanted)
     })?;
     let (parts, body) = request.into_parts();
     let most = usize::try_from(FileLimits::default().file_bytes).unwrap_or(usize::MAX);

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     Needs, Problem, Rooms,
     describe::{Described, Schemas},
+    links,
     routes::{Row, table},
 };
 
@@ -18,7 +19,7 @@ pub(crate) async fn document(State(rooms): State<Rooms>) -> Json<&'static Value>
     Json(DOCUMENT.get_or_init(|| of_table(&rooms.documented)))
 }
 
-fn of_table(others: &Map<String, Value>) -> Value {
+pub(crate) fn of_table(others: &Map<String, Value>) -> Value {
     let mut schemas = Schemas::new();
     let mut paths: Map<String, Value> = Map::new();
     for row in table() {
@@ -47,7 +48,8 @@ fn of_table(others: &Map<String, Value>) -> Value {
             "securitySchemes": {
                 "session": {
                     "type": "http", "scheme": "bearer",
-                    "description": "Of a person, from `POST /v1/session`.",
+                    "description": "Of a person, from `POST /v1/session`. A request with the header `x-caveat-unattended` is \
+                        no use of it, and does not keep it from ending when nobody does anything.",
                 },
                 "cookie": {
                     "type": "apiKey", "in": "cookie", "name": "__Host-caveat",
@@ -74,7 +76,7 @@ fn as_template(path: &str) -> String {
 fn operation(row: &Row, described: &Described<'_>) -> Value {
     let (person, machine) = row.needs.in_words();
     let mut operation = json!({
-        "operationId": format!("{}{}", row.method.as_str().to_lowercase(), row.path.replace(['/', '{', '}', '*'], "-").replace("--", "-").trim_end_matches('-')),
+        "operationId": id(row),
         "summary": row.says,
         "tags": [row.path.trim_start_matches("/v1/").split('/').next().unwrap_or_default()],
         "parameters": parameters(row, described),
@@ -91,6 +93,12 @@ fn operation(row: &Row, described: &Described<'_>) -> Value {
         operation["requestBody"] = json!({ "required": !described.body_is_optional, "content": content });
     }
     operation
+}
+
+/// `post-v1-holds-id-lift`.
+fn id(row: &Row) -> String {
+    let path = row.path.replace(['/', '{', '}', '*'], "-").replace("--", "-");
+    format!("{}{}", row.method.as_str().to_lowercase(), path.trim_end_matches('-'))
 }
 
 fn parameters(row: &Row, described: &Described<'_>) -> Vec<Value> {
@@ -171,6 +179,10 @@ fn responses(row: &Row, described: &Described<'_>) -> Value {
         }
         for (name, says) in &answer.headers {
             told["headers"][name] = json!({ "description": says, "schema": { "type": "string" } });
+        }
+        let links = links::of_answer(&id(row), answer.status);
+        if !links.is_empty() {
+            told["links"] = Value::Object(links);
         }
         all.insert(answer.status.to_string(), told);
     }

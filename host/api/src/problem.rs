@@ -178,7 +178,9 @@ impl From<AccessError> for Problem {
             | E::NoEnrolment
             | E::NoCeremony => Self::unauthorized(detail),
             E::NoSuchWay { .. } | E::NoPasskey | E::NoPerson { .. } => Self::not_found(detail),
-            E::LastAdmin { .. } => Self::new(StatusCode::CONFLICT, "Conflict", detail),
+            E::LastAdmin { .. } | E::PersonExists { .. } => {
+                Self::new(StatusCode::CONFLICT, "Conflict", detail)
+            }
             E::Provider { .. } => {
                 tracing::error!(%error, "a sign-in failed at an identity provider");
                 let detail = "the identity provider did not answer as it should; the host's log says why. Try again, or sign in another way";
@@ -191,9 +193,7 @@ impl From<AccessError> for Problem {
             | E::NoSidecar
             | E::Scope { .. } => Self::forbidden(detail),
             E::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, "Busy", detail),
-            E::Password { .. } | E::PersonExists { .. } | E::PasskeyRefused { .. } | E::Unusable { .. } => {
-                Self::bad_request(detail)
-            }
+            E::Password { .. } | E::PasskeyRefused { .. } | E::Unusable { .. } => Self::bad_request(detail),
             _ => {
                 tracing::error!(%error, "a request failed at the door");
                 Self::failed()

@@ -19,6 +19,7 @@ use crate::{
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Disclosed {
     /// Outside the client, as the accounting is to name them.
+    #[schemars(length(min = 1))]
     to: String,
     purpose: Purpose,
     #[serde(default)]
@@ -44,6 +45,7 @@ pub(crate) async fn disclose(
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Note {
+    #[schemars(length(min = 1))]
     note: String,
     purpose: Purpose,
 }

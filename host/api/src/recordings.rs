@@ -40,6 +40,7 @@ pub(crate) struct Search {
     label: Option<LabelKind>,
     limit: Option<u32>,
     /// From the `next` link of the page before.
+    #[schemars(regex(pattern = "^[0-9]{1,15}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"))]
     cursor: Option<String>,
 }
 

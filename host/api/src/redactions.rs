@@ -91,10 +91,32 @@ pub(crate) async fn unmask(
     ask(&rooms, &who, Wanted::Unmask { recording: id, mask, purpose }, reason).await
 }
 
+/// On whose account a person has a recording destroyed; the others are of the schedule and the rules.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum ByHand {
+    /// The person recorded asks for it.
+    PersonAsks,
+    /// By a right to erasure.
+    ErasureRequest,
+    /// The contract with the client has ended.
+    ContractEnd,
+}
+
+impl From<ByHand> for Basis {
+    fn from(basis: ByHand) -> Self {
+        match basis {
+            ByHand::PersonAsks => Self::PersonAsks,
+            ByHand::ErasureRequest => Self::ErasureRequest,
+            ByHand::ContractEnd => Self::ContractEnd,
+        }
+    }
+}
+
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Dispose {
-    basis: Basis,
+    basis: ByHand,
     purpose: Purpose,
     #[serde(default)]
     reason: String,
@@ -107,7 +129,7 @@ pub(crate) async fn dispose(
     Path(id): Path<RecordingId>,
     Body(Dispose { basis, purpose, reason }): Body<Dispose>,
 ) -> Result<Accepted<Request>, Problem> {
-    ask(&rooms, &who, Wanted::Dispose { recording: id, basis, purpose }, reason).await
+    ask(&rooms, &who, Wanted::Dispose { recording: id, basis: basis.into(), purpose }, reason).await
 }
 
 /// What waits for a second person.

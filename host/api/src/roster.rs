@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use axum::{Json, extract::State};
-use caveat_access::{Change, Invitation, Invited, PersonRecord, Scope, TokenRecord};
+use caveat_access::{Change, Invitation, Invited, PersonRecord, Scope, TokenRecord, roles::ROLES};
 use caveat_model::{Moment, PersonId, Role, Standing};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -18,6 +18,13 @@ use crate::{
 
 /// How long a token is good for, if nobody says.
 const TOKEN_DAYS: u32 = 90;
+/// What names of people, jobs and machines are made of.
+pub(crate) const PRINTABLE: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
+
+/// A role that somebody with an account can have.
+fn role_here(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": ROLES.iter().map(word).collect::<Vec<_>>() })
+}
 
 pub(crate) async fn people(
     State(rooms): State<Rooms>,
@@ -32,10 +39,13 @@ pub(crate) struct NewPerson {
     id: PersonId,
     /// As colleagues know them; the id, if nobody says.
     #[serde(default)]
+    #[schemars(regex(pattern = PRINTABLE))]
     name: String,
+    #[schemars(schema_with = "role_here")]
     role: Role,
     /// Job or relation, in the client's words ("disputes", "billing").
     #[serde(default)]
+    #[schemars(regex(pattern = PRINTABLE))]
     function: String,
 }
 
@@ -67,8 +77,11 @@ pub(crate) async fn invite(
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PersonChange {
+    #[schemars(length(min = 1), regex(pattern = PRINTABLE))]
     name: Option<String>,
+    #[schemars(schema_with = "role_here")]
     role: Option<Role>,
+    #[schemars(regex(pattern = PRINTABLE))]
     function: Option<String>,
     standing: Option<Standing>,
 }
@@ -130,8 +143,11 @@ pub(crate) async fn tokens(
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewToken {
     /// What it is for.
+    #[schemars(length(min = 1), regex(pattern = PRINTABLE))]
     name: String,
+    #[schemars(length(min = 1))]
     scopes: BTreeSet<Scope>,
+    #[schemars(range(min = 1, max = 365))]
     valid_days: Option<u32>,
 }
 

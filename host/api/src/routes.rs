@@ -38,6 +38,7 @@
 //! | POST   | `/v1/people`                        | manage-people                                                                         |             | Invite somebody                                      |
 //! | POST   | `/v1/people/{id}`                   | manage-people                                                                         |             | Change a name, role, function, standing              |
 //! | POST   | `/v1/people/{id}/invitation`        | manage-people                                                                         |             | Take lost factors, and invite anew                   |
+//! | GET    | `/v1/roles`                         | read-people                                                                           |             | What each role may do                                |
 //! | GET    | `/v1/tokens`                        | manage-tokens                                                                         |             | Machine tokens                                       |
 //! | POST   | `/v1/tokens`                        | manage-tokens                                                                         |             | Make one                                             |
 //! | DELETE | `/v1/tokens/{id}`                   | manage-tokens                                                                         |             | Revoke one                                           |
@@ -193,6 +194,7 @@ pub(crate) fn table() -> Vec<Row> {
         row(POST,   "/v1/people", Person(ManagePeople), "Invite somebody", roster::invite),
         row(POST,   "/v1/people/{id}", Person(ManagePeople), "Change a name, role, function, standing", roster::change),
         row(POST,   "/v1/people/{id}/invitation", Person(ManagePeople), "Take lost factors, and invite anew", roster::invite_again),
+        row(GET,    "/v1/roles", Person(ReadPeople), "What each role may do", may::roles),
         row(GET,    "/v1/tokens", Person(ManageTokens), "Machine tokens", roster::tokens),
         row(POST,   "/v1/tokens", Person(ManageTokens), "Make one", roster::make_token),
         row(DELETE, "/v1/tokens/{id}", Person(ManageTokens), "Revoke one", roster::revoke_token),

@@ -105,6 +105,12 @@ pub enum RecorderError {
         /// The limit.
         limit: usize,
     },
+    /// A text is wanted, and there is none.
+    #[error("the {what} is empty")]
+    Empty {
+        /// Which text.
+        what: &'static str,
+    },
     /// A text is too long.
     #[error("a {what} of {bytes} bytes is too long: the limit is {limit}")]
     TooLong {

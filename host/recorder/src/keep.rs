@@ -23,7 +23,10 @@ impl Recorder {
         by: &PersonId,
     ) -> Result<HoldOrder, RecorderError> {
         let limit = self.house.limits.text_bytes_max;
-        if hold.matter.trim().is_empty() || hold.matter.len() > limit {
+        if hold.matter.trim().is_empty() {
+            return Err(RecorderError::Empty { what: "matter" });
+        }
+        if hold.matter.len() > limit {
             return Err(RecorderError::TooLong { what: "matter", bytes: hold.matter.len(), limit });
         }
         let (order, held) = self.house.retention.set_hold(client, hold, by.as_str()).await?;

@@ -72,6 +72,7 @@ impl Scope {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct NewHold {
     /// What it is for, in the client's words.
+    #[schemars(length(min = 1))]
     pub matter: String,
     /// What it takes in.
     pub scope: Scope,

@@ -55,6 +55,7 @@ pub(crate) async fn look(
 pub(crate) struct Chosen {
     invitation: String,
     /// 12 characters or more, with letters and digits.
+    #[schemars(length(min = 12))]
     password: String,
     /// Of the authenticator that has the secret now.
     code: String,
@@ -74,6 +75,7 @@ pub(crate) async fn confirm(
 pub(crate) struct Passwords {
     current: String,
     /// 12 characters or more, with letters and digits.
+    #[schemars(length(min = 12))]
     new: String,
 }
 

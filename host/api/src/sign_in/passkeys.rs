@@ -17,6 +17,7 @@ use crate::{
     answer::{Created, NoContent},
     extract::{Body, Path},
     gate::Token,
+    roster::PRINTABLE,
 };
 
 #[derive(Deserialize, JsonSchema)]
@@ -81,6 +82,7 @@ pub(crate) async fn list(
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPasskey {
     /// What its owner calls it.
+    #[schemars(length(min = 1), regex(pattern = PRINTABLE))]
     name: String,
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ExpectedCall {
     /// The phone system's id: the `external-id` that the call is captured with.
+    #[schemars(length(min = 1))]
     pub id: String,
     /// When it begins, or began.
     pub began: Moment,
@@ -75,6 +76,12 @@ impl ExpectedCall {
     /// Says which line is wrong.
     pub fn from_csv(bytes: &[u8], limit: usize) -> Result<Vec<Self>, BadExpected> {
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+        let head = reader.headers().map_err(|error| BadExpected::Csv { line: 1, why: why(&error) })?;
+        if let Some(missing) =
+            ["id", "began"].into_iter().find(|name| !head.iter().any(|column| column == *name))
+        {
+            return Err(BadExpected::Csv { line: 1, why: format!("there is no column `{missing}`") });
+        }
         let mut calls = Vec::new();
         for row in reader.deserialize::<Row>() {
             let row = row.map_err(|error| {
@@ -150,7 +157,9 @@ mod tests {
         };
         check("id,began\nCA1,yesterday\n", "line 2");
         check("id,began\nCA1,2026-11-23T09:30:00Z\nCA2\n", "line 3: it has 1 fields instead of 2");
-        check("id,start\nCA1,2026-11-23T09:30:00Z\n", "line 2");
+        check("id,start\nCA1,2026-11-23T09:30:00Z\n", "line 1: there is no column `began`");
+        check("id,began,start\nCA1,2026-11-23T09:30:00Z,\n", "line 2");
+        check("", "line 1: there is no column `id`");
         check("id,began\n,2026-11-23T09:30:00Z\n", "call 1 has an id of 0 bytes");
         check(&format!("id,began\n{}", "a,2026-11-23\n".repeat(3)), "3 calls are too many");
         let error = ExpectedCall::from_json(b"[{\"id\":\"a\"}]", 2).unwrap_err().to_string();
