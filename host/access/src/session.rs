@@ -124,6 +124,16 @@ impl Access {
         row.signed_in(now, self.limits().step_up_valid_s)
     }
 
+    /// The same without a note that it was used: for what a page asks by itself, whether or not somebody sits before it.
+    ///
+    /// # Errors
+    /// As [`Access::session`].
+    pub async fn session_unattended(&self, token: &str) -> Result<SignedIn, AccessError> {
+        let now = self.0.clock.now();
+        let (row, _) = self.live_session(token, now).await?;
+        row.signed_in(now, self.limits().step_up_valid_s)
+    }
+
     /// Shows the second factor again: a code of the authenticator, or a recovery code. A wrong one counts like a wrong
     /// sign-in.
     ///

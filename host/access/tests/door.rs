@@ -149,6 +149,21 @@ async fn fifteen_idle_minutes_end_a_session_and_no_less() {
 }
 
 #[tokio::test]
+async fn what_a_page_asks_by_itself_keeps_no_session_alive() {
+    let h = House::new().await;
+    let session = h.sign_in().await;
+    let token = session.token.as_str();
+    for _ in 0..15 {
+        h.clock.advance_millis(60_000);
+        let who = h.access.session_unattended(token).await.unwrap();
+        assert_eq!(who.person, session.signed_in.person);
+    }
+    h.clock.advance_millis(1);
+    assert!(matches!(h.access.session_unattended(token).await, Err(AccessError::NoSession)));
+    assert!(matches!(h.access.session(token).await, Err(AccessError::NoSession)));
+}
+
+#[tokio::test]
 async fn a_session_in_use_ends_after_twelve_hours() {
     let h = House::new().await;
     let session = h.sign_in().await;

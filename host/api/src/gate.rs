@@ -10,7 +10,12 @@ use axum::{
 use caveat_access::{Action, Machine, Scope, ShownCertificate, SignedIn, permitted};
 use caveat_model::ClientId;
 
-use crate::{Origin, Problem, Rooms, rates::Rates, who};
+use crate::{
+    Origin, Problem, Rooms,
+    rates::Rates,
+    watched::{Watcher, is_stream},
+    who,
+};
 
 /// What a route needs of whoever calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,10 +125,15 @@ pub(crate) async fn gate(
             return Err(unknown);
         }
     }
+    let watcher = Watcher::of(&rooms, needs, token.as_ref(), request.headers());
     if let Some(token) = token {
         request.extensions_mut().insert(token);
     }
-    Ok(next.run(request).await)
+    let response = next.run(request).await;
+    Ok(match watcher {
+        Some(watcher) if is_stream(&response) => watcher.watches(response),
+        _ => response,
+    })
 }
 
 /// What of a request tells who asks.
@@ -144,7 +154,10 @@ impl Asks<'_> {
 impl Rooms {
     async fn person(&self, asks: &Asks<'_>) -> Result<SignedIn, Problem> {
         let session = self.session_of(asks.method, asks.headers)?;
-        Ok(self.access.session(&session).await?)
+        Ok(match who::is_unattended(asks.headers) {
+            true => self.access.session_unattended(&session).await?,
+            false => self.access.session(&session).await?,
+        })
     }
 
     async fn machine(&self, asks: &Asks<'_>, scope: Scope) -> Result<Machine, Problem> {
@@ -171,7 +184,7 @@ impl Rooms {
 }
 
 /// Whether the table of roles lets them; a machine's scope was asked for with its token.
-fn permit(caller: &Caller, needs: Needs) -> Result<(), Problem> {
+pub(crate) fn permit(caller: &Caller, needs: Needs) -> Result<(), Problem> {
     let Caller::Person(who) = caller else { return Ok(()) };
     match needs {
         Needs::Person(action) | Needs::Either(action, _) => who.permit(action, &who.client)?,

@@ -35,6 +35,7 @@ mod roster;
 mod routes;
 mod scores;
 mod sign_in;
+mod watched;
 mod waveform;
 mod webhooks;
 mod who;
@@ -87,6 +88,8 @@ pub struct Limits {
     pub handed_on_ms: u64,
     /// Plays of which that is remembered; the ranges of others are plays of their own.
     pub plays_max: usize,
+    /// Whether whoever watches a stream of events may still do so is looked at as often.
+    pub watchers_checked_s: u64,
 }
 
 impl Default for Limits {
@@ -106,6 +109,7 @@ impl Default for Limits {
             play_reused_ms: 60_000,
             handed_on_ms: 10_000,
             plays_max: 1_000,
+            watchers_checked_s: 10,
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::{Problem, Rooms};
 const MACHINE_PREFIX: &str = "cvt_";
 /// What pages of ours send with every request, and others cannot without being asked about first (CORS).
 static OUR_PAGE: HeaderName = HeaderName::from_static("x-caveat");
+/// What a page of ours says of what it asks by itself, while nobody may sit before it.
+static UNATTENDED: HeaderName = HeaderName::from_static("x-caveat-unattended");
 static FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// How browsers reach the host.
@@ -123,6 +125,11 @@ pub(crate) fn is_machine(headers: &HeaderMap) -> bool {
 /// Whether a request says itself who asks; a certificate counts where it does not.
 pub(crate) fn says_who(headers: &HeaderMap) -> bool {
     headers.contains_key(AUTHORIZATION)
+}
+
+/// Whether a request is no use of a session: a page asks by itself.
+pub(crate) fn is_unattended(headers: &HeaderMap) -> bool {
+    headers.contains_key(&UNATTENDED)
 }
 
 /// Cookie of a session.

@@ -1,6 +1,7 @@
 //! The session of a browser: in a cookie, for pages of the host only.
 
-use caveat_tests::{browser::Browser, host::Host, people::PASSWORD};
+use caveat_tests::{browser::Browser, host::Host, people::PASSWORD, watch::until};
+use futures::StreamExt;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::json;
 
@@ -61,4 +62,40 @@ async fn a_browser_has_its_session_in_a_cookie_for_pages_of_the_host() {
 
     host.stop().unwrap();
     tells_nothing_of(&host, &[PASSWORD, &token, &secret]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_asks_by_itself_keeps_nobody_signed_in_and_its_stream_ends_with_the_session() {
+    let limits = "[limits.people]\nsession_idle_s = 5\n\n[limits.requests]\nwatchers_checked_s = 1\n\n";
+    let mut host =
+        Host::prepare(&CLIENTS.replace("[limits.calls]", &format!("{limits}[limits.calls]"))).unwrap();
+    let secret = host.enroll("acme", "kim", "supervisor", "").unwrap();
+    host.start().unwrap();
+    let (http, url) = (Client::new(), host.url.clone());
+    let sign_in = async |code: &str| {
+        let body = both_factors("acme", "kim", code);
+        let (_, session) =
+            read(http.post(format!("{url}/v1/session")).json(&body).send().await.unwrap()).await;
+        session["token"].as_str().unwrap().to_owned()
+    };
+    let ask = async |path: &str, token: &str| {
+        let request = http.get(format!("{url}{path}")).bearer_auth(token);
+        request.header("x-caveat-unattended", "true").send().await.unwrap()
+    };
+    // Nobody does anything, and the page goes on asking.
+    let idle = sign_in(&now(&secret)).await;
+    let mut stream = ask("/v1/live", &idle).await.bytes_stream();
+    until("the session has ended", async || {
+        Ok((ask("/v1/session", &idle).await.status() == StatusCode::UNAUTHORIZED).then_some(()))
+    })
+    .await
+    .unwrap();
+    assert!(stream.next().await.is_none_or(|chunk| chunk.is_err()), "the stream ends");
+    // Somebody signs out while another page of theirs watches.
+    let token = sign_in(&next(&secret)).await;
+    let mut stream = ask("/v1/live", &token).await.bytes_stream();
+    let out = http.delete(format!("{url}/v1/session")).bearer_auth(&token).send().await.unwrap();
+    assert_eq!(out.status(), StatusCode::NO_CONTENT);
+    assert!(stream.next().await.is_none_or(|chunk| chunk.is_err()), "the stream ends");
+    host.stop().unwrap();
 }
