@@ -8,7 +8,7 @@ use caveat_model::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AskedPause, OpenDuty};
+use crate::{AskedPause, OpenDuty, PackSaid};
 
 /// A call as its beginning describes it. What is not known is left out: the packs treat it strictly.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -160,6 +160,9 @@ pub struct Running {
     pub at: Offset,
     /// Why nothing is being kept, where nothing is: rule, citation, message.
     pub not_recording: Vec<Reason>,
+    /// What each pack said when it was asked last.
+    #[serde(default)]
+    pub packs: Vec<PackSaid>,
     /// The pause that somebody asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pause: Option<AskedPause>,

@@ -103,7 +103,7 @@ pub use impact::{
 };
 pub use limits::Limits;
 pub use listen::{Asked, Decided, Heard, Play};
-pub use live::{DutyNews, Live, News, Numbered, Watch};
+pub use live::{DutyNews, Live, News, Numbered, PackSaid, Watch};
 pub use monitor::Difference;
 pub use outbox::{Outbox, Outgoing};
 pub use packs::{Change, Member, Order as PackOrder, PackInForce, PackKeeper, PackSet};
@@ -115,7 +115,7 @@ pub use requests::{Done, Request, Wanted};
 pub use scores::{RuleScore, Scorecard};
 pub use search::{After, Found, FoundPage, SearchFor};
 pub use storage::Storage;
-pub use timeline::{Timeline, TimelineDuty, TimelineEvent, TimelinePack, TimelineReason};
+pub use timeline::{Timeline, TimelineDuty, TimelineEvent, TimelineReason};
 pub use transcript::{Said, Transcript};
 pub use waveform::{LegPeaks, Waveform, WaveformGap};
 

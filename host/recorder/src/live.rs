@@ -5,9 +5,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use caveat_model::{ClientId, Clock, Moment, RecordingId, SystemClock};
+use caveat_model::{ClientId, Clock, Mode, Moment, RecordingId, SystemClock, Verdict};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
 use crate::{Alert, DutyState, OpenDuty, RecordingState, Who};
@@ -48,6 +48,36 @@ pub struct Live {
     pub who: Option<Who>,
     /// Where it stands in the ledger.
     pub ledger_index: u64,
+}
+
+/// What one pack said about an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PackSaid {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Obeyed or monitored.
+    pub mode: Mode,
+    /// What it said, as the contract calls it at this stage.
+    pub outcome: String,
+    /// Why it could not answer, if it could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+impl PackSaid {
+    /// What each pack had to say in a verdict, monitored ones too.
+    pub(crate) fn in_verdict(verdict: &Verdict) -> Vec<Self> {
+        let said = |r: &caveat_model::PackRuling| Self {
+            name: r.pack.name.clone(),
+            version: r.pack.version.clone(),
+            mode: r.mode,
+            outcome: r.ruling.outcome.word(verdict.stage).to_owned(),
+            failure: r.failure.clone(),
+        };
+        verdict.rulings.iter().map(said).collect()
+    }
 }
 
 /// What became of a duty.

@@ -2,11 +2,13 @@
 
 use caveat_access::SignedIn;
 use caveat_ledger::EntryKind;
-use caveat_model::{Act, Conflict, Event, Form, Label, Mode, Moment, Offset, Purpose, RecordingId, Score};
+use caveat_model::{Act, Conflict, Event, Form, Label, Moment, Offset, Purpose, RecordingId, Score};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Asked, Decided, Recorded, Recorder, RecorderError, entries::EntriesAbout, history::DETAIL};
+use crate::{
+    Asked, Decided, PackSaid, Recorded, Recorder, RecorderError, entries::EntriesAbout, history::DETAIL,
+};
 
 /// The log of one recording, in its order.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -48,7 +50,7 @@ pub struct TimelineEvent {
     /// Points given.
     pub scores: Vec<Score>,
     /// What each pack said.
-    pub packs: Vec<TimelinePack>,
+    pub packs: Vec<PackSaid>,
     /// Who is behind it, where somebody is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
@@ -81,22 +83,6 @@ pub struct TimelineDuty {
     pub duty: String,
     /// The rule that asked.
     pub rule: String,
-}
-
-/// A pack that was asked.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct TimelinePack {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// Obeyed or monitored.
-    pub mode: Mode,
-    /// What it said.
-    pub outcome: String,
-    /// Why it could not answer, if it could not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub failure: Option<String>,
 }
 
 impl Recorder {
@@ -208,14 +194,7 @@ impl TimelineEvent {
             .collect();
         self.labels = verdict.labels().copied().collect();
         self.scores = verdict.scores().cloned().collect();
-        let said = |r: &caveat_model::PackRuling| TimelinePack {
-            name: r.pack.name.clone(),
-            version: r.pack.version.clone(),
-            mode: r.mode,
-            outcome: r.ruling.outcome.word(verdict.stage).to_owned(),
-            failure: r.failure.clone(),
-        };
-        self.packs = verdict.rulings.iter().map(said).collect();
+        self.packs = PackSaid::in_verdict(&verdict);
         let is_note = matches!(&recorded.event, Event::Access(asked) if asked.act == Act::Amend);
         self.note = recorded.who.as_ref().filter(|_| is_note).map(|who| who.why.clone());
         self.who = recorded.who.map(|who| who.by);

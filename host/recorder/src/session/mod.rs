@@ -16,7 +16,8 @@ use tracing::Instrument;
 use keeping::Placed;
 
 use crate::{
-    Answer, ClientProfile, Frame, Happening, RecorderError, RecordingState, RedactionMode, RunningCall, Who,
+    Answer, ClientProfile, Frame, Happening, PackSaid, RecorderError, RecordingState, RedactionMode,
+    RunningCall, Who,
     assurance::CapturedState,
     bounds::Bound,
     call_clock::CallClock,
@@ -68,6 +69,8 @@ pub(crate) struct Session {
     pauses: Pauses,
     /// Why nothing is being kept, where nothing is.
     not_recording: Vec<Reason>,
+    /// What each pack said when it was asked last.
+    said: Vec<PackSaid>,
     next_interim: Offset,
     /// Not in the log yet.
     interim: Option<Interim>,
@@ -121,6 +124,7 @@ impl Session {
             no_place: None,
             pauses: Pauses::default(),
             not_recording: vec![],
+            said: vec![],
             ending: None,
         };
         let answer = session.consider(CaptureEvent::Offered, &Who::phone_system(), false).await?;
@@ -402,6 +406,7 @@ impl Session {
         resumed: bool,
     ) -> Result<Answer, RecorderError> {
         let verdict = &logged.verdict;
+        self.said = PackSaid::in_verdict(verdict);
         let was = self.state;
         let duties = self.take_duties(event, verdict);
         let is_noted = placed.as_ref().is_some_and(Placed::is_opened);
@@ -562,6 +567,7 @@ impl Session {
             state: self.state,
             at: self.now(),
             not_recording: self.not_recording.clone(),
+            packs: self.said.clone(),
             pause: self.pauses.asked().cloned(),
             open_duties: self.duties.open().to_vec(),
         }
