@@ -198,6 +198,12 @@ impl Chromium {
         self.click(&option).await
     }
 
+    /// Goes on in a frame of the page.
+    pub async fn enter(&self, css: &str) -> anyhow::Result<()> {
+        let frame = self.find(css).await?;
+        self.post("/frame", json!({"id": {ELEMENT: frame.0}})).await.map(drop)
+    }
+
     /// How large the window is, in pixels.
     pub async fn resize(&self, width: u32, height: u32) -> anyhow::Result<()> {
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});

@@ -9,6 +9,7 @@ pub mod chromium;
 pub mod clock;
 pub mod cluster;
 pub mod demo;
+pub mod figures;
 pub mod guest;
 pub mod host;
 pub mod house;

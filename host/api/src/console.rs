@@ -66,6 +66,8 @@ static FILES: &[File] = files![
     "js/dom.js"
     "js/format.js"
     "js/main.js"
+    "js/pages/account.js"
+    "js/pages/disclosures.js"
     "js/pages/health.js"
     "js/pages/holds.js"
     "js/pages/ledger.js"

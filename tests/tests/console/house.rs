@@ -62,6 +62,16 @@ pub(crate) fn start_where_people_decide() -> anyhow::Result<House> {
     start_as(&format!("{soon}{config}{health}"))
 }
 
+/// The same, where what packs hide stays there, and is silent to whoever may not hear it.
+pub(crate) fn start_where_sound_is_silenced() -> anyhow::Result<House> {
+    start_as(&CONFIG.replace("can-pause = true", "can-pause = true\nafter-call = \"silence\""))
+}
+
+/// The same, where the desktop of this origin shows agents their calls.
+pub(crate) fn start_in_a_desktop(origin: &str) -> anyhow::Result<House> {
+    start_as(&format!("{CONFIG}\n[console]\nagent-frame-ancestors = [\"{origin}\"]\n"))
+}
+
 /// The same, where an identity provider vouches for people.
 pub(crate) fn start_with_provider() -> anyhow::Result<(House, Provider)> {
     let port = free_port()?;

@@ -1,9 +1,16 @@
 //! Packs that are uploaded, what the rules leave to people, and what is said when something goes wrong.
 
 use anyhow::{Context, ensure};
-use caveat_tests::{chromium::Chromium, host::packs, house::sealed, upload::upload, watch::until};
+use caveat_tests::{
+    chromium::Chromium,
+    host::packs,
+    house::{call, noise, sealed},
+    upload::upload,
+    watch::until,
+};
+use serde_json::{Value, json};
 
-use super::house::{go, sign_in, start, start_where_people_decide};
+use super::house::{go, sign_in, start, start_where_people_decide, start_where_sound_is_silenced};
 
 async fn browser() -> anyhow::Result<Chromium> {
     let browser = Chromium::start().await?;
@@ -99,4 +106,29 @@ async fn what_goes_wrong_is_said_and_can_be_tried_again() -> anyhow::Result<()> 
     house.host.start()?;
     browser.click(&browser.button("Try again").await?).await?;
     browser.shows("Nothing found").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_hidden_is_named_with_the_rule_that_hides_it() -> anyhow::Result<()> {
+    let house = start_where_sound_is_silenced()?;
+    let mut script = call("CA1");
+    script.sounds(&noise(6_000, 1), &noise(6_000, 2));
+    let said = "my card is four one one one one one one one one one one one one one one one thank you";
+    let word = |(i, text): (u32, &str)| json!({"leg": 1, "start": 1_500 + i * 100, "end": 1_590 + i * 100, "text": text});
+    let words: Vec<Value> = (0..).zip(said.split(' ')).map(word).collect();
+    script.event(json!({ "words": words }));
+    script.play(&house.host.url, &house.token).await?;
+    let id = sealed(&house.person("sam").await?, 1).await?.remove(0);
+    let browser = browser().await?;
+    sign_in(&browser, &house, "cora").await?;
+    browser.run("sessionStorage.setItem('caveat-purpose', 'quality')").await?;
+    go(&browser, &format!("recordings/{id}")).await?;
+    browser.shows("thank you").await?;
+    browser.shows("Some of it is hidden from you").await?;
+    browser.shows("Card number, 16 words").await?;
+    let why = browser.run("return document.querySelector('.note.redacted .cite').innerText").await?;
+    ensure!(why.as_str().is_some_and(|why| why.contains("pci")), "{why}");
+    let shown = browser.run("return document.querySelector('.transcript').innerText").await?;
+    ensure!(shown.as_str().is_some_and(|text| !text.contains("four")), "{shown}");
+    Ok(())
 }

@@ -148,6 +148,9 @@ async fn a_supervisor_pauses_a_running_call() -> anyhow::Result<()> {
     sign_in(&browser, &house, "sam").await?;
     go(&browser, "live").await?;
     browser.find(".call.is-recording").await?;
+    // What each pack says of it now.
+    browser.find("[aria-label='What each pack says'] .badge").await?;
+    browser.shows("state-consent 0.1.0").await?;
     browser.click(&browser.button("Pause").await?).await?;
     browser.find(".call.is-suspended").await?;
     browser.shows("pause").await?;
@@ -164,7 +167,7 @@ async fn a_passkey_is_added_and_signs_in() -> anyhow::Result<()> {
     browser.resize(1440, 900).await?;
     browser.plug_in_authenticator().await?;
     sign_in(&browser, &house, "ada").await?;
-    go(&browser, "people").await?;
+    go(&browser, "account").await?;
     browser.click(&browser.button("Add a passkey…").await?).await?;
     browser.click(&browser.button("Add").await?).await?;
     browser.shows("This device").await?;

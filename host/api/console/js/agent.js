@@ -2,7 +2,7 @@
 // the session in memory.
 
 import { h, put } from "./dom.js";
-import { get, me, post, signIn } from "./session.js";
+import { get, me, post, signIn, watch } from "./session.js";
 import { length } from "./format.js";
 import { problemText } from "./parts/dialog.js";
 import { reasons } from "./pages/live.js";
@@ -50,6 +50,8 @@ async function follow() {
   const button = h("button", { class: "button big" });
   put(main, h("div", { class: "stack tight" }, h("div", { class: "state" }, lamp, h("div", {}, word, time)), button, says));
   let paused = false;
+  // Whoever is on a call is at work; a view that is left open after it keeps nobody signed in.
+  let runs = true;
   button.addEventListener("click", async () => {
     button.disabled = true;
     try {
@@ -62,7 +64,8 @@ async function follow() {
   });
   async function look() {
     try {
-      const now = await get(`/v1/calls/${encodeURIComponent(call)}`);
+      const now = await (runs ? get : watch)(`/v1/calls/${encodeURIComponent(call)}`);
+      runs = true;
       paused = Boolean(now.pause);
       lamp.className = `lamp ${now.state}`;
       word.textContent = WORDS[now.state] ?? now.state;
@@ -73,6 +76,7 @@ async function follow() {
       put(says, now.state === "recording" && !now["open-duties"]?.length ? null : reasons(now));
     } catch (problem) {
       if (problem.status === 401) return door();
+      runs = false;
       lamp.className = "lamp";
       word.textContent = problem.status === 404 ? "No such call" : "No answer";
       time.textContent = problem.status === 404 ? "It is over, or has not begun." : problem.message;

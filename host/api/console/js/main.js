@@ -1,10 +1,11 @@
 // The shell: who is signed in, where one can go, which page is shown.
 
 import { h, icon, put } from "./dom.js";
-import { may, me, onStepUp, resume, showFactor, signOut } from "./session.js";
+import { get, may, me, onStepUp, resume, showFactor, signOut } from "./session.js";
 import { ask } from "./parts/dialog.js";
 import { failed } from "./parts/view.js";
 import { signInPage } from "./pages/sign-in.js";
+import { passkeyStepUp } from "./ways.js";
 
 // [address, title, module, what it takes], by group.
 const PAGES = [
@@ -18,12 +19,14 @@ const PAGES = [
     ["retention", "Retention", "retention", "read-ledger"],
     ["holds", "Holds", "holds", "read-ledger"],
     ["requests", "Requests", "requests", "read-ledger"],
+    ["disclosures", "Disclosures", "disclosures", "read-disclosures"],
   ]],
   ["House", [
     ["ledger", "Ledger", "ledger", "read-ledger"],
     ["people", "People", "people", "read-people"],
     ["health", "Health", "health", "read-health"],
   ]],
+  ["You", [["account", "Your account", "account", "manage-own-factors"]]],
 ];
 
 const app = document.querySelector("#app");
@@ -59,7 +62,7 @@ function shell() {
         h("a", { class: "brand", href: "#/" }, h("img", { src: "/console/mark.svg", alt: "" }), "Caveat"),
         h("span", { class: "client" }, client),
         h("span", { class: "fill" }),
-        h("div", { class: "who" }, name || me().person, h("small", {}, role)),
+        h("a", { class: "who", href: "#/account", title: "Your account" }, name || me().person, h("small", {}, role)),
         h("button", { class: "icon", "aria-label": "Light or dark", title: "Light or dark", onclick: theme }, icon("sun")),
         h("button", { class: "icon", "aria-label": "Sign out", title: "Sign out", onclick: out }, icon("out")),
       ),
@@ -92,7 +95,7 @@ function enter() {
   if (!me()) return door();
   shell();
   if (!location.hash.startsWith("#/") || location.hash === "#/") {
-    const [[, [[first]]]] = allowed().length ? allowed() : [["", [["nothing"]]]];
+    const [[, [[first]]]] = allowed();
     history.replaceState(null, "", `#/${first}`);
   }
   show();
@@ -117,8 +120,7 @@ async function show() {
   }
   if (!page || !may(page[3])) {
     document.title = "Caveat";
-    const text = me().role === "agent" ? "Agents pause and resume their calls in the view that their desktop shows, at /agent." : "Choose a page on the left.";
-    put(main, h("div", { class: "empty" }, h("h1", {}, page ? "This page is not for your role" : "There is no such page"), h("p", {}, text)));
+    put(main, h("div", { class: "empty" }, h("h1", {}, page ? "This page is not for your role" : "There is no such page"), h("p", {}, "Choose another among the pages.")));
     return;
   }
   document.title = `${page[1]} · Caveat`;
@@ -137,12 +139,14 @@ async function show() {
 }
 
 onStepUp(async () => {
+  const passkeys = await get("/v1/me/passkeys").catch(() => []);
   const given = await ask({
     title: "Show your second factor",
     text: "This needs a code that was shown within the last minutes.",
     fields: [{ name: "code", label: "Code", inputmode: "numeric", pattern: "[0-9A-Za-z -]{6,}", required: true, autocomplete: "one-time-code" }],
     yes: "Continue",
     act: ({ code }) => showFactor(code),
+    other: passkeys.length ? { word: "Use a passkey", act: passkeyStepUp } : null,
   });
   return given !== null;
 });

@@ -67,7 +67,7 @@ export async function request(method, path, options = {}) {
   try {
     return await send(method, path, options);
   } catch (problem) {
-    if (problem.status === 401 && who) {
+    if (problem.status === 401 && who && !options.proves) {
       who = null;
       token = null;
       dispatchEvent(new CustomEvent("signed-out"));
@@ -82,6 +82,14 @@ export async function get(path, query, signal) {
   return (await request("GET", path, { query, signal })).json();
 }
 
+/** What a page asks by itself: no use of the session, which ends when nobody does anything. */
+const UNATTENDED = { "x-caveat-unattended": "true" };
+
+/** The same, asked by the page itself. */
+export async function watch(path, query, signal) {
+  return (await request("GET", path, { query, signal, headers: UNATTENDED })).json();
+}
+
 /** A page of a list, and where the next one is. */
 export async function page(path, query, signal) {
   const response = await request("GET", path, { query, signal });
@@ -93,6 +101,13 @@ export async function post(path, body, query) {
   const response = await request("POST", path, { body: body ?? {}, query });
   const text = await response.text();
   return text ? JSON.parse(text) : null;
+}
+
+/** The same with a proof of who one is: where that is wrong, the session goes on. */
+export async function prove(path, body) {
+  const response = await request("POST", path, { body: body ?? {}, proves: true });
+  const text = await response.text();
+  return text ? JSON.parse(text) : {};
 }
 
 export async function upload(path, bytes, query) {
@@ -129,7 +144,7 @@ export async function* news(path, query, signal) {
   let last = null;
   while (!signal.aborted) {
     try {
-      const headers = { accept: "text/event-stream" };
+      const headers = { accept: "text/event-stream", ...UNATTENDED };
       if (last) headers["last-event-id"] = last;
       const response = await request("GET", path, { query, signal, headers });
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();

@@ -1,7 +1,7 @@
 // How the host is doing.
 
 import { h, put } from "../dom.js";
-import { get } from "../session.js";
+import { get, watch } from "../session.js";
 import { bytes } from "../format.js";
 import { card, facts, figure, fill, head } from "../parts/view.js";
 
@@ -10,9 +10,9 @@ const EVERY_MS = 5000;
 export async function show(place, { signal }) {
   const body = h("div");
   put(place, head("Health", "This host, as it is now. Prometheus reads more of it under /metrics."), body);
-  const look = async () => view(await get("/v1/health", {}, signal));
-  await fill(body, look, 6);
-  const again = setInterval(async () => put(body, await look().catch(() => body.firstChild)), EVERY_MS);
+  const look = async (ask) => view(await ask("/v1/health", {}, signal));
+  await fill(body, () => look(get), 6);
+  const again = setInterval(async () => put(body, await look(watch).catch(() => body.firstChild)), EVERY_MS);
   signal.addEventListener("abort", () => clearInterval(again));
 }
 

@@ -1,7 +1,7 @@
 // Running calls: what is done with each, why, what somebody has to do; and what happens as it happens.
 
 import { h, put } from "../dom.js";
-import { get, may, news, post } from "../session.js";
+import { get, may, news, post, watch } from "../session.js";
 import { clock, count, length, words } from "../format.js";
 import { attempt } from "../parts/dialog.js";
 import { badge, card, empty, fill, head, outcome, settled, state } from "../parts/view.js";
@@ -19,7 +19,7 @@ export async function show(place, { signal }) {
   const calls = new Map();
   async function look(id) {
     try {
-      const call = await get(`/v1/calls/${encodeURIComponent(id)}`, {}, signal);
+      const call = await watch(`/v1/calls/${encodeURIComponent(id)}`, {}, signal);
       if (!calls.has(id)) {
         calls.set(id, callCard(id));
         grid.append(calls.get(id).element);
@@ -42,7 +42,7 @@ export async function show(place, { signal }) {
 
   for await (const event of news("/v1/live", {}, signal)) {
     if (event.kind === "missed") {
-      for (const id of await get("/v1/calls", {}, signal)) await look(id);
+      for (const id of await watch("/v1/calls", {}, signal)) await look(id);
       continue;
     }
     const told = JSON.parse(event.data);
@@ -61,8 +61,9 @@ export function callCard(id) {
   const status = h("div", { class: "state" });
   const time = h("span", { class: "clock" });
   const says = h("div", { class: "says" });
+  const packs = h("ul", { class: "packs", "aria-label": "What each pack says" });
   const acts = h("div", { class: "row" });
-  const element = h("section", { class: "card call", "aria-label": `Call ${id}` }, h("div", { class: "top" }, h("h2", { class: "wrap mono" }, id)), h("div", { class: "body" }, status, says, acts));
+  const element = h("section", { class: "card call", "aria-label": `Call ${id}` }, h("div", { class: "top" }, h("h2", { class: "wrap mono" }, id)), h("div", { class: "body" }, status, says, packs, acts));
   let since = 0;
   const tick = () => { time.textContent = length(Date.now() - since); };
   function showCall(call) {
@@ -70,6 +71,7 @@ export function callCard(id) {
     element.className = `card call is-${call.state}`;
     put(status, state(call.state), time);
     put(says, reasons(call));
+    put(packs, (call.packs ?? []).map((pack) => h("li", { title: pack.failure ?? "" }, h("span", { class: "wrap" }, pack.name, h("span", { class: "muted small" }, ` ${pack.version}${pack.mode === "monitor" ? ", watches" : ""}`)), outcome(pack.outcome), pack.failure && badge("Could not answer", "refused"))));
     const asks = (what, word, kind) =>
       h("button", { class: `button ${kind}`, onclick: () => attempt(() => post(`/v1/calls/${encodeURIComponent(id)}/events`, { [what]: "person" })) }, word);
     const paused = Boolean(call.pause);
@@ -97,7 +99,7 @@ function line(told) {
 }
 
 async function openAlerts(place, signal) {
-  const alerts = await get("/v1/alerts", { limit: 50 }, signal);
+  const alerts = await watch("/v1/alerts", { limit: 50 }, signal);
   if (!alerts.length) return null;
   const one = (alert) =>
     h(

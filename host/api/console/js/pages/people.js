@@ -5,7 +5,6 @@ import { get, may, me, post, remove } from "../session.js";
 import { moment, words } from "../format.js";
 import { ask, attempt } from "../parts/dialog.js";
 import { badge, card, empty, fill, head, settled, table } from "../parts/view.js";
-import { addPasskey } from "../ways.js";
 
 const ROLES = Object.fromEntries(["agent", "supervisor", "trainer", "compliance", "auditor", "integrator", "admin"].map((role) => [role, words(role)]));
 const SCOPES = ["capture", "call-events", "read-api", "admin"];
@@ -13,17 +12,16 @@ const SCOPES = ["capture", "call-events", "read-api", "admin"];
 export async function show(place, { signal }) {
   const people = h("div");
   const tokens = h("div");
-  const own = h("div");
+  const roles = h("div");
   const load = () => fill(people, () => list(signal, load), 5);
   const loadTokens = () => fill(tokens, () => machines(signal, loadTokens), 3);
-  const loadOwn = () => fill(own, () => passkeys(signal, loadOwn), 2);
   const top = head("People", "Who may do what. Nobody changes their own role or standing.", may("manage-people") && h("button", { class: "button main", onclick: () => invite(load) }, "Invite somebody…"));
   const parts = [
     card("People", null, people),
     may("manage-tokens") ? card("Machine tokens", h("button", { class: "button tight", onclick: () => token(loadTokens) }, "Make a token…"), tokens) : null,
-    card("Your own passkeys", h("button", { class: "button tight", onclick: () => passkey(loadOwn) }, "Add a passkey…"), own),
+    card("What each role may do", null, roles),
   ];
-  await settled(place, top, parts, load(), may("manage-tokens") ? loadTokens() : null, loadOwn());
+  await settled(place, top, parts, load(), may("manage-tokens") ? loadTokens() : null, fill(roles, () => allowed(signal), 8));
 }
 
 const STANDING = { active: ["Active", "recording"], suspended: ["Suspended", "paused"], terminated: ["Left", "refused"] };
@@ -125,27 +123,30 @@ const token = (again) =>
     },
   });
 
-async function passkeys(signal, again) {
-  const rows = await get("/v1/me/passkeys", {}, signal);
-  if (!rows.length) return empty("You have no passkey", "A passkey is both factors in one: it knows you by your finger, face or PIN.");
-  return table(
-    "Your passkeys",
-    [
-      ["Passkey", (row) => h("b", {}, row.name)],
-      ["Added", (row) => moment(row.created), "nowrap"],
-      ["", (row) => h("button", { class: "button tight", onclick: async () => { if (await attempt(() => remove(`/v1/me/passkeys/${row.id}`))) again(); } }, "Remove"), "acts"],
-    ],
-    rows,
+/** The table of roles. Packs rule on top of it, and may allow less. */
+async function allowed(signal) {
+  const rows = await get("/v1/roles", {}, signal);
+  const has = (row, role) => (row.roles.includes(role) ? h("span", { class: "yes" }, h("span", { "aria-hidden": "true" }, "●"), h("span", { class: "visually-hidden" }, "Yes")) : h("span", { class: "visually-hidden" }, "No"));
+  return h(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": "What each role may do: table" },
+    h(
+      "table",
+      { class: "matrix" },
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Action"), Object.values(ROLES).map((role) => h("th", { scope: "col" }, role)), h("th", { scope: "col" }, "Takes"))),
+      h(
+        "tbody",
+        {},
+        rows.map((row) =>
+          h(
+            "tr",
+            {},
+            h("th", { scope: "row" }, words(row.action)),
+            Object.keys(ROLES).map((role) => h("td", {}, has(row, role))),
+            h("td", { class: "small muted" }, [row["step-up"] && "a fresh factor", row["two-people"] && "two people"].filter(Boolean).join(", ")),
+          ),
+        ),
+      ),
+    ),
   );
 }
-
-const passkey = (again) =>
-  ask({
-    title: "Add a passkey",
-    fields: [{ name: "name", label: "What you call it", required: true, value: "This device" }],
-    yes: "Add",
-    act: async ({ name }) => {
-      await addPasskey(name);
-      again();
-    },
-  });

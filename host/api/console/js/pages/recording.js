@@ -38,7 +38,7 @@ export async function showOne(place, id, { signal }) {
     put(
       title,
       h("a", { href: "#/recordings", class: "small" }, "Recordings"),
-      h("h1", {}, moment(known.began)),
+      h("h1", { class: "nowrap" }, moment(known.began)),
       h("p", { class: "row" }, state(known.state), h("span", {}, length(known["duration-ms"])), known.facts.holds?.length ? badge("Held", "redacted") : null, h("code", { class: "muted", title: id }, short(id))),
     );
     const kept = known.state === "sealed" || known.state === "interrupted";
@@ -53,8 +53,8 @@ export async function showOne(place, id, { signal }) {
       put(said, empty("There are no words", "They went with the sound."));
       return;
     }
-    const heard = await player(sound, { id, purpose, known, signal, redact: (span) => redact(id, purpose, span, load) });
-    fill(said, async () => transcript(await get(`/v1/recordings/${id}/transcript`, { purpose }, signal), heard), 8);
+    const heard = await player(sound, { id, purpose, known, signal, redact: (span) => redact(id, purpose, { ...span, legs: legsOf(known) }, load) });
+    fill(said, async () => transcript(await get(`/v1/recordings/${id}/transcript`, { purpose }, signal), heard, known.facts.labels), 8);
     showMasks(masks, id, purpose, load, signal);
   }
   await load();
@@ -135,7 +135,7 @@ function dispose(id, purpose) {
     title: "Have this recording destroyed",
     text: "A second person has to confirm it. It cannot be brought back.",
     fields: [
-      { name: "basis", label: "On what account", options: { "person-asks": "The person recorded asks for it", mistake: "It was recorded by mistake" } },
+      { name: "basis", label: "On what account", options: { "person-asks": "The person recorded asks for it", "erasure-request": "By a right to erasure", "contract-end": "The contract with the client has ended" } },
       { name: "reason", label: "Reason", type: "textarea", required: true },
     ],
     yes: "Ask for it",
@@ -146,8 +146,11 @@ function dispose(id, purpose) {
   });
 }
 
+/** Whose sound each leg is. */
+const legsOf = (known) => Object.fromEntries((known.facts.parties ?? []).filter((party) => party.leg !== undefined && party.leg !== null).map((party) => [party.leg, words(party.role)]));
+
 /** A stretch was chosen: hide it, or have it destroyed. */
-function redact(id, purpose, { from, to, leg, mode }, again) {
+function redact(id, purpose, { from, to, leg, mode, legs }, again) {
   const shreds = mode === "shred";
   return ask({
     title: shreds ? "Destroy this stretch" : "Mask this stretch",
@@ -155,7 +158,7 @@ function redact(id, purpose, { from, to, leg, mode }, again) {
     fields: [
       { name: "from", label: "From", value: length(from, true), required: true },
       { name: "to", label: "To", value: length(to, true), required: true },
-      { name: "leg", label: "Whose sound", options: { all: "Everybody's", 0: "Leg 0", 1: "Leg 1" }, value: leg ?? "all" },
+      { name: "leg", label: "Whose sound", options: { all: "Everybody's", ...legs }, value: String(leg ?? "all") },
       { name: "reason", label: "Reason", type: "textarea" },
     ],
     yes: shreds ? "Ask for it" : "Mask",
@@ -199,7 +202,7 @@ async function showMasks(place, id, purpose, again, signal) {
 const list = (rows, of) => (rows?.length ? h("ul", {}, rows.map((row) => h("li", {}, of(row)))) : null);
 
 function about({ facts: known, ...listed }) {
-  const party = (p) => [words(p.role), p.regions?.map((r) => r.region).join(", "), p.leg !== undefined ? `leg ${p.leg}` : ""].filter(Boolean).join(", ");
+  const party = (p) => [words(p.role), [...new Set(p.regions?.map((r) => r.region))].join(", "), p.leg !== undefined ? `leg ${p.leg}` : ""].filter(Boolean).join(", ");
   return card(
     "What is known of the call",
     null,

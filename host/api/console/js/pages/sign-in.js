@@ -123,7 +123,7 @@ function invitation(token, enter) {
       put(
         body,
         h("p", {}, `You are invited as ${found.name || found.person} (${found.person}) of ${found.client}.`),
-        h("div", { class: "field" }, h("span", {}, "Secret for your authenticator"), h("pre", { tabindex: "0" }, found.totp_secret_base32)),
+        h("div", { class: "field" }, h("span", {}, "Secret for your authenticator"), h("pre", { tabindex: "0" }, found.totp_secret_base32), h("a", { href: found.otpauth_url }, "Open it in an app on this device")),
         element,
       );
     },

@@ -2,11 +2,16 @@
 
 import { h } from "../dom.js";
 
+/** A second factor may be asked for above another dialog. */
+let count = 0;
+
 /**
  * A form in a dialog. `fields`: { name, label, type, value, options, hint, required, rows }. Gives what was filled in, or
- * null. Where `act` is given the dialog stays until it worked, and shows why not.
+ * null. Where `act` is given the dialog stays until it worked, and shows why not. `body`: what else is shown above them;
+ * `other`: { word, act }, another way to the same end.
  */
-export function ask({ title, text, fields = [], yes = "Go on", grave = false, act }) {
+export function ask({ title, text, body, fields = [], yes = "Go on", grave = false, act, other }) {
+  const titled = `dialog-${(count += 1)}`;
   return new Promise((resolve) => {
     const error = h("p", { class: "note refused", role: "alert", hidden: true });
     const inputs = fields.map((field) => [field, input(field)]);
@@ -16,6 +21,18 @@ export function ask({ title, text, fields = [], yes = "Go on", grave = false, ac
       dialog.remove();
       resolve(value);
     };
+    const attempted = async (how, given) => {
+      main.classList.add("is-busy");
+      error.hidden = true;
+      try {
+        close((await how()) ?? given);
+      } catch (problem) {
+        error.replaceChildren(...problemText(problem));
+        error.hidden = false;
+      } finally {
+        main.classList.remove("is-busy");
+      }
+    };
     const form = h(
       "form",
       {
@@ -24,25 +41,17 @@ export function ask({ title, text, fields = [], yes = "Go on", grave = false, ac
           event.preventDefault();
           const given = Object.fromEntries(inputs.map(([field, element]) => [field.name, read(field, element)]));
           if (!act) return close(given);
-          main.classList.add("is-busy");
-          error.hidden = true;
-          try {
-            close((await act(given)) ?? given);
-          } catch (problem) {
-            error.replaceChildren(...problemText(problem));
-            error.hidden = false;
-          } finally {
-            main.classList.remove("is-busy");
-          }
+          await attempted(() => act(given), given);
         },
       },
-      h("h2", { id: "dialog-title" }, title),
+      h("h2", { id: titled }, title),
       text && h("p", { class: "muted" }, text),
+      body ?? [],
       inputs.map(([field, element]) => labeled(field, element)),
       error,
-      h("div", { class: "row end" }, h("button", { class: "button", type: "button", onclick: () => close(null) }, "Cancel"), main),
+      h("div", { class: "row end" }, h("button", { class: "button", type: "button", onclick: () => close(null) }, "Cancel"), other && h("button", { class: "button", type: "button", onclick: () => attempted(other.act, {}) }, other.word), main),
     );
-    const dialog = h("dialog", { "aria-labelledby": "dialog-title", oncancel: (event) => { event.preventDefault(); close(null); } }, form);
+    const dialog = h("dialog", { "aria-labelledby": titled, oncancel: (event) => { event.preventDefault(); close(null); } }, form);
     document.body.append(dialog);
     dialog.showModal();
     (inputs[0]?.[1] ?? main).focus();

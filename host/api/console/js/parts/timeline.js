@@ -5,9 +5,10 @@ import { clock, length, words } from "../format.js";
 import { badge, empty, outcome, strictness } from "./view.js";
 
 /** `events`: as `GET /v1/recordings/{id}/timeline` answers. */
-export function timeline({ events }) {
+export function timeline({ events, "is-cut": isCut }) {
   if (!events.length) return empty("Nothing is in the log", "No entry of the ledger is about this recording.");
-  return h("ol", { class: "timeline", tabindex: "0", "aria-label": "Events and verdicts" }, events.map(one));
+  const list = h("ol", { class: "timeline", tabindex: "0", "aria-label": "Events and verdicts" }, events.map(one));
+  return isCut ? [list, h("p", { class: "body muted small" }, "There is more: the log has all of it.")] : list;
 }
 
 function one(event) {
@@ -34,7 +35,8 @@ function one(event) {
         event.obligations.length ? h("div", { class: "badges" }, event.obligations.map((o) => h("span", { class: "badge plain", title: o.rule }, words(o.duty)))) : null,
         event.labels?.length ? h("div", { class: "badges" }, event.labels.map((label) => badge(`${words(label.kind)} at ${length(label.where.start)}`, "paused"))) : null,
         event.packs.some((pack) => pack.failure) ? h("p", { class: "note refused" }, event.packs.filter((p) => p.failure).map((p) => `${p.name} could not answer: ${p.failure}`)) : null,
-        !has && h("p", { class: "muted" }, "No rule had a say."),
+        event["is-erased"] && h("p", { class: "muted" }, "Its details were erased; that it was decided stays in the log."),
+        !has && !event["is-erased"] && h("p", { class: "muted" }, "No rule had a say."),
         h("p", { class: "cite" }, `Ledger entry ${event.index}. Asked: ${event.packs.map((p) => `${p.name} ${p.version}${p.mode === "monitor" ? " (monitored)" : ""}`).join(", ")}`),
       ),
     ),
