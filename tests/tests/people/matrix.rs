@@ -1,12 +1,17 @@
-//! Every route of the table, asked for over HTTP by everybody: roles and scopes x factor levels x own and foreign client.
-//! What the table does not list for them is refused, and nothing of another client is served to anybody.
+//! Every action of the table, asked for over HTTP by everybody on every route that it guards: roles and scopes x factor
+//! levels x own and foreign client. What the table does not list for them is refused, and nothing of another client is
+//! served to anybody.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 use caveat_access::{Action, Scope, needs_step_up, permitted, roles::ROLES};
 use caveat_api::{Needs, Route, listed};
 use caveat_model::Role;
 use caveat_tests::{
+    figures,
     host::Host,
     people::{PASSWORD, Person, code},
     twilio::{CUSTOMER, Script},
@@ -52,8 +57,8 @@ fn person(role: Role, shown: Shown, action: Action) -> Wanted {
     if permitted(role, action) && freshly { Wanted::Through } else { Wanted::Forbidden }
 }
 
-/// By the two tables alone: routes, and roles.
-fn wanted(needs: Needs, asker: Asker) -> Wanted {
+/// By the two tables alone: routes, and roles. `meant` is the action that the request is for, where a route does several.
+fn wanted(needs: Needs, meant: Option<Action>, asker: Asker) -> Wanted {
     use Wanted::*;
     let machine = |wants: Scope, has: Scope| if wants == has { Through } else { Forbidden };
     match (needs, asker) {
@@ -63,10 +68,12 @@ fn wanted(needs: Needs, asker: Asker) -> Wanted {
         (Needs::Person(action) | Needs::OneOfTwo(action), Asker::Person(role, shown)) => {
             person(role, shown, action)
         }
-        // Which of them it is stands in the request; who may none of them does not get so far.
-        (Needs::AnyOf(actions) | Needs::EitherOf(actions, _), Asker::Person(role, _)) => {
-            if actions.iter().any(|action| permitted(role, *action)) { Through } else { Forbidden }
-        }
+        (Needs::AnyOf(actions) | Needs::EitherOf(actions, _), Asker::Person(role, shown)) => match meant {
+            Some(action) => person(role, shown, action),
+            // Which of them it is stands in something that is not there; who may none of them does not get so far.
+            None if actions.iter().any(|action| permitted(role, *action)) => Through,
+            None => Forbidden,
+        },
         (Needs::Either(action, _), Asker::Person(role, shown)) => person(role, shown, action),
         (
             Needs::Machine(scope) | Needs::Either(_, scope) | Needs::EitherOf(_, scope),
@@ -74,6 +81,27 @@ fn wanted(needs: Needs, asker: Asker) -> Wanted {
         ) => machine(scope, has),
         // A person's token is no machine's, and the other way around.
         (Needs::Machine(_), Asker::Person(..)) | (_, Asker::Machine(_)) => Unauthorized,
+    }
+}
+
+/// The actions that a route guards.
+fn guarded(needs: Needs) -> Vec<Action> {
+    match needs {
+        Needs::Person(action) | Needs::OneOfTwo(action) | Needs::Either(action, _) => vec![action],
+        Needs::AnyOf(actions) | Needs::EitherOf(actions, _) => actions.to_vec(),
+        Needs::Open | Needs::Session | Needs::Machine(_) => vec![],
+    }
+}
+
+/// What is sent to a route, and which of its actions that means; one after the other where it does several.
+fn bodies(route: &Route) -> Vec<(Option<Action>, Value)> {
+    match route.path {
+        "/v1/recordings/{id}/redactions" => {
+            let wish = |mode| json!({"span": {"start": 0, "end": 500}, "mode": mode, "purpose": "quality"});
+            let modes = [(Action::RedactRecording, "mask"), (Action::ShredRecording, "shred")];
+            modes.map(|(action, mode)| (Some(action), wish(mode))).to_vec()
+        }
+        _ => vec![(None, json!({}))],
     }
 }
 
@@ -137,10 +165,61 @@ fn signs_out(route: &Route) -> bool {
     route.method == Method::DELETE && route.path == "/v1/session"
 }
 
-struct Counts {
+/// How many requests, and how many of them the door let through.
+#[derive(Default, Clone, Copy)]
+struct Count {
     asked: usize,
     through: usize,
-    foreign: usize,
+}
+
+#[derive(Default)]
+struct Counts {
+    /// By who asks, and whether at their own client's or at another's.
+    askers: BTreeMap<(String, bool), Count>,
+    /// Actions x roles x factor levels x own and foreign that were asked for.
+    cells: BTreeSet<(String, String, String, bool)>,
+}
+
+impl Counts {
+    fn add(&mut self, asker: Asker, is_foreign: bool, actions: &[Action], got: Wanted) {
+        let name = match asker {
+            Asker::Nobody => "nobody".to_owned(),
+            Asker::Person(role, Shown::Freshly) => format!("{}, factor shown freshly", word(role)),
+            Asker::Person(role, Shown::LongAgo) => format!("{}, factor shown long ago", word(role)),
+            Asker::Machine(scope) => format!("machine for {}", word(scope)),
+        };
+        let count = self.askers.entry((name, is_foreign)).or_default();
+        count.asked += 1;
+        count.through += usize::from(got == Wanted::Through);
+        if let Asker::Person(role, shown) = asker {
+            let cell = |action| (word(action), word(role), format!("{shown:?}"), is_foreign);
+            self.cells.extend(actions.iter().map(cell));
+        }
+    }
+
+    /// One side of the table: everybody, or those of one client.
+    fn sum(&self, is_of: impl Fn(bool) -> bool) -> Count {
+        let of = self.askers.iter().filter(|((_, is_foreign), _)| is_of(*is_foreign));
+        of.fold(Count::default(), |sum, (_, count)| Count {
+            asked: sum.asked + count.asked,
+            through: sum.through + count.through,
+        })
+    }
+
+    fn told(&self) -> String {
+        let mut told = format!("{:40} {:>8} {:>8} {:>8}\n", "who asks", "requests", "through", "refused");
+        let mut line = |who: &str, Count { asked, through }: Count| {
+            writeln!(told, "{who:40} {asked:8} {through:8} {:8}", asked - through).unwrap();
+        };
+        for ((name, is_foreign), count) in &self.askers {
+            let at = if *is_foreign { "foreign" } else { "own" };
+            line(&format!("{name}, {at}"), *count);
+        }
+        line("all at their own client's", self.sum(|is_foreign| !is_foreign));
+        line("all at another client's", self.sum(|is_foreign| is_foreign));
+        line("all", self.sum(|_| true));
+        told
+    }
 }
 
 /// Asks for every route as `asker` of `client`, and compares with the table.
@@ -167,39 +246,46 @@ async fn all_routes(
             })
             .collect();
         let url = format!("{}{}?purpose=quality", host.url, path.join("/"));
-        let mut request = http.request(route.method.clone(), url);
-        if let Some(token) = cast.token(client, asker) {
-            request = request.bearer_auth(token);
-        }
-        if route.method != Method::GET {
-            request = request.json(&json!({}));
-        }
-        let answer = request.send().await.unwrap();
-        let status = answer.status();
-        let is_stream = answer.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream");
-        let body = if is_stream { String::new() } else { answer.text().await.unwrap_or_default() };
-        // What packs refuse, and what a handler refuses of a request, the door let through.
-        let title = serde_json::from_str::<Value>(&body).unwrap_or_default()["title"].clone();
-        let got = match status {
-            StatusCode::UNAUTHORIZED if title == "Not signed in" => Wanted::Unauthorized,
-            StatusCode::FORBIDDEN if title == "Not permitted" || title == "Step up" => Wanted::Forbidden,
-            StatusCode::TOO_MANY_REQUESTS => panic!("asked too often to tell"),
-            _ => Wanted::Through,
-        };
-        let about = || format!("{} {} by {asker:?} of {client}: {status} {body}", route.method, route.path);
-        match wanted(route.needs, asker) {
-            // An open route may ask for a proof of its own, and one of several actions for that action.
-            Wanted::Through if matches!(route.needs, Needs::Open | Needs::AnyOf(_) | Needs::EitherOf(..)) => {
+        for (meant, body) in bodies(&route) {
+            let mut request = http.request(route.method.clone(), &url);
+            if let Some(token) = cast.token(client, asker) {
+                request = request.bearer_auth(token);
             }
-            wanted => assert_eq!(got, wanted, "{}", about()),
-        }
-        counts.asked += 1;
-        counts.through += usize::from(got == Wanted::Through);
-        if client != "acme" {
-            counts.foreign += 1;
-            assert!(!body.contains(recording) || !status.is_success(), "{}", about());
-            let names_one = route.path.contains('{') && !matches!(route.needs, Needs::Open);
-            assert!(!(names_one && status.is_success()), "{}", about());
+            if route.method != Method::GET {
+                request = request.json(&body);
+            }
+            let answer = request.send().await.unwrap();
+            let status = answer.status();
+            let kind = answer.headers().get("content-type");
+            let is_stream = kind.is_some_and(|kind| kind == "text/event-stream");
+            let body = if is_stream { String::new() } else { answer.text().await.unwrap_or_default() };
+            // What packs refuse, and what a handler refuses of a request, the door let through.
+            let title = serde_json::from_str::<Value>(&body).unwrap_or_default()["title"].clone();
+            let got = match status {
+                StatusCode::UNAUTHORIZED if title == "Not signed in" => Wanted::Unauthorized,
+                StatusCode::FORBIDDEN if title == "Not permitted" || title == "Step up" => Wanted::Forbidden,
+                StatusCode::TOO_MANY_REQUESTS => panic!("asked too often to tell"),
+                _ => Wanted::Through,
+            };
+            let about = || {
+                let means = meant.map(|action| format!(" to {}", word(action))).unwrap_or_default();
+                format!("{} {}{means} by {asker:?} of {client}: {status} {body}", route.method, route.path)
+            };
+            match wanted(route.needs, meant, asker) {
+                // An open route may ask for a proof of its own, and one of several actions for that action.
+                Wanted::Through
+                    if meant.is_none()
+                        && matches!(route.needs, Needs::Open | Needs::AnyOf(_) | Needs::EitherOf(..)) => {}
+                wanted => assert_eq!(got, wanted, "{}", about()),
+            }
+            let is_foreign = client != "acme";
+            let actions = meant.map_or_else(|| guarded(route.needs), |action| vec![action]);
+            counts.add(asker, is_foreign, &actions, got);
+            if is_foreign {
+                assert!(!body.contains(recording) || !status.is_success(), "{}", about());
+                let names_one = route.path.contains('{') && !matches!(route.needs, Needs::Open);
+                assert!(!(names_one && status.is_success()), "{}", about());
+            }
         }
     }
 }
@@ -219,7 +305,7 @@ async fn nothing_unlisted_is_allowed() {
     let supervisor = cast.people[&("acme", Role::Supervisor)].clone();
     let recording = recording(&host, &cast.machines[&("acme", Scope::Capture)], &supervisor).await;
 
-    let mut counts = Counts { asked: 0, through: 0, foreign: 0 };
+    let mut counts = Counts::default();
     for client in ["acme", "rival"] {
         all_routes(&host, &cast, (client, Asker::Nobody), &recording, &mut counts).await;
         for scope in SCOPES {
@@ -246,30 +332,28 @@ async fn nothing_unlisted_is_allowed() {
         }
     }
     host.stop().unwrap();
-    let routes = listed().len();
+
+    let (routes, actions) = (listed(), caveat_access::roles::ACTIONS.len());
+    let requests: usize = routes.iter().map(|route| bodies(route).len()).sum();
     let askers = 2 * (1 + SCOPES.len() + 2 * ROLES.len());
-    assert_eq!(counts.asked, routes * askers);
-    println!(
-        "{routes} routes x {askers} askers: {} requests, {} let through, {} refused; {} of them at another client's",
-        counts.asked,
-        counts.through,
-        counts.asked - counts.through,
-        counts.foreign,
+    assert_eq!(counts.sum(|_| true).asked, requests * askers);
+    // No action is left out for anybody.
+    assert_eq!(counts.cells.len(), actions * ROLES.len() * 2 * 2);
+    let told = format!(
+        "{} routes, {requests} requests each of {askers} askers\n{actions} actions x {} roles x 2 factor levels x own and \
+         foreign client: {} cells, all asked for\n{}",
+        routes.len(),
+        ROLES.len(),
+        counts.cells.len(),
+        counts.told(),
     );
+    figures::tell("matrix of roles", &told).unwrap();
 }
 
 #[test]
 fn every_action_and_scope_guards_a_route() {
-    let mut guarded = BTreeSet::new();
-    for route in listed() {
-        match route.needs {
-            Needs::Person(action) | Needs::OneOfTwo(action) | Needs::Either(action, _) => {
-                guarded.insert(word(action));
-            }
-            Needs::AnyOf(actions) | Needs::EitherOf(actions, _) => guarded.extend(actions.iter().map(word)),
-            Needs::Open | Needs::Session | Needs::Machine(_) => {}
-        }
-    }
+    let guarded: BTreeSet<String> =
+        listed().into_iter().flat_map(|route| guarded(route.needs)).map(word).collect();
     // What had no route would be permitted to somebody and reachable by nobody.
     let unused: Vec<String> =
         caveat_access::roles::ACTIONS.iter().map(word).filter(|a| !guarded.contains(a)).collect();
