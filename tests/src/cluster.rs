@@ -134,6 +134,7 @@ impl Cluster {
             members.push(Member { host, database: to_database, store: to_store, clock });
         }
         let first = &members.first().context("a host")?.host;
+        postgres.migrate(first)?;
         let token = first.token("acme")?;
         let secret = first.enroll("acme", "kim", "supervisor", "")?;
         let mut cluster = Self { members, token, secret, _keys: keys, _store: store, _database: postgres };

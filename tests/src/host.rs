@@ -52,16 +52,18 @@ pub fn free_port() -> anyhow::Result<u16> {
     bail!("no port is free above {first}")
 }
 
-/// A database of a host's own on the server that `CAVEAT_TEST_POSTGRES` names; none: it keeps an SQLite file.
-fn database(dir: &Path) -> anyhow::Result<Option<String>> {
+/// A database of a host's own on the server that `CAVEAT_TEST_POSTGRES` names, as the host has it and as its owner; none: it
+/// keeps an SQLite file.
+fn database(dir: &Path) -> anyhow::Result<Option<[String; 2]>> {
     let Ok(server) = std::env::var("CAVEAT_TEST_POSTGRES") else { return Ok(None) };
+    let owner = std::env::var("CAVEAT_TEST_POSTGRES_OWNER").context("the owner of the database")?;
     let name = dir.file_name().and_then(|n| n.to_str()).context("a folder with a name")?;
     let schema: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     let schema = format!("host_{}", schema.to_lowercase());
     let statement = format!("CREATE SCHEMA IF NOT EXISTS {schema}");
-    let done = Command::new("psql").args([&server, "--quiet", "--command", &statement]).status()?;
-    anyhow::ensure!(done.success(), "psql cannot create a schema at {server}");
-    Ok(Some(format!("{server}?options=-csearch_path%3D{schema}")))
+    let done = Command::new("psql").args([&owner, "--quiet", "--command", &statement]).status()?;
+    anyhow::ensure!(done.success(), "psql cannot create a schema at {owner}");
+    Ok(Some([server, owner].map(|url| format!("{url}?options=-csearch_path%3D{schema}"))))
 }
 
 impl Host {
@@ -71,7 +73,8 @@ impl Host {
         let temporary = tempfile::tempdir()?;
         let dir = temporary.path().to_owned();
         let port = free_port()?;
-        let database = database(&dir)?.map_or(String::new(), |url| format!("database = \"{url}\"\n"));
+        let urls = database(&dir)?;
+        let database = urls.as_ref().map_or(String::new(), |[url, _]| format!("database = \"{url}\"\n"));
         // Whether the machine's disk is nearly full is for the tests to ask that are about it.
         let room = "\n[limits.store]\ndisk_free_bytes_warn = 0\ndisk_free_bytes_min = 0\n";
         let room = if config.contains("[limits.store]") { "" } else { room };
@@ -80,7 +83,11 @@ impl Host {
         let config = config.replace("PACKS", &packs).replace("OWN_URL", &url);
         std::fs::write(dir.join("caveat.toml"), host + &config + room)?;
         let temporary = Some(temporary);
-        Ok(Self { child: None, dir, temporary, log_filter: None, environment: vec![], url })
+        let host = Self { child: None, dir, temporary, log_filter: None, environment: vec![], url };
+        if let Some([_, owner]) = urls {
+            host.command(&["database", "migrate", "--owner", &owner], "")?;
+        }
+        Ok(host)
     }
 
     /// A host whose folder is there already, restored from elsewhere; it stays when the host is gone.

@@ -1,4 +1,5 @@
-//! A PostgreSQL server of one's own, on loopback; stopped, and its folder removed, when dropped.
+//! A PostgreSQL server of one's own, on loopback; stopped, and its folder removed, when dropped. As in an operator's house it has
+//! an owner of the database, who may make roles, and hosts come in by another role, which `caveat database migrate` makes.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,7 +8,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-use crate::host::free_port;
+use crate::host::{Host, free_port};
 
 /// A running server.
 pub struct Postgres {
@@ -38,17 +39,40 @@ impl Postgres {
         let log = server.dir.join("log");
         let mut start = server.command("pg_ctl")?;
         done(start.arg("-D").arg(&data).arg("-l").arg(log).args(["-w", "-o", &options, "start"]))?;
+        server.run("CREATE ROLE caveat_owner LOGIN CREATEROLE")?;
+        server.run("CREATE DATABASE calls OWNER caveat_owner")?;
         Ok(Some(server))
     }
 
-    /// Its address. The role is a superuser: who tests roles makes another.
+    /// The database as hosts have it, once [`Postgres::migrate`] has made their role.
     pub fn url(&self) -> String {
         Self::url_at(self.port)
     }
 
-    /// Runs a statement.
+    /// The database as somebody else has it: `caveat_owner`, `caveat`, who is a superuser, or whom a test has made.
+    pub fn url_of(&self, role: &str) -> String {
+        format!("postgres://{role}@127.0.0.1:{}/calls", self.port)
+    }
+
+    /// Has the owner make the tables, and the role that the host's configuration names.
+    pub fn migrate(&self, host: &Host) -> anyhow::Result<String> {
+        host.command(&["database", "migrate", "--owner", &self.url_of("caveat_owner")], "")
+    }
+
+    /// Runs a statement as a superuser.
     pub fn run(&self, statement: &str) -> anyhow::Result<()> {
-        done(Command::new("psql").args([&self.url(), "--quiet", "--command", statement]))
+        let url = format!("postgres://caveat@127.0.0.1:{}/postgres", self.port);
+        done(Command::new("psql").args([&url, "--quiet", "--command", statement]))
+    }
+
+    /// What statements say to a role, a line a row, with `|` between columns; an error is what the server answers.
+    pub fn ask(&self, role: &str, statements: &str) -> anyhow::Result<Vec<String>> {
+        let mut asked = Command::new("psql");
+        asked.args([&self.url_of(role), "--quiet", "--no-align", "--tuples-only", "--no-psqlrc"]);
+        let output = asked.args(["--set", "ON_ERROR_STOP=1", "--command", statements]).output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout)?;
+        Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
     }
 
     /// Stops it at once, as a crash would.
@@ -59,7 +83,7 @@ impl Postgres {
 
     /// Its database, by way of another port.
     pub fn url_at(port: u16) -> String {
-        format!("postgres://caveat@127.0.0.1:{port}/postgres")
+        format!("postgres://caveat_host@127.0.0.1:{port}/calls")
     }
 
     fn data(&self) -> PathBuf {

@@ -123,7 +123,7 @@ async fn with_a_spoiled_detail(host: &Host, look: impl FnOnce() -> Value) -> Val
     let db = Db::open_file(path).await.unwrap();
     let other = "UPDATE ledger_detail SET sealed = $1 WHERE digest = (SELECT MIN(digest) FROM ledger_detail)";
     let other = Statement::new(other).bind(&b"another"[..]);
-    assert_eq!(db.run("spoil a detail", other).await.unwrap().rows(), 1);
+    assert_eq!(db.common().run("spoil a detail", other).await.unwrap().rows(), 1);
     db.close().await;
     let found = look();
     std::fs::write(path, good).unwrap();

@@ -1,7 +1,7 @@
 //! The row that a proof is checked against, and the count of wrong attempts on it.
 
 use caveat_model::{ClientId, Moment, PersonId};
-use caveat_state::{Db, sql};
+use caveat_state::{Db, Purpose, Scoped, sql};
 
 use crate::{Access, AccessError, Limits, password::Hasher, token, totp::TotpSecret};
 
@@ -39,7 +39,7 @@ impl Decoy {
         )
         .bind(hash)
         .bind(Vec::<u8>::new())
-        .execute(db.pool())
+        .execute(db.across(Purpose::SignIn))
         .await
         .map_err(sql("prepare the decoy"))?;
         Ok(Self { totp: TotpSecret::random(), passkeys: rand::random() })
@@ -91,7 +91,7 @@ impl Access {
             .bind(account.client.as_str())
             .bind(account.id.as_str())
             .bind(account.attempts)
-            .execute(self.0.db.pool())
+            .execute(self.rows_of(&account.client))
             .await
             .map_err(sql("count an attempt"))?;
             if swapped.rows_affected() == 1 {
@@ -112,6 +112,12 @@ impl Access {
         Ok((account, Attempt::Waiting))
     }
 
+    /// No client has the row that stands in for people who do not exist.
+    fn rows_of(&self, client: &str) -> Scoped {
+        let client: Result<ClientId, _> = client.parse();
+        client.map_or_else(|_| self.0.db.across(Purpose::SignIn), |client| self.0.db.of(&client))
+    }
+
     async fn account_row(&self, client: &str, id: &str) -> Result<Option<Account>, AccessError> {
         Ok(sqlx::query_as(
             "SELECT client, id, standing, password_hash, totp_sealed, last_used_ms, failures, wait_until_ms, attempts
@@ -119,7 +125,7 @@ impl Access {
         )
         .bind(client)
         .bind(id)
-        .fetch_optional(self.0.db.pool())
+        .fetch_optional(self.rows_of(client))
         .await
         .map_err(sql("read an account"))?)
     }

@@ -2,7 +2,7 @@
 //! time, and what has to be remembered of it lies sealed on the server.
 
 use caveat_model::{ClientId, PersonId};
-use caveat_state::sql;
+use caveat_state::{Purpose, sql};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -70,11 +70,11 @@ impl Access {
         let now_ms = millis(self.0.clock.now());
         sqlx::query("DELETE FROM access_ceremony WHERE expires_ms < $1")
             .bind(now_ms)
-            .execute(self.0.db.pool())
+            .execute(self.0.db.across(Purpose::Expiry))
             .await
             .map_err(sql("clear old ceremonies"))?;
         let open: i64 = sqlx::query_scalar("SELECT count(*) FROM access_ceremony")
-            .fetch_one(self.0.db.pool())
+            .fetch_one(self.0.db.across(Purpose::Count))
             .await
             .map_err(sql("count ceremonies"))?;
         if open >= self.limits().ceremonies_max.into() {
@@ -99,7 +99,7 @@ impl Access {
         .bind(name)
         .bind(sealed)
         .bind(now_ms.saturating_add(self.limits().ceremony_valid_s as i64 * 1000))
-        .execute(self.0.db.pool())
+        .execute(self.0.db.of(client))
         .await
         .map_err(sql("begin a ceremony"))?;
         Ok(())
@@ -123,7 +123,7 @@ impl Access {
         )
         .bind(token::digest(key))
         .bind(word(&kind))
-        .fetch_optional(self.0.db.pool())
+        .fetch_optional(self.0.db.across(Purpose::SignIn))
         .await
         .map_err(sql("take a ceremony"))?;
         let now_ms = millis(self.0.clock.now());

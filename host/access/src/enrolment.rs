@@ -5,7 +5,7 @@
 use std::fmt;
 
 use caveat_model::{ClientId, Moment, PersonId, Role, Standing};
-use caveat_state::sql;
+use caveat_state::{Purpose, sql};
 
 use crate::{
     Access, AccessError, Enrolment,
@@ -61,7 +61,7 @@ impl Access {
     /// [`AccessError::Unusable`], [`AccessError::PersonExists`].
     pub async fn invite(&self, new: &Invited) -> Result<Invitation, AccessError> {
         self.check_words(&new.name, new.role, &new.function)?;
-        let mut tx = self.0.db.begin().await?;
+        let mut tx = self.0.db.of(&new.client).begin().await?;
         let added = sqlx::query(
             "INSERT INTO access_person (client, id, name, role, function, standing, password_hash,
                  password_changed_ms, totp_sealed, totp_step, failures, wait_until_ms, attempts, created_ms,
@@ -98,7 +98,7 @@ impl Access {
         client: &ClientId,
         person: &PersonId,
     ) -> Result<Invitation, AccessError> {
-        let mut tx = self.0.db.begin().await?;
+        let mut tx = self.0.db.of(client).begin().await?;
         let changed = sqlx::query(
             "UPDATE access_person SET password_hash = '', totp_sealed = $1, totp_step = 0, failures = 0,
                  wait_until_ms = 0, attempts = attempts + 1
@@ -139,7 +139,7 @@ impl Access {
         sqlx::query("UPDATE access_enrolment SET totp_sealed = $1 WHERE token_hash = $2")
             .bind(sealed)
             .bind(token::digest(invitation))
-            .execute(self.0.db.pool())
+            .execute(self.0.db.of(&row.client))
             .await
             .map_err(sql("propose a second factor"))?;
         let factor = Enrolment::of(&secret, &row.client, &row.person);
@@ -178,7 +178,7 @@ impl Access {
         )
         .bind(token::digest(invitation))
         .bind(i64::from(self.limits().enrolment_failures_max))
-        .execute(self.0.db.pool())
+        .execute(self.0.db.of(&row.client))
         .await
         .map_err(sql("count an attempt to enroll"))?;
         if counted.rows_affected() == 0 {
@@ -190,7 +190,7 @@ impl Access {
         let secret = TotpSecret::open(&*self.0.secrets, &row.client, &row.person, &row.totp_sealed)?;
         let step = secret.step_of(code, now).ok_or(AccessError::ProofRefused)?;
 
-        let mut tx = self.0.db.begin().await?;
+        let mut tx = self.0.db.of(&row.client).begin().await?;
         let used = sqlx::query("DELETE FROM access_enrolment WHERE token_hash = $1 AND totp_sealed = $2")
             .bind(token::digest(invitation))
             .bind(row.totp_sealed.clone())
@@ -255,7 +255,7 @@ impl Access {
              WHERE e.token_hash = $1",
         )
         .bind(token::digest(invitation))
-        .fetch_optional(self.0.db.pool())
+        .fetch_optional(self.0.db.across(Purpose::SignIn))
         .await
         .map_err(sql("read an invitation"))?;
         let now_ms = millis(self.0.clock.now());

@@ -52,7 +52,7 @@ impl Access {
     /// [`AccessError::NoSession`]; [`AccessError::StepUpNeeded`].
     pub async fn renew_recovery_codes(&self, token: &str) -> Result<Vec<String>, AccessError> {
         let who = self.manages_own_factors(token).await?;
-        let mut tx = self.0.db.begin().await?;
+        let mut tx = self.0.db.of(&who.client).begin().await?;
         let codes = recovery::renew(&mut tx, &who.client, &who.person, self.limits().recovery_codes).await?;
         tx.commit().await.map_err(sql("keep recovery codes"))?;
         Ok(codes)
@@ -99,7 +99,7 @@ impl Access {
         .bind(who.client.as_str())
         .bind(who.person.as_str())
         .bind(account.totp_sealed)
-        .execute(self.0.db.pool())
+        .execute(self.0.db.of(&who.client))
         .await
         .map_err(sql("change a second factor"))?;
         if changed.rows_affected() == 1 { Ok(()) } else { Err(AccessError::ProofRefused) }

@@ -30,7 +30,7 @@ mod words;
 use std::{fmt, sync::Arc};
 
 use caveat_model::{ClientId, Clock};
-use caveat_state::Db;
+use caveat_state::{Db, StateError};
 
 pub use ceremony::{Ceremony, Challenge};
 pub use enrolment::{Enrolling, Invitation, Invited};
@@ -74,6 +74,14 @@ struct Inner {
     ways: WaysIn,
 }
 
+/// Brings the tables of this room up to date.
+///
+/// # Errors
+/// [`StateError`].
+pub async fn migrate(db: &Db) -> Result<(), StateError> {
+    db.migrate("access", tables::MIGRATIONS, tables::ACROSS).await
+}
+
 impl Access {
     /// Brings its tables up to date and checks `limits`. People come in by password and code only.
     ///
@@ -100,7 +108,7 @@ impl Access {
         ways: WaysIn,
     ) -> Result<Self, AccessError> {
         limits.check()?;
-        db.migrate("access", tables::MIGRATIONS).await?;
+        migrate(&db).await?;
         let hasher = Hasher::new(&limits)?;
         let decoy = Decoy::prepare(&db, &hasher).await?;
         Ok(Self(Arc::new(Inner { db, clock, secrets, limits, hasher, decoy, ways })))

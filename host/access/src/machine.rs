@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use caveat_model::{ClientId, Moment};
-use caveat_state::sql;
+use caveat_state::{Purpose, sql};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
@@ -123,7 +123,7 @@ impl Access {
         .bind(token::digest(&secret))
         .bind(millis(now))
         .bind(millis(now.plus_days(valid_days.into())))
-        .execute(self.0.db.pool())
+        .execute(self.0.db.of(client))
         .await
         .map_err(sql("create a machine token"))?;
         Ok(MachineToken { text: format!("{PREFIX}{id}_{secret}"), id })
@@ -140,7 +140,7 @@ impl Access {
              FROM access_machine WHERE id = $1",
         )
         .bind(id)
-        .fetch_optional(self.0.db.pool())
+        .fetch_optional(self.0.db.across(Purpose::SignIn))
         .await
         .map_err(sql("read a machine token"))?;
         let now = self.0.clock.now();
@@ -154,7 +154,7 @@ impl Access {
             sqlx::query("UPDATE access_machine SET used_ms = $1 WHERE id = $2 AND used_ms < $1")
                 .bind(millis(now))
                 .bind(row.id)
-                .execute(self.0.db.pool())
+                .execute(self.0.db.of(&machine.client))
                 .await
                 .map_err(sql("note the use of a machine token"))?;
         }
@@ -186,7 +186,7 @@ impl Access {
         .bind(millis(self.0.clock.now()).max(1))
         .bind(client.as_str())
         .bind(id)
-        .execute(self.0.db.pool())
+        .execute(self.0.db.of(client))
         .await
         .map_err(sql("revoke a machine token"))?;
         if revoked.rows_affected() == 0 { Err(AccessError::NoToken) } else { Ok(()) }
@@ -199,7 +199,7 @@ impl Access {
              FROM access_machine WHERE client = $1 ORDER BY created_ms, id",
         )
         .bind(client.as_str())
-        .fetch_all(self.0.db.pool())
+        .fetch_all(self.0.db.of(client))
         .await
         .map_err(sql("list machine tokens"))?;
         let unless_never = |ms: i64| (ms > 0).then(|| moment(ms));

@@ -107,7 +107,7 @@ impl Access {
         .bind(name.as_str())
         .bind(written(&passkey)?)
         .bind(millis(now))
-        .execute(self.0.db.pool())
+        .execute(self.0.db.of(&who.client))
         .await
         .map_err(sql("add a passkey"))?;
         if added.rows_affected() == 0 {
@@ -133,7 +133,7 @@ impl Access {
             .bind(who.client.as_str())
             .bind(who.person.as_str())
             .bind(id)
-            .execute(self.0.db.pool())
+            .execute(self.0.db.of(&who.client))
             .await
             .map_err(sql("remove a passkey"))?;
         if removed.rows_affected() == 0 { Err(AccessError::NoPasskey) } else { Ok(()) }
@@ -179,7 +179,7 @@ impl Access {
         })?;
         let account = self.account(&taken.client, &person).await?.ok_or(AccessError::SignInRefused)?;
         let now = self.0.clock.now();
-        let mut tx = self.0.db.begin().await?;
+        let mut tx = self.0.db.of(&taken.client).begin().await?;
         if !proven(&mut tx, &taken.client, &person, &account).await? {
             return Err(AccessError::SignInRefused);
         }
@@ -223,7 +223,7 @@ impl Access {
         )
         .bind(millis(now))
         .bind(token_hash)
-        .execute(self.0.db.pool())
+        .execute(self.0.db.of(&who.client))
         .await
         .map_err(sql("note a step-up"))?;
         self.session(token).await
@@ -282,7 +282,7 @@ impl Access {
         .bind(person.as_str())
         .bind(id)
         .bind(row.credential.as_str())
-        .execute(self.0.db.pool())
+        .execute(self.0.db.of(client))
         .await
         .map_err(sql("note the use of a passkey"))?;
         if noted.rows_affected() == 1 { Ok(()) } else { Err(AccessError::ProofRefused) }
@@ -295,7 +295,7 @@ impl Access {
         )
         .bind(client.as_str())
         .bind(person.as_str())
-        .fetch_all(self.0.db.pool())
+        .fetch_all(self.0.db.of(client))
         .await
         .map_err(sql("read passkeys"))?)
     }

@@ -115,7 +115,7 @@ impl Access {
         .bind(password_hash)
         .bind(now_ms)
         .bind(totp.seal(&*self.0.secrets, &new.client, &new.id)?)
-        .execute(self.0.db.pool())
+        .execute(self.0.db.of(&new.client))
         .await
         .map_err(sql("add a person"))?;
         if added.rows_affected() == 0 {
@@ -139,7 +139,7 @@ impl Access {
         let password_hash = self.0.hasher.queue()?.hash(password).await?;
         let totp = TotpSecret::random();
         let sealed = totp.seal(&*self.0.secrets, client, person)?;
-        let mut tx = self.0.db.begin().await?;
+        let mut tx = self.0.db.of(client).begin().await?;
         let changed = sqlx::query(
             "UPDATE access_person SET password_hash = $1, password_changed_ms = $2, totp_sealed = $3, totp_step = 0,
                  failures = 0, wait_until_ms = 0, attempts = attempts + 1
@@ -169,7 +169,7 @@ impl Access {
         person: &PersonId,
         standing: Standing,
     ) -> Result<(), AccessError> {
-        let mut tx = self.0.db.begin().await?;
+        let mut tx = self.0.db.of(client).begin().await?;
         let changed = sqlx::query(
             "UPDATE access_person SET standing = $1, failures = 0, wait_until_ms = 0, attempts = attempts + 1
              WHERE client = $2 AND id = $3",
@@ -208,7 +208,7 @@ impl Access {
         let standing = change.standing.unwrap_or(before.standing);
         self.check_words(name, role, function)?;
         let steps_down = is_admin(before.role, before.standing) && !is_admin(role, standing);
-        let mut tx = self.0.db.begin().await?;
+        let mut tx = self.0.db.of(client).begin().await?;
         // The row of an administrator who stays is touched too, so that of two who end each other one loses.
         let others = sqlx::query(
             "UPDATE access_person SET attempts = attempts + 1
@@ -278,7 +278,7 @@ impl Access {
             }
         };
 
-        let mut tx = self.0.db.begin().await?;
+        let mut tx = self.0.db.of(&who.client).begin().await?;
         let changed = sqlx::query(
             "UPDATE access_person SET password_hash = $1, password_changed_ms = $2, failures = 0, wait_until_ms = 0,
                  attempts = attempts + 1
@@ -319,7 +319,7 @@ impl Access {
              FROM access_person p WHERE client = $1 ORDER BY id",
         )
         .bind(client.as_str())
-        .fetch_all(self.0.db.pool())
+        .fetch_all(self.0.db.of(client))
         .await
         .map_err(sql("list people"))?;
         let now = self.0.clock.now();
@@ -336,7 +336,7 @@ impl Access {
         )
         .bind(client.as_str())
         .bind(person.as_str())
-        .fetch_optional(self.0.db.pool())
+        .fetch_optional(self.0.db.of(client))
         .await
         .map_err(sql("read a person"))?;
         row.ok_or_else(|| no_person(client, person))?.record(self.0.clock.now())
@@ -375,7 +375,7 @@ impl Access {
         .bind(client.as_str())
         .bind(person.as_str())
         .bind(i64::from(self.limits().password_history) - 1)
-        .fetch_all(self.0.db.pool())
+        .fetch_all(self.0.db.of(client))
         .await
         .map_err(sql("read former passwords"))?)
     }

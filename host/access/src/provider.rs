@@ -162,7 +162,7 @@ impl Access {
                 self.begin_ceremony(Ceremony::SecondFactor, &client, Some(&person), &vouched).await?;
             return Ok(Federated::SecondFactor { ceremony });
         }
-        let mut tx = self.0.db.begin().await?;
+        let mut tx = self.0.db.of(&client).begin().await?;
         if !proven(&mut tx, &client, &person, &account).await? {
             return Err(AccessError::SignInRefused);
         }
@@ -194,7 +194,7 @@ impl Access {
         let (account, attempt) = self.count_attempt(account, now).await?;
         let shown = self.shown_code(&account, &client, &person, code, now)?;
         let (Attempt::Open, Some(code)) = (attempt, shown) else { return Err(AccessError::SignInRefused) };
-        let mut tx = self.0.db.begin().await?;
+        let mut tx = self.0.db.of(&client).begin().await?;
         if !code.use_up(&mut tx, &client, &person, &account).await? {
             return Err(AccessError::SignInRefused);
         }
@@ -219,7 +219,7 @@ impl Access {
         .bind(issuer)
         .bind(person.as_str())
         .bind(subject)
-        .execute(self.0.db.pool())
+        .execute(self.0.db.of(client))
         .await
         .map_err(sql("bind a subject to a person"))?;
         let bound: String = sqlx::query_scalar(
@@ -228,7 +228,7 @@ impl Access {
         .bind(client.as_str())
         .bind(issuer)
         .bind(person.as_str())
-        .fetch_one(self.0.db.pool())
+        .fetch_one(self.0.db.of(client))
         .await
         .map_err(sql("read the subject of a person"))?;
         Ok(bound == subject)

@@ -4,7 +4,7 @@
 //! second factor or is joined by one shown here.
 
 use caveat_model::{ClientId, Factor, FactorKind, Moment, PersonId, Standing};
-use caveat_state::sql;
+use caveat_state::{Purpose, sql};
 
 use crate::{
     Access, AccessError, SessionToken, SignedIn,
@@ -44,7 +44,7 @@ impl Access {
     /// [`AccessError::State`].
     pub async fn sessions_kept(&self) -> Result<u64, AccessError> {
         let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM access_session")
-            .fetch_one(self.0.db.pool())
+            .fetch_one(self.0.db.across(Purpose::Count))
             .await
             .map_err(sql("count sessions"))?;
         Ok(count.unsigned_abs())
@@ -88,7 +88,7 @@ impl Access {
         }
         let Some(code) = shown? else { return Err(AccessError::SignInRefused) };
         let shown = Shown { password: Some(now), totp: Some(now), second: now, ..Shown::default() };
-        let mut tx = self.0.db.begin().await?;
+        let mut tx = self.0.db.of(client).begin().await?;
         if !code.use_up(&mut tx, client, person, &account).await? {
             return Err(AccessError::SignInRefused);
         }
@@ -102,11 +102,12 @@ impl Access {
     pub async fn session(&self, token: &str) -> Result<SignedIn, AccessError> {
         let now = self.0.clock.now();
         let (row, token_hash) = self.live_session(token, now).await?;
+        let who = row.signed_in(now, self.limits().step_up_valid_s)?;
         if millis(now).saturating_sub(row.used_ms) >= self.limits().session_touch_s as i64 * 1000 {
             sqlx::query("UPDATE access_session SET used_ms = $1 WHERE token_hash = $2 AND used_ms < $1")
                 .bind(millis(now))
                 .bind(token_hash)
-                .execute(self.0.db.pool())
+                .execute(self.0.db.of(&who.client))
                 .await
                 .map_err(sql("note the use of a session"))?;
         }
@@ -117,11 +118,11 @@ impl Access {
             .bind(millis(now))
             .bind(row.client.as_str())
             .bind(row.person.as_str())
-            .execute(self.0.db.pool())
+            .execute(self.0.db.of(&who.client))
             .await
             .map_err(sql("note the use of an account"))?;
         }
-        row.signed_in(now, self.limits().step_up_valid_s)
+        Ok(who)
     }
 
     /// The same without a note that it was used: for what a page asks by itself, whether or not somebody sits before it.
@@ -148,7 +149,7 @@ impl Access {
         let shown = self.shown_code(&account, &who.client, &who.person, code, now)?;
         let (Attempt::Open, Some(code)) = (attempt, shown) else { return Err(AccessError::ProofRefused) };
 
-        let mut tx = self.0.db.begin().await?;
+        let mut tx = self.0.db.of(&who.client).begin().await?;
         if !code.use_up(&mut tx, &who.client, &who.person, &account).await? {
             return Err(AccessError::ProofRefused);
         }
@@ -168,7 +169,7 @@ impl Access {
     pub async fn sign_out(&self, token: &str) -> Result<(), AccessError> {
         sqlx::query("DELETE FROM access_session WHERE token_hash = $1")
             .bind(token::digest(token))
-            .execute(self.0.db.pool())
+            .execute(self.0.db.across(Purpose::SignIn))
             .await
             .map_err(sql("end a session"))?;
         Ok(())
@@ -190,11 +191,6 @@ impl Access {
         if account.standing != word(&Standing::Active) {
             return Err(AccessError::SignInRefused);
         }
-        sqlx::query("DELETE FROM access_session WHERE began_ms < $1")
-            .bind(millis(now) - limits.session_life_s as i64 * 1000)
-            .execute(&mut *tx)
-            .await
-            .map_err(sql("clear old sessions"))?;
         sqlx::query(
             "DELETE FROM access_session WHERE token_hash IN (
                  SELECT token_hash FROM access_session WHERE client = $1 AND person = $2
@@ -226,6 +222,11 @@ impl Access {
         .await
         .map_err(sql("begin a session"))?;
         tx.commit().await.map_err(sql("begin a session"))?;
+        sqlx::query("DELETE FROM access_session WHERE began_ms < $1")
+            .bind(millis(now) - limits.session_life_s as i64 * 1000)
+            .execute(self.0.db.across(Purpose::Expiry))
+            .await
+            .map_err(sql("clear old sessions"))?;
         let (row, _) = self.live_session(token.as_str(), now).await?;
         Ok(NewSession { token, signed_in: row.signed_in(now, limits.step_up_valid_s)? })
     }
@@ -243,7 +244,7 @@ impl Access {
              WHERE s.token_hash = $1",
         )
         .bind(token_hash.clone())
-        .fetch_optional(self.0.db.pool())
+        .fetch_optional(self.0.db.across(Purpose::SignIn))
         .await
         .map_err(sql("read a session"))?;
         let row = row.ok_or(AccessError::NoSession)?;

@@ -1,5 +1,7 @@
 //! The tables of this room.
 
+use caveat_state::{Across, Purpose};
+
 /// Every step that the tables of this room went through; only added to.
 pub(crate) const MIGRATIONS: &[&str] = &[
     "
@@ -102,4 +104,17 @@ CREATE TABLE access_subject (
     PRIMARY KEY (client, issuer, person)
 );
 ",
+];
+
+/// Tables that are looked into before it is known whose rows are meant, and those that lapse.
+pub(crate) const ACROSS: &[Across] = &[
+    (Purpose::SignIn, "access_person"),
+    (Purpose::SignIn, "access_session"),
+    (Purpose::SignIn, "access_machine"),
+    (Purpose::SignIn, "access_enrolment"),
+    (Purpose::SignIn, "access_ceremony"),
+    (Purpose::Expiry, "access_session"),
+    (Purpose::Expiry, "access_ceremony"),
+    (Purpose::Count, "access_session"),
+    (Purpose::Count, "access_ceremony"),
 ];

@@ -124,7 +124,7 @@ async fn guesses_at_the_same_moment_are_no_more_than_one_after_another() {
     }
     // The clock stands still: after three free ones, the wait of the fourth holds off all the others.
     let failures: i64 = sqlx::query_scalar("SELECT failures FROM access_person WHERE id = 'kim'")
-        .fetch_one(h.db.pool())
+        .fetch_one(h.db.of(&h.acme))
         .await
         .unwrap();
     assert!((1..=4).contains(&failures), "{failures} were looked at");
@@ -246,8 +246,10 @@ async fn the_oldest_session_makes_room() {
     h.clock.advance_millis(1000);
     h.sign_in().await;
     assert!(h.access.session(first.token.as_str()).await.is_ok(), "it was used last but one");
-    let sessions: i64 =
-        sqlx::query_scalar("SELECT COUNT(*) FROM access_session").fetch_one(h.db.pool()).await.unwrap();
+    let sessions: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM access_session")
+        .fetch_one(h.db.across(caveat_state::Purpose::Count))
+        .await
+        .unwrap();
     assert_eq!(sessions, 8);
 }
 

@@ -57,6 +57,14 @@ pub struct Rooms {
     pub limits: Arc<Limits>,
 }
 
+/// Brings the tables of this room up to date.
+///
+/// # Errors
+/// [`StateError`].
+pub async fn migrate(db: &Db) -> Result<(), StateError> {
+    watched::migrate(db).await
+}
+
 /// Every endpoint that takes in calls over HTTP: `GET /v1/twilio/media` and `GET /v1/audiohook` (WebSocket), and
 /// `POST /v1/uploads`.
 pub fn routes(rooms: Rooms) -> Router {

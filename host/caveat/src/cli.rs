@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use crate::{
     commands::{
         assurance::AssuranceCommand,
-        backup, decide, disclosures, doctor,
+        backup,
+        database::DatabaseCommand,
+        decide, disclosures, doctor,
         erase::{RecordingCommand, RequestCommand},
         evidence::{EvidenceCommand, Time},
         impact,
@@ -53,6 +55,9 @@ pub(crate) enum Command {
     /// Look a deployment over: configuration, keys, store, clock, certificates, packs, database, disk, ports; what is wrong,
     /// where, and what to do. Exit code 0: nothing, 1: something, 2: it cannot run so.
     Doctor(doctor::Args),
+    /// The tables on a PostgreSQL server.
+    #[command(subcommand)]
+    Database(DatabaseCommand),
     /// Copy everything that a host has into a new folder, while it runs or not.
     Backup(backup::BackupArgs),
     /// Put a backup into an empty place.

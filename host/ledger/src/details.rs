@@ -63,8 +63,12 @@ pub(crate) struct Details {
 }
 
 impl Details {
+    pub(crate) async fn migrate(db: &Db) -> Result<(), StateError> {
+        db.migrate("ledger-details", MIGRATIONS, &[]).await
+    }
+
     pub(crate) async fn open(db: Db) -> Result<Self, StateError> {
-        db.migrate("ledger-details", MIGRATIONS).await?;
+        Self::migrate(&db).await?;
         Ok(Self { db })
     }
 }
@@ -111,7 +115,7 @@ impl Ledger {
     pub async fn put_detail(&self, client: &ClientId, sealed: Bytes) -> Result<Digest, LedgerError> {
         let detail = NewDetail::of_nothing(sealed);
         let (digest, statements) = (detail.digest, insert(client, [&detail]).concat());
-        self.shared.details.db.write("keep a detail", statements).await?;
+        self.shared.details.db.of(client).write("keep a detail", statements).await?;
         Ok(digest)
     }
 
@@ -141,7 +145,7 @@ impl Ledger {
         let select = AssertSqlSafe(format!("{select} ({})", places.join(", ")));
         let query = sqlx::query_as::<_, (Vec<u8>, Vec<u8>)>(select).bind(client.as_str());
         let query = wanted.iter().fold(query, |query, digest| query.bind(&digest.0[..]));
-        let found = query.fetch_all(self.shared.details.db.pool()).await.map_err(sql("read details"))?;
+        let found = query.fetch_all(self.shared.details.db.of(client)).await.map_err(sql("read details"))?;
         let read = |(name, sealed): (Vec<u8>, Vec<u8>)| {
             let name = Digest(name.try_into().ok()?);
             let damaged = || LedgerError::Damaged {
@@ -162,7 +166,7 @@ impl Ledger {
     pub async fn erase_detail(&self, client: &ClientId, digest: Digest) -> Result<(), LedgerError> {
         let erase = Statement::new("DELETE FROM ledger_detail WHERE client = $1 AND digest = $2");
         let erase = erase.bind(client.as_str()).bind(&digest.0[..]);
-        self.shared.details.db.run("erase a detail", erase).await?;
+        self.shared.details.db.of(client).run("erase a detail", erase).await?;
         Ok(())
     }
 
@@ -173,7 +177,7 @@ impl Ledger {
     /// [`LedgerError::State`].
     pub async fn erase_details_of(&self, client: &ClientId, recording: &str) -> Result<(), LedgerError> {
         let erase = self.erasing_details_of(client, recording);
-        self.shared.details.db.run("erase the details of a recording", erase).await?;
+        self.shared.details.db.of(client).run("erase the details of a recording", erase).await?;
         Ok(())
     }
 
@@ -188,7 +192,7 @@ impl Ledger {
             sqlx::query_scalar("SELECT COUNT(*) FROM ledger_detail WHERE client = $1 AND digest = $2")
                 .bind(client.as_str())
                 .bind(&digest.0[..])
-                .fetch_optional(self.shared.details.db.pool())
+                .fetch_optional(self.shared.details.db.of(client))
                 .await
                 .map_err(sql("look for a detail"))?;
         Ok(found.is_some_and(|n| n > 0))

@@ -59,8 +59,12 @@ pub(crate) struct Heads {
 }
 
 impl Heads {
+    pub(crate) async fn migrate(db: &Db) -> Result<(), StateError> {
+        db.migrate("ledger", MIGRATIONS, &[]).await
+    }
+
     pub(crate) async fn open(db: Db, fence: Vec<Statement>) -> Result<Self, StateError> {
-        db.migrate("ledger", MIGRATIONS).await?;
+        Self::migrate(&db).await?;
         Ok(Self { db, fence })
     }
 
@@ -68,7 +72,7 @@ impl Heads {
         let row: Option<(i64, Vec<u8>, i64, Vec<u8>)> =
             sqlx::query_as("SELECT size, root, base_size, base_root FROM ledger_head WHERE client = $1")
                 .bind(client.as_str())
-                .fetch_optional(self.db.pool())
+                .fetch_optional(self.db.of(client))
                 .await
                 .map_err(sql("read the head of a log"))?;
         row.map_or(Ok(Head::EMPTY), |(size, root, base_size, base_root)| {
@@ -83,7 +87,7 @@ impl Heads {
             "SELECT size, root, base_size, base_root, batch FROM ledger_head WHERE client = $1",
         )
         .bind(client.as_str())
-        .fetch_optional(self.db.pool())
+        .fetch_optional(self.db.of(client))
         .await
         .map_err(sql("read the last batch of a log"))?;
         row.map(|(size, root, base_size, base_root, batch)| {
@@ -99,7 +103,7 @@ impl Heads {
             sqlx::query_scalar("SELECT next FROM ledger_seq WHERE client = $1 AND host = $2")
                 .bind(client.as_str())
                 .bind(host)
-                .fetch_optional(self.db.pool())
+                .fetch_optional(self.db.of(client))
                 .await
                 .map_err(sql("read a host's own count"))?;
         Ok(next.map_or(1, |n| n.max(1) as u64))
@@ -147,7 +151,7 @@ impl Heads {
         let own = statements.len();
         let (jobs, conditions): (Vec<usize>, Vec<Statement>) = conditions.into_iter().unzip();
         statements.extend(conditions);
-        Ok(match self.db.write_with("move the head of a log", statements, beside).await? {
+        Ok(match self.db.of(client).write_with("move the head of a log", statements, beside).await? {
             Written::Done { .. } => Moved::Done,
             Written::Nothing { at } if at < fences => Moved::Fenced,
             Written::Nothing { at } => match at.checked_sub(own).and_then(|at| jobs.get(at)) {

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use caveat_model::{ClientId, Clock, Digest};
-use caveat_state::{Db, Statement};
+use caveat_state::{Db, StateError, Statement};
 use object_store::ObjectStore;
 use tlog_tiles::{HashReader, Tile, TileHashReader, stored_hash_index};
 use tokio::sync::{mpsc, oneshot};
@@ -47,6 +47,16 @@ impl Default for Limits {
 pub struct Ledger {
     pub(crate) shared: Arc<Shared>,
     queues: Arc<Mutex<HashMap<ClientId, mpsc::Sender<Job>>>>,
+}
+
+/// Brings the tables of this room up to date.
+///
+/// # Errors
+/// [`StateError`].
+pub async fn migrate(db: &Db) -> Result<(), StateError> {
+    Details::migrate(db).await?;
+    Heads::migrate(db).await?;
+    Places::migrate(db).await
 }
 
 impl Ledger {

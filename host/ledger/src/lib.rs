@@ -30,7 +30,7 @@ mod writer;
 pub use entry::{Asked, Entry, EntryKind, KeyAct, PackEntry, Position, VERSION, keys_before};
 pub use error::LedgerError;
 pub use key::LogSigner;
-pub use ledger::{Ledger, Limits};
+pub use ledger::{Ledger, Limits, migrate};
 pub use objects::ENTRY_BYTES_MAX;
 pub use proof::{Consistency, Inclusion, Signed};
 pub use report::{BundledStamp, Problem, ProblemKind, Report, Severity};

@@ -34,8 +34,12 @@ pub(crate) struct Places {
 
 impl Places {
     /// After the heads, whose table is read.
+    pub(crate) async fn migrate(db: &Db) -> Result<(), StateError> {
+        db.migrate("ledger-places", MIGRATIONS, &[]).await
+    }
+
     pub(crate) async fn open(db: Db) -> Result<Self, StateError> {
-        db.migrate("ledger-places", MIGRATIONS).await?;
+        Self::migrate(&db).await?;
         Ok(Self { db })
     }
 }
@@ -133,7 +137,7 @@ impl Ledger {
             .bind(about)
             .bind(number(index))
             .bind(number(most.min(self.shared.limits.read_entries)))
-            .fetch_all(self.shared.places.db.pool())
+            .fetch_all(self.shared.places.db.of(client))
             .await
             .map_err(sql("look for entries"))?;
         Ok(found.into_iter().filter_map(|index| u64::try_from(index).ok()).collect())
@@ -146,7 +150,7 @@ impl Ledger {
     pub async fn listed_since(&self, client: &ClientId) -> Result<u64, LedgerError> {
         let since: Option<i64> = sqlx::query_scalar("SELECT since FROM ledger_placed WHERE client = $1")
             .bind(client.as_str())
-            .fetch_optional(self.shared.places.db.pool())
+            .fetch_optional(self.shared.places.db.of(client))
             .await
             .map_err(sql("see since when places are noted"))?;
         Ok(since.and_then(|since| u64::try_from(since).ok()).unwrap_or(0))

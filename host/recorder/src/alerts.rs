@@ -51,9 +51,13 @@ CREATE TABLE alert (
 type Row = (i64, i64, Option<String>, String, String, String, String);
 
 impl Alerts {
+    pub(crate) async fn migrate(db: &Db) -> Result<(), StateError> {
+        db.migrate("alerts", MIGRATIONS, &[]).await
+    }
+
     /// Those who watch `watch` are told of each.
     pub(crate) async fn open(db: Db, watch: Watch) -> Result<Self, StateError> {
-        db.migrate("alerts", MIGRATIONS).await?;
+        Self::migrate(&db).await?;
         Ok(Self { db, watch })
     }
 
@@ -82,7 +86,7 @@ impl Alerts {
         .bind(citation)
         .bind(message)
         .giving();
-        let raised = self.db.run("raise an alert", raise).await?;
+        let raised = self.db.of(client).run("raise an alert", raise).await?;
         let [kind, rule, citation, message] = [kind, rule, citation, message].map(str::to_owned);
         if let Written::Done { given: Some(id), .. } = raised {
             self.watch.alert(client, Alert { id, at, recording: text, kind, rule, citation, message });
@@ -97,7 +101,7 @@ impl Alerts {
         )
         .bind(client.as_str())
         .bind(i64::from(limit))
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("read alerts"))?;
         let alert = |(id, at, recording, kind, rule, citation, message): Row| {
@@ -115,7 +119,7 @@ impl Alerts {
         .bind(client.as_str())
         .bind(id)
         .bind(by)
-        .execute(self.db.pool())
+        .execute(self.db.of(client))
         .await
         .map_err(sql("confirm an alert"))?;
         Ok(done.rows_affected() == 1)

@@ -6,7 +6,7 @@ use std::{
 };
 
 use caveat_model::{ClientId, Clock, Moment};
-use caveat_state::{Db, StateError, Statement, sql};
+use caveat_state::{Db, Purpose, StateError, Statement, sql};
 use caveat_vault::Vault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -85,6 +85,15 @@ struct Kept {
 }
 
 impl Announced {
+    pub(crate) async fn migrate(db: &Db) -> Result<(), StateError> {
+        db.migrate(
+            "announced",
+            MIGRATIONS,
+            &[(Purpose::Recovery, "announced"), (Purpose::Expiry, "announced")],
+        )
+        .await
+    }
+
     /// Those that an earlier run was told of wait on.
     pub(crate) async fn open(
         db: Db,
@@ -92,7 +101,7 @@ impl Announced {
         limits: &Limits,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, RecorderError> {
-        db.migrate("announced", MIGRATIONS).await?;
+        Self::migrate(&db).await?;
         let (max, ms) = (limits.announced_max, limits.announced_ms);
         let announced = Self { streams: Arc::default(), db, vault, clock, max, ms };
         announced.forget_what_is_over().await?;
@@ -183,7 +192,8 @@ impl Announced {
         until: Moment,
     ) -> Result<(), RecorderError> {
         // Those that never came are in the way of nobody, but for their number.
-        let mut writes = vec![self.over()];
+        self.forget_what_is_over().await?;
+        let mut writes = Vec::with_capacity(streams.len());
         for AnnouncedStream { id, leg, plays } in streams {
             let kept = Kept { stream: *id, leg: *leg, plays: *plays, call: NewCall::clone(call) };
             let plain = serde_json::to_vec(&kept).map_err(|e| RecorderError::Audio(e.to_string()))?;
@@ -196,19 +206,19 @@ impl Announced {
             let sealed = self.vault.seal_detail(client, DETAIL, &plain).await?;
             writes.push(keep.bind(until.as_millis() as i64).bind(sealed));
         }
-        self.db.write("keep an announced call", writes).await?;
+        self.db.of(client).write("keep an announced call", writes).await?;
         Ok(())
     }
 
     async fn strike(&self, client: &ClientId, stream: Uuid) -> Result<(), RecorderError> {
         let strike = Statement::new("DELETE FROM announced WHERE client = $1 AND stream = $2");
         let strike = strike.bind(client.as_str()).bind(self.name(client, stream).await?);
-        self.db.run("strike off an announced call", strike).await?;
+        self.db.of(client).run("strike off an announced call", strike).await?;
         Ok(())
     }
 
     async fn forget_what_is_over(&self) -> Result<(), RecorderError> {
-        self.db.run("forget announced calls that never came", self.over()).await?;
+        self.db.across(Purpose::Expiry).run("forget announced calls that never came", self.over()).await?;
         Ok(())
     }
 
@@ -220,7 +230,7 @@ impl Announced {
     async fn rows(&self) -> Result<Vec<(String, i64, Vec<u8>)>, StateError> {
         sqlx::query_as("SELECT client, until_ms, sealed FROM announced LIMIT $1")
             .bind(i64::try_from(self.max).unwrap_or(i64::MAX))
-            .fetch_all(self.db.pool())
+            .fetch_all(self.db.across(Purpose::Recovery))
             .await
             .map_err(sql("read announced calls"))
     }

@@ -1,7 +1,7 @@
 //! Answers that were given, for whoever asks the same again under the same key: what was done once is not done twice.
 
 use caveat_model::{ClientId, Digest};
-use caveat_state::{Db, sql};
+use caveat_state::{Db, StateError, sql};
 use caveat_vault::Vault;
 use sha2::{Digest as _, Sha256};
 
@@ -44,8 +44,12 @@ pub enum Before {
 }
 
 impl Answers {
+    pub(crate) async fn migrate(db: &Db) -> Result<(), StateError> {
+        db.migrate("answers", MIGRATIONS, &[]).await
+    }
+
     pub(crate) async fn open(db: Db, vault: Vault) -> Result<Self, RecorderError> {
-        db.migrate("answers", MIGRATIONS).await?;
+        Self::migrate(&db).await?;
         Ok(Self { db, vault })
     }
 }
@@ -67,7 +71,7 @@ impl Recorder {
         sqlx::query("DELETE FROM answer WHERE client = $1 AND at_ms < $2")
             .bind(client.as_str())
             .bind(now.saturating_sub(kept_ms) as i64)
-            .execute(db.pool())
+            .execute(db.of(client))
             .await
             .map_err(sql("forget old answers"))?;
         let (name, asked) = (name(by, key), digest(asked));
@@ -81,7 +85,7 @@ impl Recorder {
         .bind(now as i64)
         .bind(OPEN)
         .bind(Vec::<u8>::new())
-        .execute(db.pool())
+        .execute(db.of(client))
         .await
         .map_err(sql("enter a request under its key"))?;
         if entered.rows_affected() == 1 {
@@ -91,7 +95,7 @@ impl Recorder {
             sqlx::query_as("SELECT asked, status, body FROM answer WHERE client = $1 AND name = $2")
                 .bind(client.as_str())
                 .bind(name.as_str())
-                .fetch_optional(db.pool())
+                .fetch_optional(db.of(client))
                 .await
                 .map_err(sql("read an answer"))?;
         Ok(match row {
@@ -121,7 +125,7 @@ impl Recorder {
             .bind(name(by, key))
             .bind(i64::from(status))
             .bind(sealed)
-            .execute(db.pool())
+            .execute(db.of(client))
             .await
             .map_err(sql("note an answer"))?;
         Ok(())
@@ -139,7 +143,7 @@ impl Recorder {
         sqlx::query("DELETE FROM answer WHERE client = $1 AND name = $2")
             .bind(client.as_str())
             .bind(name(by, key))
-            .execute(self.house.answers.db.pool())
+            .execute(self.house.answers.db.of(client))
             .await
             .map_err(sql("forget a request"))?;
         Ok(())

@@ -14,7 +14,7 @@ use std::{
 use caveat_ledger::{EntryKind, KeyAct, NewEntry};
 use caveat_model::{ClientId, RecordingId, Span};
 use caveat_retention::{Destroyed, RetentionError, Told, WithResult};
-use caveat_state::{Db, StateError, Statement, sql};
+use caveat_state::{Db, Purpose, StateError, Statement, sql};
 use caveat_vault::VaultError;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -98,9 +98,13 @@ struct Left {
 }
 
 impl Begun {
+    pub(crate) async fn migrate(db: &Db) -> Result<(), StateError> {
+        db.migrate("begun", MIGRATIONS, &[(Purpose::Recovery, "begun")]).await
+    }
+
     /// `log` names what this host has begun among what others have.
     pub(crate) async fn open(db: Db, log: &str) -> Result<Self, StateError> {
-        db.migrate("begun", MIGRATIONS).await?;
+        Self::migrate(&db).await?;
         Ok(Self { db, log: log.to_owned(), at_it: Arc::default() })
     }
 
@@ -141,7 +145,7 @@ impl Begun {
             "SELECT id, client, intent, act FROM begun WHERE log = $1 ORDER BY client, intent",
         )
         .bind(log)
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.across(Purpose::Recovery))
         .await
         .map_err(sql("list what was begun"))?;
         let left = |(id, client, intent, act): (String, String, i64, String)| {
@@ -203,7 +207,10 @@ impl House {
             What::DestroyKeys { before } if ok => key_entry(KeyAct::Destroyed, *before),
             // The log has no word for what was not done to a key.
             What::RotateKey { .. } | What::DestroyKeys { .. } => {
-                self.db.write("note that nothing was done to a key", std::mem::take(&mut statements)).await?;
+                self.db
+                    .of(client)
+                    .write("note that nothing was done to a key", std::mem::take(&mut statements))
+                    .await?;
                 return Ok(intent);
             }
         };

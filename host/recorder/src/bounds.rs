@@ -79,8 +79,12 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
+    pub(crate) async fn migrate(db: &Db) -> Result<(), StateError> {
+        db.migrate("bounds", MIGRATIONS, &[]).await
+    }
+
     pub(crate) async fn open(db: Db) -> Result<Self, StateError> {
-        db.migrate("bounds", MIGRATIONS).await?;
+        Self::migrate(&db).await?;
         Ok(Self { db })
     }
 
@@ -94,7 +98,10 @@ impl Bounds {
         if bounds.is_empty() {
             return Ok(());
         }
-        self.db.write("note what a recording may be used for", statements(client, recording, bounds)).await?;
+        self.db
+            .of(client)
+            .write("note what a recording may be used for", statements(client, recording, bounds))
+            .await?;
         Ok(())
     }
 
@@ -108,7 +115,7 @@ impl Bounds {
         )
         .bind(client.as_str())
         .bind(recording.to_string())
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("read what a recording may be used for"))?;
         let bound = |(duty, rule, citation, purposes): (String, String, String, String)| {

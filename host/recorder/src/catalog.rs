@@ -1,7 +1,7 @@
 //! The list of recordings. What describes a call is sealed: the tables hold ids, dates and states.
 
 use caveat_model::{ClientId, Facts, Moment, RecordingId};
-use caveat_state::{Db, Statement, Written, sql};
+use caveat_state::{Db, Purpose, StateError, Statement, Written, sql};
 use caveat_vault::Vault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -52,8 +52,12 @@ type Row = (String, i64, i64, String);
 pub(crate) type Running = (ClientId, RecordingId, Moment);
 
 impl Catalog {
+    pub(crate) async fn migrate(db: &Db) -> Result<(), StateError> {
+        db.migrate("catalog", MIGRATIONS, &[(Purpose::Recovery, "recording")]).await
+    }
+
     pub(crate) async fn open(db: Db, vault: Vault) -> Result<Self, RecorderError> {
-        db.migrate("catalog", MIGRATIONS).await?;
+        Self::migrate(&db).await?;
         Ok(Self { db, vault })
     }
 
@@ -67,7 +71,7 @@ impl Catalog {
         facts: &Facts,
     ) -> Result<(), RecorderError> {
         let entry = self.entry(client, id, state, duration_ms, facts).await?;
-        self.db.run("enter a recording", entry).await?;
+        self.db.of(client).run("enter a recording", entry).await?;
         Ok(())
     }
 
@@ -105,7 +109,7 @@ impl Catalog {
         id: RecordingId,
         state: &str,
     ) -> Result<(), RecorderError> {
-        self.db.run("note that a recording is gone", self.going(client, id, state)).await?;
+        self.db.of(client).run("note that a recording is gone", self.going(client, id, state)).await?;
         Ok(())
     }
 
@@ -131,7 +135,7 @@ impl Catalog {
             .bind(id.to_string())
             .bind(duration_ms as i64)
             .bind(state)
-            .execute(self.db.pool())
+            .execute(self.db.of(client))
             .await
             .map_err(sql("note an interrupted recording"))?;
         Ok(())
@@ -150,7 +154,7 @@ impl Catalog {
              WHERE state = 'recording' AND log = $1 ORDER BY id",
         )
         .bind(log)
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.across(Purpose::Recovery))
         .await
         .map_err(sql("list running recordings"))?;
         let running = |(client, id, began): (String, String, i64)| {
@@ -168,7 +172,8 @@ impl Catalog {
         let running = self.running_in(log).await?;
         let text = "UPDATE recording SET log = $2 WHERE log = $1 AND state = 'recording'";
         let moved = Statement::new(text).bind(log).bind(self.vault.log());
-        let moved = self.db.write("list what was taken over", vec![guard, moved]).await?;
+        let moved =
+            self.db.across(Purpose::Recovery).write("list what was taken over", vec![guard, moved]).await?;
         Ok(matches!(moved, Written::Done { .. }).then_some(running))
     }
 
@@ -198,7 +203,7 @@ impl Catalog {
         .bind(last_ms)
         .bind(last_id)
         .bind(i64::from(limit))
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("list recordings"))?;
         let row = |(id, began, duration, state, facts)| Some((listed((id, began, duration, state))?, facts));
@@ -225,7 +230,7 @@ impl Catalog {
             sqlx::query_scalar("SELECT state FROM recording WHERE client = $1 AND id = $2")
                 .bind(client.as_str())
                 .bind(id.to_string())
-                .fetch_optional(self.db.pool())
+                .fetch_optional(self.db.of(client))
                 .await
                 .map_err(sql("read a recording's state"))?;
         state.ok_or(RecorderError::NoSuchRecording { id })
@@ -242,7 +247,7 @@ impl Catalog {
         )
         .bind(client.as_str())
         .bind(id.to_string())
-        .fetch_optional(self.db.pool())
+        .fetch_optional(self.db.of(client))
         .await
         .map_err(sql("read a recording's entry"))?;
         let missing = || RecorderError::NoSuchRecording { id };

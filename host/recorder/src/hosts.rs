@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use caveat_model::ClientId;
-use caveat_state::{Db, Lease, Statement, Written, sql};
+use caveat_state::{Db, Lease, Purpose, StateError, Statement, Written, sql};
 use caveat_vault::{Vault, VaultError};
 
 use crate::{Recorder, RecorderError, house::House};
@@ -52,8 +52,12 @@ CREATE TABLE call_place (
 CREATE INDEX call_place_host ON call_place (host)"];
 
 impl Places {
+    pub(crate) async fn migrate(db: &Db) -> Result<(), StateError> {
+        db.migrate("places", MIGRATIONS, &[(Purpose::Recovery, "call_place")]).await
+    }
+
     pub(crate) async fn open(db: Db, vault: Vault) -> Result<Self, RecorderError> {
-        db.migrate("places", MIGRATIONS).await?;
+        Self::migrate(&db).await?;
         Ok(Self { db, vault })
     }
 
@@ -66,7 +70,7 @@ impl Places {
             sqlx::query_as("SELECT host, url FROM call_place WHERE client = $1 AND call = $2")
                 .bind(client.as_str())
                 .bind(name)
-                .fetch_optional(self.db.pool())
+                .fetch_optional(self.db.of(client))
                 .await
                 .map_err(sql("look for a running call"))?;
         Ok(row.map(|(host, url)| Elsewhere { host, url: Some(url).filter(|url| !url.is_empty()) }))
@@ -89,7 +93,7 @@ impl Places {
         .bind(here.url.as_deref().unwrap_or_default())
         .bind(before)
         .or_nothing();
-        let put = self.db.run("note where a call runs", put).await?;
+        let put = self.db.of(client).run("note where a call runs", put).await?;
         Ok(matches!(put, Written::Done { .. }))
     }
 
@@ -101,13 +105,13 @@ impl Places {
     async fn remove(&self, client: &ClientId, name: &str, host: &str) -> Result<(), RecorderError> {
         let text = "DELETE FROM call_place WHERE client = $1 AND call = $2 AND host = $3";
         let remove = Statement::new(text).bind(client.as_str()).bind(name).bind(host);
-        self.db.run("note that a call is over", remove).await?;
+        self.db.of(client).run("note that a call is over", remove).await?;
         Ok(())
     }
 
     async fn remove_all(&self, host: &str) -> Result<(), RecorderError> {
         let remove = Statement::new("DELETE FROM call_place WHERE host = $1").bind(host);
-        self.db.run("note that calls are over", remove).await?;
+        self.db.across(Purpose::Recovery).run("note that calls are over", remove).await?;
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 
 use caveat_ledger::EntryKind;
 use caveat_model::{Basis, ClientId, Element, Offset, RecordingId, Span};
-use caveat_state::{Db, StateError, Statement, sql};
+use caveat_state::{Db, Purpose, StateError, Statement, sql};
 use caveat_vault::VaultError;
 
 use crate::{
@@ -46,8 +46,12 @@ pub(crate) struct Late {
 }
 
 impl Late {
+    pub(crate) async fn migrate(db: &Db) -> Result<(), StateError> {
+        db.migrate("late", MIGRATIONS, &[(Purpose::Recovery, "late")]).await
+    }
+
     pub(crate) async fn open(db: Db) -> Result<Self, StateError> {
-        db.migrate("late", MIGRATIONS).await?;
+        Self::migrate(&db).await?;
         Ok(Self { db })
     }
 
@@ -77,7 +81,7 @@ impl Late {
             .bind(i64::from(span.end))
             .bind(i64::from(mode == RedactionMode::Mask))
         };
-        self.db.write("note what has to be removed", spans.iter().map(note).collect()).await?;
+        self.db.of(client).write("note what has to be removed", spans.iter().map(note).collect()).await?;
         Ok(())
     }
 
@@ -92,7 +96,7 @@ impl Late {
             .bind(client.as_str())
             .bind(recording.to_string())
             .bind(index as i64)
-            .execute(self.db.pool())
+            .execute(self.db.of(client))
             .await
             .map_err(sql("note why something has to be removed"))?;
         Ok(())
@@ -109,7 +113,7 @@ impl Late {
             .bind(client.as_str())
             .bind(recording.to_string())
             .bind(n.unwrap_or(0))
-            .execute(self.db.pool())
+            .execute(self.db.of(client))
             .await
             .map_err(sql("strike off what was removed"))?;
         Ok(())
@@ -129,7 +133,7 @@ impl Late {
         )
         .bind(client.as_str())
         .bind(recording.to_string())
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("list what has to be removed"))?;
         let offset = |ms: i64| Offset::try_from(ms).unwrap_or(Offset::MAX);
@@ -150,7 +154,7 @@ impl Late {
     pub(crate) async fn recordings(&self) -> Result<Vec<(ClientId, RecordingId)>, StateError> {
         let rows: Vec<(String, String)> =
             sqlx::query_as("SELECT DISTINCT client, recording FROM late ORDER BY client, recording")
-                .fetch_all(self.db.pool())
+                .fetch_all(self.db.across(Purpose::Recovery))
                 .await
                 .map_err(sql("list recordings of which something has to be removed"))?;
         let parsed = |(client, id): (String, String)| Some((client.parse().ok()?, id.parse().ok()?));

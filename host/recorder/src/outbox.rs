@@ -2,7 +2,7 @@
 //! none. What happened in the moment before a host ends, and was not written here yet, is not told.
 
 use caveat_model::ClientId;
-use caveat_state::{Db, Statement, sql};
+use caveat_state::{Db, StateError, Statement, sql};
 use caveat_vault::Vault;
 
 use crate::RecorderError;
@@ -36,8 +36,12 @@ pub struct Outgoing {
 }
 
 impl Outbox {
+    pub(crate) async fn migrate(db: &Db) -> Result<(), StateError> {
+        db.migrate("outbox", MIGRATIONS, &[]).await
+    }
+
     pub(crate) async fn open(db: Db, vault: Vault) -> Result<Self, RecorderError> {
-        db.migrate("outbox", MIGRATIONS).await?;
+        Self::migrate(&db).await?;
         Ok(Self { db, vault })
     }
 
@@ -60,7 +64,7 @@ impl Outbox {
             let sealed = self.vault.seal_detail(client, DETAIL, body).await?;
             writes.push(put.bind(client.as_str()).bind(receiver).bind(*number as i64).bind(sealed));
         }
-        self.db.write("keep news for a receiver", writes).await?;
+        self.db.of(client).write("keep news for a receiver", writes).await?;
         Ok(())
     }
 
@@ -80,7 +84,7 @@ impl Outbox {
         .bind(client.as_str())
         .bind(receiver)
         .bind(i64::from(limit))
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("read news for a receiver"))?;
         let mut waiting = Vec::with_capacity(rows.len());
@@ -100,7 +104,7 @@ impl Outbox {
             sqlx::query_scalar("SELECT COUNT(*) FROM outbox WHERE client = $1 AND receiver = $2")
                 .bind(client.as_str())
                 .bind(receiver)
-                .fetch_one(self.db.pool())
+                .fetch_one(self.db.of(client))
                 .await
                 .map_err(sql("count news for a receiver"))?;
         Ok(count.max(0) as u64)
@@ -113,7 +117,7 @@ impl Outbox {
     pub async fn strike(&self, client: &ClientId, receiver: &str, number: u64) -> Result<(), RecorderError> {
         let strike = Statement::new("DELETE FROM outbox WHERE client = $1 AND receiver = $2 AND number = $3");
         let strike = strike.bind(client.as_str()).bind(receiver).bind(number as i64);
-        self.db.run("strike off news", strike).await?;
+        self.db.of(client).run("strike off news", strike).await?;
         Ok(())
     }
 
@@ -124,7 +128,7 @@ impl Outbox {
     pub async fn keep_only(&self, client: &ClientId, receivers: &[String]) -> Result<(), RecorderError> {
         let known: Vec<String> = sqlx::query_scalar("SELECT DISTINCT receiver FROM outbox WHERE client = $1")
             .bind(client.as_str())
-            .fetch_all(self.db.pool())
+            .fetch_all(self.db.of(client))
             .await
             .map_err(sql("list receivers of news"))?;
         let forget = |receiver: &String| {
@@ -134,7 +138,7 @@ impl Outbox {
         };
         let gone: Vec<_> = known.iter().filter(|known| !receivers.contains(known)).map(forget).collect();
         if !gone.is_empty() {
-            self.db.write("forget news for receivers that are gone", gone).await?;
+            self.db.of(client).write("forget news for receivers that are gone", gone).await?;
         }
         Ok(())
     }

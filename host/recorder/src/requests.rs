@@ -146,8 +146,12 @@ pub(crate) struct Requests {
 type Row = (i64, Vec<u8>, String, i64, i64);
 
 impl Requests {
+    pub(crate) async fn migrate(db: &Db) -> Result<(), StateError> {
+        db.migrate("requests", MIGRATIONS, &[(caveat_state::Purpose::Recovery, "request")]).await
+    }
+
     pub(crate) async fn open(db: Db, vault: Vault) -> Result<Self, StateError> {
-        db.migrate("requests", MIGRATIONS).await?;
+        Self::migrate(&db).await?;
         Ok(Self { db, vault })
     }
 
@@ -171,7 +175,7 @@ impl Requests {
         .bind(who.person.as_str())
         .bind(now.as_millis() as i64)
         .bind(until.as_millis() as i64)
-        .fetch_one(self.db.pool())
+        .fetch_one(self.db.of(&who.client))
         .await
         .map_err(sql("enter a request"))?;
         let Detail { wanted, reason } = detail;
@@ -185,7 +189,7 @@ impl Requests {
         )
         .bind(client.as_str())
         .bind(now.as_millis() as i64)
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("list requests"))?;
         let mut requests = Vec::with_capacity(rows.len());
@@ -217,7 +221,7 @@ impl Requests {
         .bind(how)
         .bind(by.as_str())
         .bind(self.vault.log())
-        .execute(self.db.pool())
+        .execute(self.db.of(client))
         .await
         .map_err(sql("close a request"))?;
         Ok(done.rows_affected() == 1)
@@ -236,7 +240,7 @@ impl Requests {
             "SELECT client, id FROM request WHERE closed = 'confirmed' AND log = $1 ORDER BY client, id",
         )
         .bind(log)
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.across(caveat_state::Purpose::Recovery))
         .await
         .map_err(sql("list requests that were cut short"))?;
         let left = |(client, id): (String, i64)| Some((client.parse().ok()?, u64::try_from(id).ok()?));
@@ -250,7 +254,7 @@ impl Requests {
         )
             .bind(client.as_str())
             .bind(id as i64)
-            .execute(self.db.pool())
+            .execute(self.db.of(client))
             .await
             .map_err(sql("open a request again"))?;
         Ok(())
@@ -316,7 +320,7 @@ impl Recorder {
             self.house.requests.reopen(client, id).await?;
         } else {
             let used = self.house.requests.using_up(client, id);
-            self.house.db.run("note that a request is used up", used).await?;
+            self.house.db.of(client).run("note that a request is used up", used).await?;
         }
         done
     }

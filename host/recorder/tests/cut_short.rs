@@ -98,16 +98,11 @@ impl Bench {
     async fn quiet(&self) {
         let Open { ledger, db, .. } = self.open();
         ledger.append(&self.house.client, EntryKind::Note { text: "cut".into() }).await.unwrap();
-        let mut all = vec![];
-        for _ in 0..db.pool().options().get_max_connections() {
-            all.push(db.pool().acquire().await.unwrap());
-        }
-        drop(all);
-        db.begin().await.unwrap().rollback().await.unwrap();
+        db.quiet().await.unwrap();
     }
 
     async fn count(&self, select: &'static str) -> i64 {
-        sqlx::query_scalar(select).fetch_one(self.open().db.pool()).await.unwrap()
+        sqlx::query_scalar(select).fetch_one(self.open().db.of(&self.house.client)).await.unwrap()
     }
 
     /// A recording of two seconds.
@@ -173,7 +168,7 @@ impl Bench {
         assert_eq!(state, if gone { "destroyed" } else { "sealed" });
         let facts: Vec<u8> = sqlx::query_scalar("SELECT facts FROM recording WHERE id = $1")
             .bind(id.to_string())
-            .fetch_one(self.open().db.pool())
+            .fetch_one(self.open().db.of(&self.house.client))
             .await
             .unwrap();
         assert_eq!(facts.is_empty(), gone, "what describes its call");
@@ -183,7 +178,7 @@ impl Bench {
         )
         .bind(client.as_str())
         .bind(name.to_string())
-        .fetch_one(self.open().db.pool())
+        .fetch_one(self.open().db.of(&self.house.client))
         .await
         .unwrap();
         assert_eq!(details == 0, gone, "what lies beside the decisions on it");
@@ -253,7 +248,7 @@ async fn signed_in(house: &House, open: &Open, id: &str) -> SignedIn {
 async fn was_confirmed(bench: &Bench, request: u64) -> bool {
     let state: String = sqlx::query_scalar("SELECT closed FROM request WHERE id = $1")
         .bind(request as i64)
-        .fetch_one(bench.open().db.pool())
+        .fetch_one(bench.open().db.of(&bench.house.client))
         .await
         .unwrap();
     !state.is_empty()

@@ -122,7 +122,7 @@ impl Retention {
         let row: Option<(i64, i64, i64)> =
             sqlx::query_as("SELECT trusted_ms, waited_ms, jumped FROM retention_clock WHERE client = $1")
                 .bind(client.as_str())
-                .fetch_optional(self.db.pool())
+                .fetch_optional(self.db.of(client))
                 .await
                 .map_err(sql("read the last time"))?;
         Ok(row.map(|(trusted, waited, jumped)| Row {
@@ -142,7 +142,7 @@ impl Retention {
         .bind(row.trusted.as_millis() as i64)
         .bind(row.waited_ms as i64)
         .bind(i64::from(row.jumped))
-        .execute(self.db.pool())
+        .execute(self.db.of(client))
         .await
         .map_err(sql("keep the time"))?;
         Ok(())

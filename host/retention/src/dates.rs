@@ -57,7 +57,7 @@ impl Retention {
         recording: RecordingId,
         verdict: &Verdict,
     ) -> Result<(), RetentionError> {
-        self.tighten_by(Self::dates_of(client, recording, verdict)).await
+        self.tighten_by(client, Self::dates_of(client, recording, verdict)).await
     }
 
     /// What [`Retention::note`] writes; nothing where a verdict names no date.
@@ -76,12 +76,12 @@ impl Retention {
         retain_until: Option<(Moment, String)>,
         destroy_by: Option<(Moment, String)>,
     ) -> Result<(), RetentionError> {
-        self.tighten_by(tightened(client, recording, retain_until, destroy_by)).await
+        self.tighten_by(client, tightened(client, recording, retain_until, destroy_by)).await
     }
 
-    async fn tighten_by(&self, tighten: Option<Statement>) -> Result<(), RetentionError> {
+    async fn tighten_by(&self, client: &ClientId, tighten: Option<Statement>) -> Result<(), RetentionError> {
         if let Some(tighten) = tighten {
-            self.db.run("note how long a recording is kept", tighten).await?;
+            self.db.of(client).run("note how long a recording is kept", tighten).await?;
         }
         Ok(())
     }
@@ -103,7 +103,7 @@ impl Retention {
         .bind(recording.to_string())
         .bind(NEVER)
         .bind(gone.as_millis() as i64)
-        .execute(self.db.pool())
+        .execute(self.db.of(client))
         .await
         .map_err(sql("note how long a client wants a recording kept"))?;
         Ok(())
@@ -121,7 +121,7 @@ impl Retention {
         )
         .bind(client.as_str())
         .bind(recording.to_string())
-        .fetch_optional(self.db.pool())
+        .fetch_optional(self.db.of(client))
         .await
         .map_err(sql("read how long a recording is kept"))?;
         Ok(row.map(Schedule::from).unwrap_or_default())

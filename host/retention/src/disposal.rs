@@ -138,7 +138,7 @@ impl Retention {
         )
         .bind(client.as_str())
         .bind(i64::from(limit))
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("list objects that remain"))?;
         let mut gone = 0;

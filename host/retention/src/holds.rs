@@ -146,7 +146,7 @@ impl Retention {
         .bind(detail)
         .bind(by)
         .bind(self.now_ms())
-        .fetch_one(self.db.pool())
+        .fetch_one(self.db.of(client))
         .await
         .map_err(sql("set a hold"))?;
         // From here on whatever begins is taken in; what is there already is next.
@@ -176,7 +176,7 @@ impl Retention {
         .bind(client.as_str())
         .bind(id as i64)
         .bind(self.now_ms().max(1))
-        .execute(self.db.pool())
+        .execute(self.db.of(client))
         .await
         .map_err(sql("lift a hold"))?;
         let held = self.under(client, id as i64).await?;
@@ -206,7 +206,7 @@ impl Retention {
         .bind(client.as_str())
         .bind(scope.kind())
         .bind(self.mark_of(client, scope).await?)
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("look for recordings by a mark"))?;
         Ok(rows.iter().filter_map(|id| id.parse().ok()).collect())
@@ -230,7 +230,7 @@ impl Retention {
         .bind(client.as_str())
         .bind(i64::from(lifted))
         .bind(self.rows(limit))
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("list holds"))?;
         let mut orders = Vec::with_capacity(ids.len());
@@ -252,7 +252,7 @@ impl Retention {
         )
         .bind(client.as_str())
         .bind(id as i64)
-        .fetch_optional(self.db.pool())
+        .fetch_optional(self.db.of(client))
         .await
         .map_err(sql("read a hold"))?;
         let (detail, set_by, since, lifted, count) = row.ok_or(RetentionError::NoSuchHold { id })?;
@@ -275,7 +275,7 @@ impl Retention {
         )
         .bind(client.as_str())
         .bind(recording.to_string())
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("read holds"))?;
         Ok(rows.into_iter().map(|(matter, ms)| Hold { matter, since: moment(ms) }).collect())
@@ -294,7 +294,7 @@ impl Retention {
         )
         .bind(client.as_str())
         .bind(matter)
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("read what is held for a matter"))?;
         Ok(rows.iter().filter_map(|id| id.parse().ok()).collect())
@@ -312,7 +312,7 @@ impl Retention {
         )
         .bind(client.as_str())
         .bind(recording.to_string())
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("look for holds"))?;
         for id in ids {
@@ -333,7 +333,7 @@ impl Retention {
         )
         .bind(client.as_str())
         .bind(mark)
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("find the recordings of a person"))?;
         Ok(rows.iter().filter_map(|id| id.parse().ok()).collect())
@@ -364,7 +364,7 @@ impl Retention {
         .bind(client.as_str())
         .bind(recording.to_string())
         .bind(id)
-        .fetch_optional(self.db.pool())
+        .fetch_optional(self.db.of(client))
         .await
         .map_err(sql("read a hold"))?;
         if there.is_some() {
@@ -396,7 +396,7 @@ impl Retention {
         )
         .bind(client.as_str())
         .bind(id)
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("look for recordings to hold"))?;
         Ok(rows.iter().filter_map(|id| id.parse().ok()).collect())
@@ -408,7 +408,7 @@ impl Retention {
         )
         .bind(client.as_str())
         .bind(id)
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("list recordings under a hold"))?;
         Ok(rows.iter().filter_map(|id| id.parse().ok()).collect())

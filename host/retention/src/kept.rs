@@ -45,7 +45,7 @@ impl Retention {
         marks: &[Mark],
     ) -> Result<(), RetentionError> {
         let enter = self.beginning(client, recording, began, marks).await?;
-        self.db.write("enter a recording that is kept", enter).await?;
+        self.db.of(client).write("enter a recording that is kept", enter).await?;
         self.apply_holds(client, recording).await
     }
 
@@ -90,7 +90,7 @@ impl Retention {
             .bind(client.as_str())
             .bind(recording.to_string())
             .bind(next.as_millis() as i64)
-            .execute(self.db.pool())
+            .execute(self.db.of(client))
             .await
             .map_err(sql("note that a recording was looked at"))?;
         Ok(())
@@ -107,7 +107,7 @@ impl Retention {
             .bind(client.as_str())
             .bind(recording.to_string())
             .bind(until.as_millis() as i64)
-            .execute(self.db.pool())
+            .execute(self.db.of(client))
             .await
             .map_err(sql("put off a disposal"))?;
         Ok(())
@@ -127,7 +127,7 @@ impl Retention {
         .bind(client.as_str())
         .bind(now.as_millis() as i64)
         .bind(i64::from(limit))
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("list recordings to look at"))?;
         Ok(rows.iter().filter_map(|id| id.parse().ok()).collect())
@@ -149,7 +149,7 @@ impl Retention {
         .bind(now.as_millis() as i64)
         .bind(i64::from(limit))
         .bind(NEVER)
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("list recordings that are due"))?;
         let due = |(id, retain, destroy, wish, retain_rule, destroy_rule): Row| {
@@ -182,7 +182,7 @@ impl Retention {
         .bind(client.as_str())
         .bind(now.as_millis() as i64)
         .bind(i64::from(limit))
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("list recordings at odds with their dates"))?;
         let odd = |(id, retain, destroy, wish, retain_rule, destroy_rule, holds): Row| {
@@ -213,7 +213,7 @@ impl Retention {
         .bind(client.as_str())
         .bind(until.as_millis() as i64)
         .bind(self.rows(limit))
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("plan what goes"))?;
         let mut planned = Vec::with_capacity(rows.len());
@@ -243,7 +243,7 @@ impl Retention {
             .bind(client.as_str())
             .bind(recording.to_string())
             .bind(state)
-            .execute(self.db.pool())
+            .execute(self.db.of(client))
             .await
             .map_err(sql("note what became of a recording"))?;
         Ok(())

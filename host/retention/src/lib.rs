@@ -250,6 +250,14 @@ CREATE TABLE retention_clock (
 /// Stands for "no date" where the smaller of two is kept.
 const NEVER: i64 = i64::MAX;
 
+/// Brings the tables of this room up to date.
+///
+/// # Errors
+/// [`StateError`].
+pub async fn migrate(db: &Db) -> Result<(), StateError> {
+    db.migrate("retention", MIGRATIONS, &[]).await
+}
+
 impl Retention {
     /// Opens the room's tables.
     pub async fn open(
@@ -259,7 +267,7 @@ impl Retention {
         clock: Arc<dyn Clock>,
         limits: Limits,
     ) -> Result<Self, RetentionError> {
-        db.migrate("retention", MIGRATIONS).await?;
+        migrate(&db).await?;
         let (limits, shared) = (Arc::new(limits), false);
         Ok(Self { db, vault, ledger, clock, limits, shared, bases: Arc::default() })
     }

@@ -68,7 +68,7 @@ impl Retention {
         )
         .bind(client.as_str())
         .bind(self.rows(limit))
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("list receipts"))?;
         Ok(rows.into_iter().map(receipt).collect())
@@ -86,7 +86,7 @@ impl Retention {
         )
         .bind(client.as_str())
         .bind(intent as i64)
-        .fetch_optional(self.db.pool())
+        .fetch_optional(self.db.of(client))
         .await
         .map_err(sql("read a receipt"))?;
         Ok(row.map(receipt))
@@ -130,7 +130,7 @@ impl Retention {
         )
         .bind(client.as_str())
         .bind(recording.to_string())
-        .execute(self.db.pool())
+        .execute(self.db.of(client))
         .await
         .map_err(sql("note that an object is gone"))?;
         Ok(())

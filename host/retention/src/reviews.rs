@@ -73,7 +73,7 @@ impl Retention {
         .bind(what)
         .bind(rule)
         .bind(self.now_ms())
-        .execute(self.db.pool())
+        .execute(self.db.of(client))
         .await
         .map_err(sql("ask a person"))?;
         Ok(done.rows_affected() == 1)
@@ -94,7 +94,7 @@ impl Retention {
         .bind(client.as_str())
         .bind(i64::from(decided))
         .bind(self.rows(limit))
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("list what waits for a decision"))?;
         Ok(rows.into_iter().map(review).collect())
@@ -140,7 +140,7 @@ impl Retention {
         .bind(text)
         .bind(by)
         .bind(self.now_ms().max(1))
-        .execute(self.db.pool())
+        .execute(self.db.of(client))
         .await
         .map_err(sql("note a decision"))?;
         self.review(client, id).await?.ok_or_else(missing)
@@ -158,7 +158,7 @@ impl Retention {
         )
         .bind(client.as_str())
         .bind(recording.to_string())
-        .fetch_optional(self.db.pool())
+        .fetch_optional(self.db.of(client))
         .await
         .map_err(sql("read a decision"))?;
         Ok(newest.is_some_and(|decision| decision == words(Decision::Destroy)))
@@ -171,7 +171,7 @@ impl Retention {
         )
         .bind(client.as_str())
         .bind(id as i64)
-        .fetch_optional(self.db.pool())
+        .fetch_optional(self.db.of(client))
         .await
         .map_err(sql("read what waits for a decision"))?;
         Ok(row.map(review))

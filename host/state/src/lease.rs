@@ -45,7 +45,7 @@ impl Db {
     /// # Errors
     /// [`StateError`].
     pub async fn open_leases(&self) -> Result<(), StateError> {
-        self.migrate("leases", MIGRATIONS).await
+        self.migrate("leases", MIGRATIONS, &[]).await
     }
 
     /// Takes the lease `name` for so many milliseconds, and leaves `note` with it. None while somebody else has it; a holder
@@ -68,7 +68,7 @@ impl Db {
              WHERE lease.until_ms < {now} OR lease.holder = excluded.holder RETURNING term"
         ));
         let take = take.bind(name).bind(holder).bind(lease_ms as i64).bind(note).giving();
-        let Written::Done { given: Some(term), .. } = self.run("take a lease", take).await? else {
+        let Written::Done { given: Some(term), .. } = self.common().run("take a lease", take).await? else {
             return Ok(None);
         };
         let (name, holder) = (name.to_owned(), holder.to_owned());
@@ -87,7 +87,7 @@ impl Db {
         );
         let rows: Vec<(String, String, String, i64)> = sqlx::query_as(sqlx::AssertSqlSafe(text))
             .bind(prefix)
-            .fetch_all(self.pool())
+            .fetch_all(self.common())
             .await
             .map_err(sql("list leases"))?;
         let held = |(name, holder, note, holds)| Held { name, holder, note, holds: holds == 1 };
@@ -100,7 +100,7 @@ impl Db {
     /// [`StateError`].
     pub async fn clock_ms(&self) -> Result<i64, StateError> {
         let text = sqlx::AssertSqlSafe(format!("SELECT {}", self.now()));
-        sqlx::query_scalar(text).fetch_one(self.pool()).await.map_err(sql("read its clock"))
+        sqlx::query_scalar(text).fetch_one(self.common()).await.map_err(sql("read its clock"))
     }
 
     /// The database's clock, in the midst of a statement.
@@ -128,7 +128,7 @@ impl Lease {
             self.db.now()
         );
         let renew = self.bound(Statement::new(text)).bind(lease_ms as i64);
-        Ok(self.db.run("renew a lease", renew).await?.rows() == 1)
+        Ok(self.db.common().run("renew a lease", renew).await?.rows() == 1)
     }
 
     /// Gives it up, and leaves `note` with it.
@@ -139,7 +139,7 @@ impl Lease {
         let release = Statement::new(
             "UPDATE lease SET until_ms = 0, note = $4 WHERE name = $1 AND holder = $2 AND term = $3",
         );
-        self.db.run("give up a lease", self.bound(release).bind(note)).await?;
+        self.db.common().run("give up a lease", self.bound(release).bind(note)).await?;
         Ok(())
     }
 

@@ -13,14 +13,14 @@ async fn opened() -> (tempfile::TempDir, Db, Db) {
     let path = dir.path().join("state.db");
     let [here, there] = [database::open(&path).await, database::open(&path).await];
     here.open_leases().await.unwrap();
-    here.migrate("room", &["CREATE TABLE act (by_whom TEXT NOT NULL)"]).await.unwrap();
+    here.migrate("room", &["CREATE TABLE act (by_whom TEXT NOT NULL)"], &[]).await.unwrap();
     (dir, here, there)
 }
 
 /// Acts under a lease; whether it was done.
 async fn act(db: &Db, lease: &Lease, by: &str) -> bool {
     let act = Statement::new("INSERT INTO act (by_whom) VALUES ($1)").bind(by);
-    matches!(db.write("act", vec![lease.guard(), act]).await.unwrap(), Written::Done { .. })
+    matches!(db.common().write("act", vec![lease.guard(), act]).await.unwrap(), Written::Done { .. })
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ fn beside_each_other() -> bool {
 /// Waits until the database counts one or more.
 async fn until_counted(db: &Db, what: &str, text: &'static str) {
     let counted = async {
-        while sqlx::query_scalar::<_, i64>(text).bind(HELD_UP).fetch_one(db.pool()).await.unwrap() == 0 {
+        while sqlx::query_scalar::<_, i64>(text).bind(HELD_UP).fetch_one(db.common()).await.unwrap() == 0 {
             sleep(Duration::from_millis(5)).await;
         }
     };
@@ -101,14 +101,14 @@ async fn who_takes_a_lease_waits_for_whoever_acts_under_it() {
     }
     let (_dir, here, there) = opened().await;
     let first = here.take_lease("job", "here", "", 60_000).await.unwrap().unwrap();
-    let mut holder = there.pool().begin().await.unwrap();
+    let mut holder = there.common().begin().await.unwrap();
     let hold = "SELECT CAST(1 AS BIGINT) FROM pg_advisory_xact_lock($1)";
     sqlx::query(hold).bind(HELD_UP).execute(&mut *holder).await.unwrap();
     let acting = {
         let (db, guard) = (here.clone(), first.guard());
         let slow = "INSERT INTO act (by_whom) SELECT 'here' FROM pg_advisory_xact_lock($1)";
         let slow = Statement::new(slow).bind(HELD_UP);
-        tokio::spawn(async move { db.write("act", vec![guard, slow]).await })
+        tokio::spawn(async move { db.common().write("act", vec![guard, slow]).await })
     };
     let waits = "SELECT COUNT(*) FROM pg_locks
                  WHERE locktype = 'advisory' AND CAST(objid AS BIGINT) = $1 AND NOT granted";
@@ -145,7 +145,7 @@ async fn who_acts_waits_for_whoever_takes_the_lease() {
     }
     let (_dir, here, there) = opened().await;
     let first = here.take_lease("job", "here", "", 60_000).await.unwrap().unwrap();
-    let mut taking = there.pool().begin().await.unwrap();
+    let mut taking = there.common().begin().await.unwrap();
     let take = "UPDATE lease SET holder = 'there', term = term + 1 WHERE name = 'job'";
     sqlx::query(take).execute(&mut *taking).await.unwrap();
     let acting = {
@@ -157,14 +157,15 @@ async fn who_acts_waits_for_whoever_takes_the_lease() {
     let blocked =
         "SELECT COUNT(*) FROM pg_stat_activity WHERE CAST($1 AS INTEGER) = ANY(pg_blocking_pids(pid))";
     let waits = async {
-        while sqlx::query_scalar::<_, i64>(blocked).bind(taker).fetch_one(there.pool()).await.unwrap() == 0 {
+        while sqlx::query_scalar::<_, i64>(blocked).bind(taker).fetch_one(there.common()).await.unwrap() == 0
+        {
             sleep(Duration::from_millis(5)).await;
         }
     };
     timeout(Duration::from_secs(20), waits).await.expect("who acts does not wait for who takes the lease");
     taking.commit().await.unwrap();
     assert!(!acting.await.unwrap(), "it acted under a lease that was taken");
-    let acts: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM act").fetch_one(there.pool()).await.unwrap();
+    let acts: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM act").fetch_one(there.common()).await.unwrap();
     assert_eq!(acts, 0);
 }
 
@@ -172,19 +173,19 @@ async fn who_acts_waits_for_whoever_takes_the_lease() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_counts_together_counts_again() {
     let (_dir, here, there) = opened().await;
-    here.migrate("count", &["CREATE TABLE numbered (n BIGINT PRIMARY KEY)"]).await.unwrap();
+    here.migrate("count", &["CREATE TABLE numbered (n BIGINT PRIMARY KEY)"], &[]).await.unwrap();
     let counts: Vec<_> = (0..40)
         .map(|n| {
             let db = if n % 2 == 0 { here.clone() } else { there.clone() };
             let count = Statement::new(
                 "INSERT INTO numbered (n) SELECT COALESCE((SELECT MAX(n) FROM numbered), 0) + 1",
             );
-            tokio::spawn(async move { db.run("count", count).await })
+            tokio::spawn(async move { db.common().run("count", count).await })
         })
         .collect();
     for count in counts {
         count.await.unwrap().unwrap();
     }
-    let most: i64 = sqlx::query_scalar("SELECT MAX(n) FROM numbered").fetch_one(here.pool()).await.unwrap();
+    let most: i64 = sqlx::query_scalar("SELECT MAX(n) FROM numbered").fetch_one(here.common()).await.unwrap();
     assert_eq!(most, 40);
 }

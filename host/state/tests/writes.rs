@@ -10,27 +10,27 @@ fn put(key: &str, n: i64) -> Statement {
 async fn table() -> (tempfile::TempDir, Db) {
     let dir = tempfile::tempdir().unwrap();
     let db = Db::open_file(&dir.path().join("state.db")).await.unwrap();
-    db.migrate("room", &["CREATE TABLE t (k TEXT PRIMARY KEY, n BIGINT)"]).await.unwrap();
+    db.migrate("room", &["CREATE TABLE t (k TEXT PRIMARY KEY, n BIGINT)"], &[]).await.unwrap();
     (dir, db)
 }
 
 async fn rows(db: &Db) -> Vec<(String, i64)> {
-    sqlx::query_as("SELECT k, n FROM t ORDER BY k").fetch_all(db.pool()).await.unwrap()
+    sqlx::query_as("SELECT k, n FROM t ORDER BY k").fetch_all(db.common()).await.unwrap()
 }
 
 #[tokio::test]
 async fn of_writes_that_come_together_only_those_fail_that_would_alone() {
     let (_dir, db) = table().await;
-    db.run("put", put("taken", 0)).await.unwrap();
+    db.common().run("put", put("taken", 0)).await.unwrap();
     // Held up by a transaction, so that they are there together when it is over.
-    let tx = db.begin().await.unwrap();
+    let tx = db.common().begin().await.unwrap();
     let writes: Vec<_> = (0..300)
         .map(|n| {
             let db = db.clone();
             tokio::spawn(async move {
                 let key = if n % 100 == 7 { "taken".to_owned() } else { format!("k{n:03}") };
                 // Its second statement fails on some, and then its first has not been either.
-                db.write("put", vec![put(&format!("a{n:03}"), n), put(&key, n)]).await
+                db.common().write("put", vec![put(&format!("a{n:03}"), n), put(&key, n)]).await
             })
         })
         .collect();
@@ -54,7 +54,7 @@ async fn of_writes_that_come_together_only_those_fail_that_would_alone() {
 #[tokio::test]
 async fn each_of_many_that_come_together_is_told_what_became_of_it() {
     let (_dir, db) = table().await;
-    let tx = db.begin().await.unwrap();
+    let tx = db.common().begin().await.unwrap();
     let writes: Vec<_> = (0..60i64)
         .map(|n| {
             let (db, key) = (db.clone(), format!("k{n:02}"));
@@ -66,7 +66,7 @@ async fn each_of_many_that_come_together_is_told_what_became_of_it() {
                 // Its update finds nothing, and may.
                 _ => vec![raise, put(&key, n)],
             };
-            tokio::spawn(async move { db.write("put", write).await.unwrap() })
+            tokio::spawn(async move { db.common().write("put", write).await.unwrap() })
         })
         .collect();
     tx.commit().await.unwrap();
@@ -82,14 +82,17 @@ async fn each_of_many_that_come_together_is_told_what_became_of_it() {
 async fn a_write_that_finds_nothing_to_do_is_undone_and_says_where() {
     let (_dir, db) = table().await;
     let raise = |key: &str| Statement::new("UPDATE t SET n = n + 1 WHERE k = $1").bind(key).or_nothing();
-    let missing = db.write("raise", vec![put("a", 1), raise("b"), put("c", 1)]);
-    let (missing, other) = tokio::join!(missing, db.write("put", vec![put("d", 1)]));
+    let missing = db.common().write("raise", vec![put("a", 1), raise("b"), put("c", 1)]);
+    let (missing, other) = tokio::join!(missing, db.common().write("put", vec![put("d", 1)]));
     assert_eq!((missing.unwrap(), other.unwrap().rows()), (Written::Nothing { at: 1 }, 1));
     assert_eq!(rows(&db).await, [("d".to_owned(), 1)]);
     let given = Statement::new("UPDATE t SET n = n + 41 WHERE k = $1 RETURNING n").giving();
-    let found = db.run("raise", given.clone().bind("d")).await.unwrap();
+    let found = db.common().run("raise", given.clone().bind("d")).await.unwrap();
     assert_eq!(found, Written::Done { rows: 1, given: Some(42) });
-    assert_eq!(db.run("raise", given.bind("z")).await.unwrap(), Written::Done { rows: 0, given: None });
+    assert_eq!(
+        db.common().run("raise", given.bind("z")).await.unwrap(),
+        Written::Done { rows: 0, given: None }
+    );
     db.close().await;
-    assert!(db.run("put", put("late", 1)).await.is_err());
+    assert!(db.common().run("put", put("late", 1)).await.is_err());
 }

@@ -59,6 +59,14 @@ pub use tails::TailLimits;
 pub use vault::{LogFolder, Recovered, Vault};
 pub use writer::{Interim, Writer};
 
+/// Brings the tables of this room up to date.
+///
+/// # Errors
+/// [`caveat_state::StateError`].
+pub async fn migrate(db: &caveat_state::Db) -> Result<(), caveat_state::StateError> {
+    pages::Pages::migrate(db).await
+}
+
 /// Where and how much.
 #[derive(Debug, Clone)]
 pub struct VaultConfig {

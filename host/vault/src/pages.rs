@@ -9,7 +9,7 @@ use std::{
 };
 
 use caveat_model::{ClientId, Clock};
-use caveat_state::{Db, Statement, Written, sql};
+use caveat_state::{Db, Purpose, StateError, Statement, Written, sql};
 use sqlx::{Any, Transaction};
 use zeroize::Zeroizing;
 
@@ -133,13 +133,17 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
+    pub(crate) async fn migrate(db: &Db) -> Result<(), StateError> {
+        db.migrate("vault", &MIGRATIONS, &[(Purpose::Recovery, "vault_recording")]).await
+    }
+
     pub(crate) async fn open(
         db: Db,
         keys: Arc<dyn KeySource>,
         clock: Arc<dyn Clock>,
         capacity: u32,
     ) -> Result<Self, VaultError> {
-        db.migrate("vault", &MIGRATIONS).await?;
+        Self::migrate(&db).await?;
         let (filling, secrets, suites) = Default::default();
         Ok(Self { db, keys, clock, capacity: i64::from(capacity.max(1)), filling, secrets, suites })
     }
@@ -198,7 +202,7 @@ impl Pages {
             .bind(page.as_str())
             .bind(keys.wrap(&key, client, *recording))
             .or_nothing();
-            match self.db.write("enter a recording", vec![place, row]).await? {
+            match self.db.of(client).write("enter a recording", vec![place, row]).await? {
                 Written::Done { .. } => {
                     if let Some(mut filling) = making {
                         filling.insert(client.clone(), (page, key));
@@ -225,7 +229,7 @@ impl Pages {
         )
         .bind(client.as_str())
         .bind(recording.to_string())
-        .fetch_optional(self.db.pool())
+        .fetch_optional(self.db.of(&name.0))
         .await
         .map_err(sql("read a recording"))?;
         let (state, header, seal, log, page, cover, wrapped_page) =
@@ -258,7 +262,7 @@ impl Pages {
         .bind(name.1.to_string())
         .bind(text)
         .bind(self.now_ms());
-        Ok(self.db.run("note a seal", sealed).await?.rows() == 1)
+        Ok(self.db.of(&name.0).run("note a seal", sealed).await?.rows() == 1)
     }
 
     /// Those that a log's host began and has not sealed.
@@ -266,7 +270,7 @@ impl Pages {
         let rows: Vec<(String, String)> =
             sqlx::query_as("SELECT client, recording FROM vault_recording WHERE log = $1 AND state = 'open'")
                 .bind(log)
-                .fetch_all(self.db.pool())
+                .fetch_all(self.db.across(Purpose::Recovery))
                 .await
                 .map_err(sql("list open recordings"))?;
         let parse =
@@ -310,7 +314,7 @@ impl Pages {
             let page = self.fresh_page(client).await?;
             let escrow_page = self.fresh_page(client).await?;
 
-            let mut tx = self.db.begin().await?;
+            let mut tx = self.db.of(client).begin().await?;
             // Also the lock: whoever else changes this page or adds to it waits here, then finds it gone. Escrow is
             // changed together with the page only.
             if !drop_page(&mut tx, &row.page).await? {
@@ -367,7 +371,7 @@ impl Pages {
         )
         .bind(name.0.as_str())
         .bind(name.1.to_string())
-        .fetch_optional(self.db.pool())
+        .fetch_optional(self.db.of(&name.0))
         .await
         .map_err(sql("read what is in escrow"))?;
         let Some((page, sealed, wrapped)) = found else { return Ok(None) };
@@ -396,7 +400,7 @@ impl Pages {
                 )
                 .bind(client.as_str())
                 .bind(wrapped.clone())
-                .execute(self.db.pool())
+                .execute(self.db.of(client))
                 .await
                 .map_err(sql("keep a client's secret"))?;
                 // Another host may have been first: what is stored counts.
@@ -410,7 +414,7 @@ impl Pages {
     async fn stored_secret(&self, client: &ClientId) -> Result<Option<Vec<u8>>, VaultError> {
         let found = sqlx::query_scalar("SELECT secret FROM vault_client WHERE client = $1")
             .bind(client.as_str())
-            .fetch_optional(self.db.pool())
+            .fetch_optional(self.db.of(client))
             .await;
         Ok(found.map_err(sql("read a client's secret"))?)
     }
@@ -430,7 +434,7 @@ impl Pages {
         )
         .bind(client.as_str())
         .bind(self.capacity)
-        .fetch_optional(self.db.pool())
+        .fetch_optional(self.db.of(client))
         .await
         .map_err(sql("look for a page"))?;
         match found {

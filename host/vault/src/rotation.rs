@@ -102,7 +102,7 @@ impl Opener {
         .await?;
         let mut done = 0;
         for (wrapped, held) in again {
-            done += pages.put_wrapped(&held, wrapped).await?;
+            done += pages.put_wrapped(client, &held, wrapped).await?;
         }
         Ok(done)
     }
@@ -125,13 +125,13 @@ impl Pages {
         let pages: Vec<(String, Vec<u8>)> =
             sqlx::query_as("SELECT page, wrapped FROM vault_page WHERE client = $1 ORDER BY page")
                 .bind(client.as_str())
-                .fetch_all(self.db().pool())
+                .fetch_all(self.db().of(client))
                 .await
                 .map_err(sql("list page keys"))?;
         let secret: Vec<(String, Vec<u8>)> =
             sqlx::query_as("SELECT client, secret FROM vault_client WHERE client = $1")
                 .bind(client.as_str())
-                .fetch_all(self.db().pool())
+                .fetch_all(self.db().of(client))
                 .await
                 .map_err(sql("read a client's secret"))?;
         let held = |table| move |(id, wrapped)| Held { table, id, wrapped };
@@ -143,7 +143,7 @@ impl Pages {
     }
 
     /// Unless it has changed meanwhile: then whoever changed it used the newest version. How many rows.
-    async fn put_wrapped(&self, held: &Held, wrapped: Vec<u8>) -> Result<u64, VaultError> {
+    async fn put_wrapped(&self, client: &ClientId, held: &Held, wrapped: Vec<u8>) -> Result<u64, VaultError> {
         let statement = match held.table {
             Table::Page => "UPDATE vault_page SET wrapped = $3 WHERE page = $1 AND wrapped = $2",
             Table::Client => "UPDATE vault_client SET secret = $3 WHERE client = $1 AND secret = $2",
@@ -152,7 +152,7 @@ impl Pages {
             .bind(held.id.as_str())
             .bind(held.wrapped.clone())
             .bind(wrapped)
-            .execute(self.db().pool())
+            .execute(self.db().of(client))
             .await
             .map_err(sql("wrap a key anew"))?;
         Ok(done.rows_affected())

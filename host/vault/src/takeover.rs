@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use caveat_model::{ClientId, RecordingId};
-use caveat_state::{Statement, Written};
+use caveat_state::{Purpose, Statement, Written};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -89,7 +89,7 @@ impl Inner {
         let text = "UPDATE vault_recording SET log = $2 WHERE log = $1 AND state = 'open'";
         let moved = Statement::new(text).bind(from).bind(self.log.as_str());
         let db = self.opener.pages().db();
-        Ok(db.write("take over open recordings", vec![guard, moved]).await?)
+        Ok(db.across(Purpose::Recovery).write("take over open recordings", vec![guard, moved]).await?)
     }
 
     /// Appends the frames of an object to this host's log, of recordings that are open.

@@ -196,7 +196,7 @@ async fn replaced_keys_are_gone_from_the_files_of_the_database() {
     let (other_client, other) = recorded(&vault, &house).await;
     let cover = async |id: RecordingId| -> Vec<u8> {
         let row = sqlx::query_scalar("SELECT cover FROM vault_recording WHERE recording = $1");
-        row.bind(id.to_string()).fetch_one(house.db().await.pool()).await.unwrap()
+        row.bind(id.to_string()).fetch_one(house.whole().await.common()).await.unwrap()
     };
     let old = [house.page_keys().await, vec![cover(id).await, cover(other).await]].concat();
     for bytes in &old {

@@ -6,6 +6,7 @@ use caveat_tests::{
     host::Host,
     house::{CLIENT, House, call, heard, noise, sealed},
     people::{Person, code, loudness},
+    postgres::Postgres,
     twilio::CUSTOMER,
 };
 
@@ -79,4 +80,39 @@ fn a_backup_that_was_touched_is_not_restored() {
         host.outcome(&["restore", backup.to_str().unwrap(), "--to", place.to_str().unwrap()]).unwrap();
     assert!(code == 1 && said.contains("state.db is not what was backed up"), "{said}");
     assert_eq!(fs::read_dir(&place).unwrap().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_of_the_tables_backs_up_postgresql_and_restores_it_for_the_hosts_role() {
+    let Some(server) = Postgres::start().unwrap() else { return };
+    let host = Host::prepare(&format!("database = \"{}\"\n{CONFIG}", server.url())).unwrap();
+    server.migrate(&host).unwrap();
+    let mut house = House::of(host, &[("ann", "compliance")]).unwrap();
+    let person = house.person("ann").await.unwrap();
+    let mut script = call("CA1");
+    script.sound(CUSTOMER, &noise(2_000, 1));
+    script.play(&house.host.url, &house.token).await.unwrap();
+    let id = sealed(&person, 1).await.unwrap().remove(0);
+    let before = heard(&person, &id).await.unwrap();
+
+    let [backup, refused] =
+        ["backup", "refused"].map(|name| house.host.dir().join(name).to_str().unwrap().to_owned());
+    // The host's role sees the rows of no client that it does not name: it has no dump to give.
+    let (code_of, said) = house.host.outcome(&["backup", &refused]).unwrap();
+    assert!(code_of == 1 && said.contains("CAVEAT_DATABASE_OWNER"), "{said}");
+    let owner = |database: &str| server.url_of("caveat_owner").replace("/calls", &format!("/{database}"));
+    house.host.command(&["backup", &backup, "--owner", &owner("calls")], "").unwrap();
+    assert_eq!(house.host.stop().unwrap(), 0);
+
+    server.run("CREATE DATABASE again OWNER caveat_owner").unwrap();
+    let place = house.host.dir().join("elsewhere");
+    let (to, url) = (place.to_str().unwrap(), server.url().replace("/calls", "/again"));
+    let restore = ["restore", &backup, "--to", to, "--database", &url, "--owner", &owner("again")];
+    house.host.command(&restore, "").unwrap();
+    let mut restored = Host::of_folder(&place, &house.host.url);
+    restored.start().unwrap();
+    let secret = house.secret("ann").unwrap();
+    let person = Person::sign_in(&restored.url, CLIENT, "ann", &code(secret, 1).unwrap()).await.unwrap();
+    assert_eq!(heard(&person, &id).await.unwrap(), before, "the recording is another one");
+    assert_eq!(restored.stop().unwrap(), 0);
 }

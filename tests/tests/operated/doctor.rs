@@ -139,13 +139,44 @@ fn a_port_that_somebody_has_is_named_but_not_the_hosts_own() {
 }
 
 #[test]
-fn a_database_role_that_passes_by_every_rule_is_named() {
+fn a_database_role_that_passes_by_every_rule_is_named_and_no_host_starts_as_one() {
     let Some(server) = Postgres::start().unwrap() else { return };
-    let host = Host::prepare(&format!("database = \"{}\"\n{CONFIG}", server.url())).unwrap();
+    let mut host = Host::prepare(&format!("database = \"{}\"\n{CONFIG}", server.url())).unwrap();
+    host.enroll("acme", "kim", "supervisor", "").unwrap_err();
     let (code, findings, printed) = doctor(&host);
-    assert!(code == 2 && findings.contains(&("database".into(), "fault".into())), "{printed}");
-    server.run("CREATE ROLE plain LOGIN NOSUPERUSER").unwrap();
-    host.rewrite("postgres://caveat@", "postgres://plain@").unwrap();
+    assert!(code == 2 && findings.contains(&("database".into(), "fault".into())), "no role yet: {printed}");
+    server.run("CREATE ROLE caveat_host LOGIN").unwrap();
+    let (code, _, printed) = doctor(&host);
+    assert!(code == 2 && printed.contains("caveat database migrate"), "no tables yet: {printed}");
+    server.migrate(&host).unwrap();
     let (code, findings, printed) = doctor(&host);
     assert_eq!((code, findings.len()), (0, 0), "{printed}");
+
+    server.run("CREATE ROLE passes LOGIN BYPASSRLS").unwrap();
+    server.run("CREATE ROLE becomes LOGIN NOINHERIT IN ROLE caveat_owner").unwrap();
+    let mut before = "caveat_host".to_owned();
+    for (role, why) in [
+        ("caveat", "is a superuser"),
+        ("passes", "BYPASSRLS"),
+        ("caveat_owner", "owns the tables"),
+        ("becomes", "may become their owner"),
+    ] {
+        host.rewrite(&format!("//{before}@"), &format!("//{role}@")).unwrap();
+        before = role.to_owned();
+        let (code, findings, printed) = doctor(&host);
+        assert!(code == 2 && findings.contains(&("database".into(), "fault".into())), "{printed}");
+        assert!(printed.contains(why), "{role}: {printed}");
+        let refused = host.start().unwrap_err().to_string();
+        assert!(refused.contains(why) && refused.contains("caveat database migrate"), "{role}: {refused}");
+    }
+    host.rewrite("//becomes@", "//caveat_host@").unwrap();
+    host.start().unwrap();
+    assert_eq!(host.stop().unwrap(), 0);
+
+    // Somebody lifts what keeps clients apart.
+    server.ask("caveat_owner", "ALTER TABLE vault_page DISABLE ROW LEVEL SECURITY").unwrap();
+    let refused = host.start().unwrap_err().to_string();
+    assert!(refused.contains("apart in vault_page"), "{refused}");
+    server.migrate(&host).unwrap();
+    host.start().unwrap();
 }

@@ -71,6 +71,7 @@ async fn a_database_that_is_stopped_is_told() {
     let Some(server) = caveat_tests::postgres::Postgres::start().unwrap() else { return };
     let database = format!("database = \"{}\"\n{CONFIG}", server.url());
     let mut host = Host::prepare(&database).unwrap();
+    server.migrate(&host).unwrap();
     host.start().unwrap();
     assert_eq!(stands(&host, "database", "good").await.0, 200);
     server.stop().unwrap();

@@ -12,8 +12,9 @@ use crate::{machine, plain_cargo, run};
 /// database has no part in (`format`, `seek`, `tampering`: bytes of objects, logs and keyrings), what reads an SQLite file
 /// (`looking_back`, `redaction`), and what would take minutes for the few statements that the others have already (`evidence`,
 /// `kills`, `stores`).
-const SUITES: [&str; 21] = [
+const SUITES: [&str; 22] = [
     "leases",
+    "scopes",
     "tails",
     "door",
     "enrolment",
@@ -36,12 +37,14 @@ const SUITES: [&str; 21] = [
     "schedule",
 ];
 
-/// Runs them on PostgreSQL.
+/// Runs them on PostgreSQL, as a host's role.
 pub(crate) fn suites() -> Result<(), String> {
     machine::can_keep_state()?;
     let cluster = Cluster::start()?;
     let mut tests = plain_cargo();
-    tests.env("CAVEAT_TEST_POSTGRES", cluster.url()).args(["test", "--workspace", "--no-fail-fast"]);
+    tests.env("CAVEAT_TEST_POSTGRES", cluster.url("caveat_host"));
+    tests.env("CAVEAT_TEST_POSTGRES_OWNER", cluster.url("caveat_owner"));
+    tests.args(["test", "--workspace", "--no-fail-fast"]);
     run(tests.args(SUITES.iter().flat_map(|name| ["--test", name])))
 }
 
@@ -77,11 +80,20 @@ impl Cluster {
             .arg("-l")
             .arg(log)
             .args(["-w", "-o", &options, "start"]))?;
+        // As operators have it: hosts come in by a role that owns nothing.
+        let superuser = format!("postgres://caveat@127.0.0.1:{port}/postgres");
+        for statement in [
+            "CREATE ROLE caveat_host LOGIN",
+            "CREATE ROLE caveat_owner LOGIN",
+            "CREATE DATABASE calls OWNER caveat_owner",
+        ] {
+            run(cluster.program("psql").args([superuser.as_str(), "--quiet", "--command", statement]))?;
+        }
         Ok(cluster)
     }
 
-    fn url(&self) -> String {
-        format!("postgres://caveat@127.0.0.1:{}/postgres", self.port)
+    fn url(&self, role: &str) -> String {
+        format!("postgres://{role}@127.0.0.1:{}/calls", self.port)
     }
 
     fn data(&self) -> PathBuf {

@@ -20,7 +20,7 @@ use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use caveat_model::{ClientId, RecordingId};
 use caveat_recorder::RecorderError;
-use caveat_state::StateError;
+use caveat_state::{Db, StateError};
 use serde::Deserialize;
 use tokio::{
     sync::watch,
@@ -54,6 +54,10 @@ struct Sidecar {
     call: caveat_recorder::NewCall,
     #[serde(default)]
     events: Vec<Event>,
+}
+
+pub(crate) async fn migrate(db: &Db) -> Result<(), StateError> {
+    Taken::migrate(db).await
 }
 
 /// Begins to watch every folder, until the host is stopping.

@@ -1,7 +1,7 @@
 //! What was taken from watched folders, by the digest of its content: nothing is taken in twice, not after a crash either.
 
 use caveat_model::{ClientId, Moment, RecordingId};
-use caveat_state::{Db, StateError, sql};
+use caveat_state::{Db, Purpose, StateError, sql};
 
 const MIGRATIONS: &[&str] = &["
 CREATE TABLE taken_file (
@@ -37,8 +37,12 @@ pub(super) enum Known {
 }
 
 impl Taken {
+    pub(crate) async fn migrate(db: &Db) -> Result<(), StateError> {
+        db.migrate("watched-folders", MIGRATIONS, &[(Purpose::Expiry, "taken_file")]).await
+    }
+
     pub(super) async fn open(db: Db) -> Result<Self, StateError> {
-        db.migrate("watched-folders", MIGRATIONS).await?;
+        Self::migrate(&db).await?;
         Ok(Self { db, run: uuid::Uuid::now_v7().to_string() })
     }
 
@@ -50,7 +54,7 @@ impl Taken {
         digest: &str,
         now: Moment,
     ) -> Result<Known, StateError> {
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.of(client).begin().await?;
         let row: Option<(String, Option<String>, i64)> =
             sqlx::query_as("SELECT run, recording, done FROM taken_file WHERE client = $1 AND digest = $2")
                 .bind(client.as_str())
@@ -119,7 +123,7 @@ impl Taken {
             .bind(digest)
             .bind(recording.map(|id| id.to_string()))
             .bind(done)
-            .execute(self.db.pool())
+            .execute(self.db.of(client))
             .await
             .map_err(sql("note how far a file was taken"))?;
         Ok(())
@@ -131,12 +135,12 @@ impl Taken {
         let forgetting = || sql("forget files that were taken long ago");
         sqlx::query("UPDATE taken_file SET at_ms = $1 WHERE at_ms = 0")
             .bind(millis(now))
-            .execute(self.db.pool())
+            .execute(self.db.across(Purpose::Expiry))
             .await
             .map_err(forgetting())?;
         sqlx::query("DELETE FROM taken_file WHERE done = 1 AND at_ms < $1")
             .bind(millis(now) - i64::from(days) * DAY_MS)
-            .execute(self.db.pool())
+            .execute(self.db.across(Purpose::Expiry))
             .await
             .map_err(forgetting())?;
         Ok(())
@@ -147,7 +151,7 @@ impl Taken {
         sqlx::query("DELETE FROM taken_file WHERE client = $1 AND digest = $2")
             .bind(client.as_str())
             .bind(digest)
-            .execute(self.db.pool())
+            .execute(self.db.of(client))
             .await
             .map_err(sql("forget a file that was not taken"))?;
         Ok(())

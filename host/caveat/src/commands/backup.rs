@@ -28,6 +28,7 @@ use toml::{Table, Value};
 
 use crate::{
     cli::ConfigFile,
+    commands::database::{Owner, migrate},
     config::Config,
     operation::{Database, is_server},
 };
@@ -46,6 +47,9 @@ const ATTEMPTS: u32 = 5;
 pub(crate) struct BackupArgs {
     #[command(flatten)]
     config: ConfigFile,
+    /// A host's role sees no client's rows but one's at a time, so the owner makes the dump of a PostgreSQL database.
+    #[command(flatten)]
+    owner: Owner,
     /// Folder to write, new or empty.
     to: PathBuf,
     /// Print what was copied as JSON.
@@ -60,9 +64,11 @@ pub(crate) struct RestoreArgs {
     /// Folder to put it into, new or empty: the configuration, and everything else below `data`.
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
-    /// Address of an empty PostgreSQL database, for a backup of one.
+    /// Address of an empty PostgreSQL database, for a backup of one, as the host is to have it.
     #[arg(long, value_name = "URL")]
     database: Option<String>,
+    #[command(flatten)]
+    owner: Owner,
 }
 
 /// What a backup holds.
@@ -97,7 +103,7 @@ pub(crate) async fn back_up(args: &BackupArgs) -> anyhow::Result<ExitCode> {
     copy_if_there(&config.paths.ledger_key, &to.join("data/keys/ledger"))?;
     let mut attempt = 1;
     loop {
-        match copy_state(&config, &to).await {
+        match copy_state(&config, &args.owner, &to).await {
             Ok(()) => break,
             Err(error) if attempt < ATTEMPTS && !database_is_server => {
                 tracing::info!(
@@ -141,7 +147,7 @@ pub(crate) async fn back_up(args: &BackupArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// The database as it is now, then what it speaks of.
-async fn copy_state(config: &Config, to: &Path) -> anyhow::Result<()> {
+async fn copy_state(config: &Config, owner: &Owner, to: &Path) -> anyhow::Result<()> {
     let url = &config.paths.database;
     let store = to.join("data/store");
     if is_server(url) {
@@ -149,7 +155,7 @@ async fn copy_state(config: &Config, to: &Path) -> anyhow::Result<()> {
             .args(["--format=custom", "--no-owner", "--no-acl", "--file"])
             .arg(to.join(DUMP))
             .arg("--dbname")
-            .arg(url))?;
+            .arg(owner.url("a dump of all clients' rows")?))?;
     } else {
         let db = Db::open(url, 1).await.context("the state database")?;
         let snapshot = to.join(DATABASE);
@@ -306,7 +312,11 @@ pub(crate) async fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
         fs::copy(args.from.join(path), &to).with_context(|| format!("cannot write {}", to.display()))?;
     }
     if let Some(url) = &args.database {
-        run(Command::new("pg_restore").args(["--no-owner", "--exit-on-error", "--dbname", url]).arg(&dump))?;
+        let owner = args.owner.url("restoring tables")?;
+        run(Command::new("pg_restore")
+            .args(["--no-owner", "--exit-on-error", "--dbname", owner])
+            .arg(&dump))?;
+        migrate(url, owner).await?;
         let file = args.to.join(CONFIGURATION);
         let mut table: Table = fs::read_to_string(&file)?.parse()?;
         if let Some(Value::Table(host)) = table.get_mut("host") {

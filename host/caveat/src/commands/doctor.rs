@@ -11,7 +11,7 @@ use std::{
 
 use caveat_engine::Engine;
 use caveat_model::{Clock, SystemClock};
-use caveat_state::Db;
+use caveat_state::{Db, StateError, sql};
 use caveat_stores::{Address, Opened, Room};
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, path::Path as ObjectPath};
 use serde::Serialize;
@@ -21,11 +21,12 @@ use x509_cert::{Certificate, der::Decode};
 
 use crate::{
     cli::ConfigFile,
+    commands::database::tables,
     config::{Client, Config},
     explained,
     house::{disk, load_set},
     keys,
-    operation::{Database, Role, is_server},
+    operation::{Database, is_server},
 };
 
 /// A store or a database has to answer within this.
@@ -361,34 +362,31 @@ async fn database(config: &Config, found: &mut Found) {
         .unwrap_or_default()
         .to_owned();
     let asked = async {
-        let db = Db::open(url, 1).await.map_err(|error| error.to_string())?;
-        let database = Database::new(db.clone(), url);
-        let role = database.role().await.map_err(|error| error.to_string())?;
-        let clock = database.clock_ms().await.map_err(|error| error.to_string())?;
+        let db = Db::open(url, 1).await?;
+        let clock = Database::new(db.clone(), url).clock_ms().await.map_err(sql("read its clock"))?;
+        let made = tables(&db).await;
         db.close().await;
-        Ok::<_, String>((role, clock))
+        made.map(|()| clock)
     };
-    let (role, clock) = match timeout(ANSWER, asked).await {
-        Ok(Ok(told)) => told,
-        Ok(Err(why)) => {
-            return found.fault(
-                "database",
-                place,
-                why,
-                "see that it runs, and that address and role are right",
-            );
+    let clock = match timeout(ANSWER, asked).await {
+        Ok(Ok(clock)) => clock,
+        Ok(Err(error)) => {
+            let remedy = match &error {
+                StateError::Privileged { .. } => {
+                    "name a role that owns nothing in `database`; `caveat database migrate` makes it and gives it its rights"
+                }
+                StateError::TooOld { .. } | StateError::Bare { .. } => {
+                    "run `caveat database migrate` as the owner of the tables, before a new version of the host is started"
+                }
+                StateError::TooNew { .. } => "run the version of Caveat that made the tables, or a newer one",
+                _ => "see that it runs, and that address and role are right",
+            };
+            return found.fault("database", place, error, remedy);
         }
         Err(_) => {
             return found.fault("database", place, "it does not answer", "see that it is reached from here");
         }
     };
-    if let Some(Role { name, is_superuser, passes_policies }) = role
-        && (is_superuser || passes_policies)
-    {
-        let what = if is_superuser { "is a superuser" } else { "passes by row-level security" };
-        let remedy = "CREATE ROLE caveat LOGIN NOSUPERUSER NOBYPASSRLS, own only the host's schema, and name it in `database`";
-        found.fault("database", place.clone(), format!("the role `{name}` {what}"), remedy);
-    }
     let off = clock.map_or(0, |theirs| theirs.abs_diff(SystemClock.now().as_millis()));
     if off > config.limits.host.clock_skew_ms_max {
         found.fault("clock", place, format!("the clock is {off} ms off the database's"), "set both by NTP");

@@ -2,6 +2,7 @@
 
 pub(crate) mod assurance;
 pub(crate) mod backup;
+pub(crate) mod database;
 pub(crate) mod decide;
 pub(crate) mod disclosures;
 pub(crate) mod doctor;
@@ -35,6 +36,7 @@ pub(crate) async fn run(cli: Cli, host: Option<Config>, log: LogFilter) -> anyho
             serve::serve(&config, file.config, log).await
         }
         Command::Doctor(args) => doctor::run(&args).await,
+        Command::Database(command) => database::run(command).await,
         Command::Backup(args) => backup::back_up(&args).await,
         Command::Restore(args) => backup::restore(&args).await,
         Command::Check(file) => serve::check(&file.config),

@@ -4,22 +4,12 @@ use std::path::Path;
 
 use anyhow::Context;
 use caveat_state::Db;
-use sqlx::Row;
 
 /// The database of a host.
 #[derive(Clone)]
 pub(crate) struct Database {
     db: Db,
     is_server: bool,
-}
-
-/// Who the host is to a PostgreSQL server.
-pub(crate) struct Role {
-    pub(crate) name: String,
-    /// It may do everything, whatever the policies of tables say.
-    pub(crate) is_superuser: bool,
-    /// Likewise for row-level security.
-    pub(crate) passes_policies: bool,
 }
 
 impl Database {
@@ -30,7 +20,7 @@ impl Database {
 
     /// It runs, and takes statements.
     pub(crate) async fn answers(&self) -> Result<(), sqlx::Error> {
-        sqlx::query("SELECT 1").fetch_one(self.db.pool()).await.map(drop)
+        sqlx::query("SELECT 1").fetch_one(self.db.common()).await.map(drop)
     }
 
     /// A server's own clock, in milliseconds since 1970; none: it is a file.
@@ -39,23 +29,8 @@ impl Database {
             return Ok(None);
         }
         let now = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
-        let ms: i64 = sqlx::query_scalar(now).fetch_one(self.db.pool()).await?;
+        let ms: i64 = sqlx::query_scalar(now).fetch_one(self.db.common()).await?;
         Ok(Some(ms.unsigned_abs()))
-    }
-
-    /// Who the host is there; none: it is a file.
-    pub(crate) async fn role(&self) -> Result<Option<Role>, sqlx::Error> {
-        if !self.is_server {
-            return Ok(None);
-        }
-        let of =
-            "SELECT CAST(rolname AS TEXT), rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user";
-        let row = sqlx::query(of).fetch_one(self.db.pool()).await?;
-        Ok(Some(Role {
-            name: row.try_get(0)?,
-            is_superuser: row.try_get(1)?,
-            passes_policies: row.try_get(2)?,
-        }))
     }
 
     /// Writes a file as it is at one moment, while others write.
@@ -66,7 +41,7 @@ impl Database {
         let to = to.to_str().context("the path of the snapshot is no text")?;
         sqlx::query("VACUUM INTO $1")
             .bind(to)
-            .execute(self.db.pool())
+            .execute(self.db.common())
             .await
             .context("cannot copy the database")?;
         Ok(())

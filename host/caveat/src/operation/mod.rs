@@ -11,7 +11,7 @@ use anyhow::bail;
 use caveat_api::{Operated, Readiness, Reloading};
 use serde::Deserialize;
 
-pub(crate) use database::{Database, Role, is_server};
+pub(crate) use database::{Database, is_server};
 pub(crate) use readiness::{Checks, Needs, Store};
 pub(crate) use reload::{Live, Reloader};
 

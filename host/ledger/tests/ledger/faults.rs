@@ -186,7 +186,8 @@ async fn the_database_may_fail_between_two_batches() {
     let house = House::on(Arc::new(Faulty::new(false))).await;
     let (ledger, acme) = (house.ledger("h1").await, client("acme"));
     ledger.append(&acme, note("1")).await.unwrap();
-    let run = async |statement: &'static str| sqlx::query(statement).execute(house.db.pool()).await.unwrap();
+    let whole = house.whole().await;
+    let run = async |statement: &'static str| sqlx::query(statement).execute(whole.common()).await.unwrap();
     run("ALTER TABLE ledger_head RENAME TO elsewhere").await;
     let refused = ledger.append(&acme, note("2")).await.unwrap_err();
     assert!(matches!(refused, LedgerError::Append(_)), "{refused}");
@@ -204,8 +205,8 @@ async fn the_head_and_the_hosts_own_count_move_together() {
     let house = House::new().await;
     let (ledger, acme) = (house.ledger("h1").await, client("acme"));
     ledger.append(&acme, note("1")).await.unwrap();
-    let run =
-        async |statement: &'static str| sqlx::raw_sql(statement).execute(house.db.pool()).await.unwrap();
+    let whole = house.whole().await;
+    let run = async |statement: &'static str| sqlx::raw_sql(statement).execute(whole.common()).await.unwrap();
     run("ALTER TABLE ledger_seq RENAME COLUMN next TO elsewhere").await;
     assert!(ledger.append(&acme, note("2")).await.is_err());
     assert_eq!(ledger.size(&acme).await.unwrap(), 1);

@@ -32,6 +32,11 @@ impl House {
         Self { dir, db, store, clock, signer }
     }
 
+    /// The database as the owner of its tables has it.
+    pub(crate) async fn whole(&self) -> Db {
+        database::whole(&self.dir.path().join("state.db")).await
+    }
+
     /// A ledger as a fresh process would open it.
     pub(crate) async fn ledger(&self, host: &str) -> Ledger {
         self.ledger_within(host, Limits::default()).await

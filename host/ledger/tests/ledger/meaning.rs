@@ -282,7 +282,7 @@ async fn a_gap_and_a_repeat_in_a_hosts_own_count_are_found() {
         let acme = client("acme");
         for n in 0..4 {
             if n == 2 {
-                sqlx::query(set).execute(house.db.pool()).await.unwrap();
+                sqlx::query(set).execute(house.db.of(&acme)).await.unwrap();
             }
             house.ledger("h1").await.append(&acme, note("n")).await.unwrap();
         }

@@ -99,10 +99,10 @@ async fn a_log_of_before_says_since_when_places_are_noted() {
     drop(ledger);
     for undo in ["ledger_place", "ledger_placed"] {
         let undo = format!("DROP TABLE {undo}");
-        sqlx::query(sqlx::AssertSqlSafe(undo)).execute(house.db.pool()).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(undo)).execute(house.whole().await.common()).await.unwrap();
     }
     let undo = "DELETE FROM migration WHERE room = 'ledger-places'";
-    sqlx::query(undo).execute(house.db.pool()).await.unwrap();
+    sqlx::query(undo).execute(house.whole().await.common()).await.unwrap();
 
     let ledger = house.ledger("h2").await;
     assert_eq!(ledger.listed_since(&acme).await.unwrap(), 7);

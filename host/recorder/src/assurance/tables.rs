@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use caveat_model::{ClientId, Clock, Moment, RecordingId};
-use caveat_state::{Db, StateError, Statement, sql};
+use caveat_state::{Db, Purpose, StateError, Statement, sql};
 use caveat_vault::Opener;
 
 use super::{AssuranceLimits, Captured, CapturedState, ExpectedCall, OfCall};
@@ -53,6 +53,20 @@ const CONTEXT: &str = "expected call";
 type Row = (String, String, i64, i64, String, i64, String);
 
 impl Assurance {
+    pub(crate) async fn migrate(db: &Db) -> Result<(), StateError> {
+        db.migrate(
+            "assurance",
+            MIGRATIONS,
+            &[
+                (Purpose::Recovery, "captured_call"),
+                (Purpose::Assurance, "expected_call"),
+                (Purpose::Expiry, "expected_call"),
+                (Purpose::Expiry, "captured_call"),
+            ],
+        )
+        .await
+    }
+
     /// Opens the tables.
     pub async fn open(
         db: Db,
@@ -60,7 +74,7 @@ impl Assurance {
         clock: Arc<dyn Clock>,
         limits: AssuranceLimits,
     ) -> Result<Self, StateError> {
-        db.migrate("assurance", MIGRATIONS).await?;
+        Self::migrate(&db).await?;
         Ok(Self { db, opener, clock, limits })
     }
 
@@ -86,7 +100,7 @@ impl Assurance {
             let due = expected.began.plus_millis(lasts).plus_millis(self.limits.grace_ms);
             rows.push((self.name(client, &expected.id).await?, expected.began, due, sealed));
         }
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.of(client).begin().await?;
         for (call, began, due, sealed) in rows {
             sqlx::query(
                 "INSERT INTO expected_call (client, call, began_ms, due_ms, judged, detail)
@@ -114,7 +128,7 @@ impl Assurance {
         log: &str,
         captured: &Captured,
     ) -> Result<(), RecorderError> {
-        self.db.run("note a captured call", self.noted(of, log, captured).await?).await?;
+        self.db.of(of.client).run("note a captured call", self.noted(of, log, captured).await?).await?;
         Ok(())
     }
 
@@ -151,7 +165,7 @@ impl Assurance {
             .bind(word(CapturedState::Running))
             .bind(word(CapturedState::Interrupted))
             .bind(log)
-            .execute(self.db.pool())
+            .execute(self.db.across(Purpose::Recovery))
             .await
             .map_err(sql("note calls that broke off"))?;
         Ok(())
@@ -163,7 +177,7 @@ impl Assurance {
             sqlx::query_as("SELECT detail FROM expected_call WHERE client = $1 AND call = $2")
                 .bind(of.client.as_str())
                 .bind(self.name(of.client, of.call).await?)
-                .fetch_optional(self.db.pool())
+                .fetch_optional(self.db.of(of.client))
                 .await
                 .map_err(sql("read an expected call"))?;
         match row {
@@ -181,7 +195,7 @@ impl Assurance {
         )
         .bind(of.client.as_str())
         .bind(call)
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(of.client))
         .await
         .map_err(sql("read captured calls"))?;
         Ok(rows.into_iter().filter_map(captured).map(|(_, captured)| captured).collect())
@@ -194,7 +208,7 @@ impl Assurance {
         )
         .bind(self.clock.now().as_millis() as i64)
         .bind(i64::from(self.limits.report_rows_max))
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.across(Purpose::Assurance))
         .await
         .map_err(sql("read expected calls that are due"))?;
         let mut due = Vec::with_capacity(rows.len());
@@ -211,7 +225,7 @@ impl Assurance {
         sqlx::query("UPDATE expected_call SET judged = 1 WHERE client = $1 AND call = $2")
             .bind(of.client.as_str())
             .bind(self.name(of.client, of.call).await?)
-            .execute(self.db.pool())
+            .execute(self.db.of(of.client))
             .await
             .map_err(sql("note that an expected call was judged"))?;
         Ok(())
@@ -225,7 +239,7 @@ impl Assurance {
             "DELETE FROM expected_call WHERE judged = 1 AND began_ms < $1",
             "DELETE FROM captured_call WHERE began_ms < $1 AND state <> 'running'",
         ] {
-            let done = sqlx::query(statement).bind(before).execute(self.db.pool()).await;
+            let done = sqlx::query(statement).bind(before).execute(self.db.across(Purpose::Expiry)).await;
             done.map_err(sql("forget old calls"))?;
         }
         Ok(())
@@ -246,7 +260,7 @@ impl Assurance {
         .bind(since.as_millis() as i64)
         .bind(until.as_millis() as i64)
         .bind(i64::from(self.limits.report_rows_max))
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("read expected calls"))?;
         let mut calls = Vec::with_capacity(rows.len());
@@ -271,7 +285,7 @@ impl Assurance {
         .bind(since.as_millis() as i64)
         .bind(until.as_millis() as i64)
         .bind(i64::from(self.limits.report_rows_max))
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("read captured calls"))?;
         Ok(rows.into_iter().filter_map(captured).collect())

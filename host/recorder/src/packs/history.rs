@@ -2,7 +2,7 @@
 
 use caveat_model::{ClientId, Mode, Moment, PackRef};
 use caveat_packs::ActiveSet;
-use caveat_state::{Db, StateError, Statement, sql};
+use caveat_state::{Db, Purpose, StateError, Statement, sql};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -61,8 +61,12 @@ CREATE TABLE pack_set (
 type Row = (i64, i64, i64, String, String, String, String);
 
 impl History {
+    pub(crate) async fn migrate(db: &Db) -> Result<(), StateError> {
+        db.migrate("packs", MIGRATIONS, &[(Purpose::Packs, "pack_set")]).await
+    }
+
     pub(super) async fn open(db: Db) -> Result<Self, StateError> {
-        db.migrate("packs", MIGRATIONS).await?;
+        Self::migrate(&db).await?;
         Ok(Self { db })
     }
 
@@ -88,7 +92,7 @@ impl History {
     pub(super) async fn newest(&self) -> Result<Vec<(ClientId, u64)>, RecorderError> {
         let rows: Vec<(String, i64)> =
             sqlx::query_as("SELECT client, MAX(number) FROM pack_set GROUP BY client")
-                .fetch_all(self.db.pool())
+                .fetch_all(self.db.across(Purpose::Packs))
                 .await
                 .map_err(sql("look for newer sets of packs"))?;
         Ok(rows.into_iter().filter_map(|(client, n)| Some((client.parse().ok()?, n as u64))).collect())
@@ -108,7 +112,7 @@ impl History {
         .bind(client.as_str())
         .bind(i64::try_from(below).unwrap_or(i64::MAX))
         .bind(i64::from(limit))
-        .fetch_all(self.db.pool())
+        .fetch_all(self.db.of(client))
         .await
         .map_err(sql("read the history of packs"))?;
         rows.into_iter().map(|row| set(client, row)).collect()

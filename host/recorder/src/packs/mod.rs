@@ -23,7 +23,7 @@ use caveat_engine::Engine;
 use caveat_ledger::{EntryKind, Ledger};
 use caveat_model::{ClientId, Clock, Mode};
 use caveat_packs::{ActiveSet, ActiveSets, Archive, PackFile, Trust};
-use caveat_state::Db;
+use caveat_state::{Db, StateError};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -86,6 +86,10 @@ pub struct PackInForce {
     /// What its settings may be, as JSON Schema; none: it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema: Option<Value>,
+}
+
+pub(crate) async fn migrate(db: &Db) -> Result<(), StateError> {
+    History::migrate(db).await
 }
 
 impl PackKeeper {

@@ -60,6 +60,11 @@ impl House {
         database::open(&self.path("state.db")).await
     }
 
+    /// The database with the rows of every client.
+    pub async fn whole(&self) -> Db {
+        database::whole(&self.path("state.db")).await
+    }
+
     pub fn keys(&self) -> Arc<dyn KeySource> {
         let keyring = || Arc::new(Keyring::open(self.path("keyring.json"), None).unwrap());
         self.keys.clone().unwrap_or_else(|| keyring())
@@ -68,7 +73,7 @@ impl House {
     /// What a backup of the database would be now.
     pub async fn copy_database(&self, to: &Path) {
         let statement = format!("VACUUM INTO '{}'", to.display());
-        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(self.db().await.pool()).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(self.whole().await.common()).await.unwrap();
     }
 
     pub fn clock(&self) -> Arc<dyn Clock> {
@@ -105,20 +110,23 @@ impl House {
         sqlx::query_as(
             "SELECT (SELECT COUNT(*) FROM vault_page), (SELECT COUNT(*) FROM vault_recording WHERE page <> '')",
         )
-        .fetch_one(self.db().await.pool())
+        .fetch_one(self.whole().await.common())
         .await
         .unwrap()
     }
 
     /// Every wrapped page key.
     pub async fn page_keys(&self) -> Vec<Vec<u8>> {
-        sqlx::query_scalar("SELECT wrapped FROM vault_page").fetch_all(self.db().await.pool()).await.unwrap()
+        sqlx::query_scalar("SELECT wrapped FROM vault_page")
+            .fetch_all(self.whole().await.common())
+            .await
+            .unwrap()
     }
 
     /// As if the host had died just before it noted a seal.
     pub async fn forget_seals(&self) {
         sqlx::query("UPDATE vault_recording SET state = 'open', seal = ''")
-            .execute(self.db().await.pool())
+            .execute(self.whole().await.common())
             .await
             .unwrap();
     }
