@@ -21,6 +21,7 @@ pub mod phone;
 pub mod postgres;
 pub mod provider;
 pub mod proxy;
+pub mod receiver;
 pub mod registry;
 pub mod rtpengine;
 pub mod sip;

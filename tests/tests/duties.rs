@@ -2,15 +2,7 @@
 //! carry it.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::{
-    path::Path,
-    process::Command,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
-    time::Duration,
-};
+use std::{path::Path, process::Command, sync::atomic::Ordering::SeqCst, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use caveat_audio::{beep, g711, wav};
@@ -18,15 +10,12 @@ use caveat_tests::{
     guest,
     host::Host,
     people::{Heard, Person, code, loudness},
+    receiver::Receiver,
     twilio::{AGENT, Script},
     watch::{Live, until},
 };
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
-};
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
 const SECRET: &str = "only the two of us know";
@@ -58,73 +47,6 @@ fn joiner() -> Value {
     json!({"party-joined": {"role": "other-party", "number": "+12065550104", "leg": 1}})
 }
 
-/// A receiver of webhooks: it fails so often, and then takes everything.
-#[derive(Clone, Default)]
-struct Receiver {
-    taken: Arc<Mutex<Vec<(String, String)>>>,
-    refused: Arc<Mutex<Vec<Value>>>,
-    refuses: Arc<AtomicUsize>,
-}
-
-impl Receiver {
-    async fn listen(refuses: usize) -> (Self, String) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/hook", listener.local_addr().unwrap());
-        let receiver = Self { refuses: Arc::new(refuses.into()), ..Self::default() };
-        let serving = receiver.clone();
-        tokio::spawn(async move {
-            while let Ok((mut socket, _)) = listener.accept().await {
-                let receiver = serving.clone();
-                tokio::spawn(async move {
-                    let mut bytes = Vec::new();
-                    loop {
-                        let Some((head, body)) = request(&mut socket, &mut bytes).await else { return };
-                        let signature = head.lines().find_map(|l| l.strip_prefix("caveat-signature: "));
-                        let answer = receiver.take(signature.unwrap_or_default(), &body);
-                        if socket.write_all(answer.as_bytes()).await.is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-        });
-        (receiver, url)
-    }
-
-    fn take(&self, signature: &str, body: &str) -> &'static str {
-        let mut refused = self.refused.lock().unwrap();
-        if refused.len() < self.refuses.load(SeqCst) {
-            refused.push(serde_json::from_str(body).unwrap());
-            return "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
-        }
-        self.taken.lock().unwrap().push((signature.to_owned(), body.to_owned()));
-        "HTTP/1.1 204 No Content\r\n\r\n"
-    }
-
-    fn bodies(&self) -> Vec<Value> {
-        self.taken.lock().unwrap().iter().map(|(_, body)| serde_json::from_str(body).unwrap()).collect()
-    }
-}
-
-/// The next request on a connection: its head and its body.
-async fn request(socket: &mut tokio::net::TcpStream, bytes: &mut Vec<u8>) -> Option<(String, String)> {
-    loop {
-        if let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
-            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-            let length =
-                head.lines().find_map(|l| l.strip_prefix("content-length: ")?.parse::<usize>().ok())?;
-            if bytes.len() >= end + 4 + length {
-                let body = String::from_utf8_lossy(&bytes[end + 4..end + 4 + length]).into_owned();
-                bytes.drain(..end + 4 + length);
-                return Some((head, body));
-            }
-        }
-        let mut part = [0; 4_096];
-        let read = socket.read(&mut part).await.ok().filter(|n| *n > 0)?;
-        bytes.extend(&part[..read]);
-    }
-}
-
 /// The check that is documented for receivers, in a language that is not ours.
 fn checks(signature: &str, body: &str, secret: &str) -> bool {
     let check = "import hashlib, hmac, sys, time\n\
@@ -137,7 +59,7 @@ fn checks(signature: &str, body: &str, secret: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_is_held_until_the_notice_is_confirmed_and_the_integrator_is_told() {
-    let (receiver, hook) = Receiver::listen(2).await;
+    let (receiver, hook) = Receiver::listen(2).await.unwrap();
     // Another receiver is down.
     let down = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let lost = format!(
@@ -246,7 +168,7 @@ async fn a_recording_is_held_until_the_notice_is_confirmed_and_the_integrator_is
 
 #[tokio::test(flavor = "multi_thread")]
 async fn news_that_a_receiver_has_not_taken_outlive_the_host() {
-    let (receiver, hook) = Receiver::listen(usize::MAX).await;
+    let (receiver, hook) = Receiver::listen(usize::MAX).await.unwrap();
     let rest =
         format!("[[client.webhook]]\nurl = \"{hook}\"\nsecret-file = \"secret\"\nevents = [\"state\"]\n");
     let patient = config(&rest).replace("attempts_max = 4", "attempts_max = 100000");

@@ -49,6 +49,7 @@ const ACROSS: [(&str, &[&str]); 6] = [
             "call_place",
             "captured_call",
             "late",
+            "outbox",
             "recording",
             "request",
             "vault_recording",

@@ -2,7 +2,11 @@
 //! what a dead host was recording is sealed by another.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    sync::atomic::Ordering::SeqCst,
+    time::{Duration, Instant},
+};
 
 use caveat_tests::{
     cluster::Cluster,
@@ -11,6 +15,7 @@ use caveat_tests::{
     many::{Plan, entries, hosts_of, logged, run},
     people::{Heard, Person, loudness},
     proxy::Line,
+    receiver::Receiver,
     twilio::CUSTOMER,
     watch::until,
 };
@@ -162,6 +167,63 @@ async fn a_host_that_was_taken_over_from_appends_nothing_and_ends() {
     assert!(cluster.members[0].host.log().contains("taken over"));
     cluster.members[0].host.start().unwrap();
     cluster.members[0].host.audit("acme", "bundle").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn news_are_told_once_and_what_a_host_leaves_by_another() {
+    let (receiver, hook) = Receiver::listen(0).await.unwrap();
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "only the two of us know").unwrap();
+    let more = format!(
+        "[[client.webhook]]\nurl = \"{hook}\"\nsecret-file = \"{}\"\nevents = [\"state\"]\n\
+         [limits.webhooks]\nback_off_ms = 50\nback_off_max_ms = 200\nattempts_max = 100000\n",
+        secret.path().display()
+    );
+    let Some(mut cluster) = Cluster::start(2, &more).await.unwrap() else { return };
+    let token = cluster.token.clone();
+    let play = async |url: String, id: String| {
+        let mut script = call(&id);
+        script.sound(CUSTOMER, &noise(1_000, 1));
+        script.play(&url, &token).await.unwrap();
+    };
+    let url = |cluster: &Cluster, n: usize| cluster.host(n).unwrap().url.clone();
+    let told = async |id: &str, state: &str| {
+        until("it is told", async || {
+            let bodies = receiver.bodies();
+            Ok(bodies.iter().any(|b| b["call"] == id && b["state"] == state).then_some(()))
+        })
+        .await
+        .unwrap();
+    };
+    futures::future::join_all((0..8).map(|n| play(url(&cluster, n % 2), format!("CA{n}")))).await;
+    for n in 0..8 {
+        told(&format!("CA{n}"), "ended").await;
+    }
+
+    // What a host could not tell before it died, and what another left in order, is told by whoever lives.
+    for (id, dies) in [("CA8", true), ("CA9", false)] {
+        receiver.refuses.store(usize::MAX, SeqCst);
+        play(url(&cluster, 0), id.to_owned()).await;
+        until("it was tried", async || {
+            let refused = receiver.refused.lock().unwrap();
+            Ok(refused.iter().any(|b| b["call"] == id).then_some(()))
+        })
+        .await
+        .unwrap();
+        if dies {
+            cluster.members[0].host.kill().unwrap();
+        } else {
+            assert_eq!(cluster.members[0].host.stop().unwrap(), 0);
+        }
+        receiver.refuses.store(0, SeqCst);
+        told(id, "recording").await;
+        if dies {
+            cluster.members[0].host.start().unwrap();
+        }
+    }
+    let bodies = receiver.bodies();
+    let ids: HashSet<u64> = bodies.iter().map(|b| b["id"].as_u64().unwrap()).collect();
+    assert_eq!(ids.len(), bodies.len(), "told twice: {bodies:?}");
 }
 
 /// Another each time; printed, so that what failed can be run again.

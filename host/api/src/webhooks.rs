@@ -1,8 +1,9 @@
 //! Telling a client's own systems what happens on its calls: signed POSTs, in order, tried again, beside the path.
 //!
 //! One task a hook takes news off the recorder's watch into the recorder's outbox, which is on the disk and bounded; another
-//! sends them, and after a restart what is still there. Neither is ever waited for by a call. A receiver may be told twice
-//! of one `id`: when the host ends between its answer and the note of it. News is lost when the outbox is full, when a
+//! sends them, and after a restart what is still there. Neither is ever waited for by a call. Of several hosts each tells what
+//! happened on it, and what others left. A receiver may be told twice of one `id`: when the host ends between its answer and the
+//! note of it, or stands still for so long that another takes it for dead. News is lost when the outbox is full, when a
 //! receiver has not taken it after all attempts, and when the host ends in the moment before it is written down; in the first
 //! two cases an alert is raised. What a receiver must not miss it can read: `/v1/alerts`, `/v1/calls/{call}`, the ledger.
 //!
@@ -214,9 +215,12 @@ impl Webhooks {
         Told { line, stop, gathering, sending }
     }
 
-    /// Waits until all that was told by now is in the outbox. What has not been sent is sent by the next run.
+    /// Waits until all that was told by now is in the outbox. What has not been sent is sent by another host, or by the next run.
     pub async fn finish(&self) {
         join_all(self.told.lock().await.drain(..).map(Told::finish)).await;
+        if let Err(error) = self.recorder.outbox().leave().await {
+            tracing::warn!(%error, "news that were not told wait for this host alone");
+        }
     }
 }
 
@@ -229,8 +233,10 @@ impl Line {
 
     /// So many wait no longer.
     fn strikes(&self, fewer: u64) {
-        self.waiting.fetch_sub(fewer, Relaxed);
-        self.gauge().decrement(fewer as f64);
+        // What was taken over from another host may not have been counted yet.
+        let left = |waiting: u64| Some(waiting.saturating_sub(fewer));
+        let before = self.waiting.fetch_update(Relaxed, Relaxed, left).unwrap_or_default();
+        self.gauge().decrement(before.min(fewer) as f64);
     }
 
     fn gauge(&self) -> metrics::Gauge {
@@ -355,10 +361,18 @@ fn state(live: &Live, states: &mut HashMap<String, RecordingState>) -> Option<Va
 /// Sends one after the other.
 async fn send(recorder: Recorder, line: Arc<Line>, http: reqwest::Client) {
     let (client, outbox) = (&line.hook.client, recorder.outbox());
+    let mut taken_over = outbox.taken_over();
     loop {
         let waiting = match outbox.waiting(client, &line.name, AT_ONCE).await {
             Ok(waiting) if waiting.is_empty() => {
-                line.put.notified().await;
+                tokio::select! {
+                    () = line.put.notified() => {}
+                    _ = taken_over.changed() => {
+                        if let Ok(waiting) = outbox.count(client, &line.name).await {
+                            line.counts(waiting.saturating_sub(line.waiting.load(Relaxed)));
+                        }
+                    }
+                }
                 continue;
             }
             Ok(waiting) => waiting,

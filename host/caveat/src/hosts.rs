@@ -169,6 +169,9 @@ impl Membership {
             if let Err(error) = self.look_for_the_dead(&recorder).await {
                 tracing::error!(error = format!("{error:#}"), "what a dead host left waits; tried again");
             }
+            if let Err(error) = recorder.take_news().await {
+                tracing::error!(%error, "news that other hosts left wait; tried again");
+            }
         }
     }
 

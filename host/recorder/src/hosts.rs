@@ -148,6 +148,14 @@ impl Recorder {
         Ok(found.filter(|there| there.host != here.name))
     }
 
+    /// Takes the news that hosts which ended in order have left untold.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn take_news(&self) -> Result<(), RecorderError> {
+        self.outbox.take_what_was_left().await
+    }
+
     /// Takes over what the host `dead` left in its log, of which this host has the lease.
     ///
     /// # Errors
@@ -160,6 +168,7 @@ impl Recorder {
         };
         house.assurance.nothing_runs(log).await?;
         house.places.remove_all(dead).await?;
+        self.outbox.take_from(log, lease.guard()).await?;
         tracing::warn!(dead, recordings = listed.len(), "taking over what another host was recording");
         house.settle(log).await?;
         // What was open is finished with what else of this host waits to be sealed.

@@ -220,6 +220,10 @@ impl Recorder {
         recorder.house.finish_what_was_left().await?;
         recorder.house.assurance.nothing_runs(recorder.house.vault.log()).await?;
         recorder.house.nobody_is_here().await?;
+        match recorder.house.among {
+            Some(_) => recorder.outbox.take_what_was_left().await?,
+            None => recorder.outbox.take_all().await?,
+        }
         for client in recorder.clients.iter() {
             recorder.rewrap_in_the_background(client.id.clone(), None);
         }
