@@ -55,7 +55,7 @@ async fn the_first_administrator_is_invited_by_a_command_and_invites_the_others(
     let (status, made) = ask(&mut ann, Method::POST, people.clone(), new.clone()).await;
     assert_eq!(status, StatusCode::CREATED, "{made}");
     let (status, twice) = ask(&mut ann, Method::POST, people.clone(), new).await;
-    assert_eq!(status, StatusCode::BAD_REQUEST, "{twice}");
+    assert_eq!(status, StatusCode::CONFLICT, "{twice}");
     let bens_invitation = made["invitation"].as_str().unwrap().to_owned();
     let (bens, bens_codes) = enroll(&url, &bens_invitation).await;
     let mut ben = sign_in(&url, "ben", &next(&bens)).await.unwrap();

@@ -224,13 +224,17 @@ async fn what_is_not_in_place_yet_is_read_by_who_must_not_write() {
     let (ledger, acme) = (house.ledger("h1").await, client("acme"));
     for from in [0, 250] {
         let notes = (from..from + 250).map(|n| ledger.append(&acme, note(n.to_string())));
-        join_all(notes).await.into_iter().for_each(|done| drop(done.unwrap()));
+        join_all(notes).await.into_iter().for_each(|done| {
+            done.unwrap();
+        });
     }
     in_place(&house, &ledger, &acme, || false).await;
     store.refuses.store(true, SeqCst);
     // It fills a tile, and begins another.
     let last = (500..520).map(|n| ledger.append(&acme, note(n.to_string())));
-    join_all(last).await.into_iter().for_each(|done| drop(done.unwrap()));
+    join_all(last).await.into_iter().for_each(|done| {
+        done.unwrap();
+    });
     let looks = house.ledger("looks").await;
     assert_eq!(notes(&looks, &acme).await.1, 520);
     let report = house.verify(&looks, &acme).await;
