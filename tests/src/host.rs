@@ -4,7 +4,10 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU16, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -22,6 +25,8 @@ pub struct Host {
     pub environment: Vec<(String, String)>,
     /// `http://127.0.0.1:PORT`.
     pub url: String,
+    /// Who makes the tables of its database, until they are made; the configuration is whole by then.
+    owner: Mutex<Option<String>>,
 }
 
 /// The program under test, built beside this one.
@@ -83,17 +88,15 @@ impl Host {
         let config = config.replace("PACKS", &packs).replace("OWN_URL", &url);
         std::fs::write(dir.join("caveat.toml"), host + &config + room)?;
         let temporary = Some(temporary);
-        let host = Self { child: None, dir, temporary, log_filter: None, environment: vec![], url };
-        if let Some([_, owner]) = urls {
-            host.command(&["database", "migrate", "--owner", &owner], "")?;
-        }
-        Ok(host)
+        let owner = Mutex::new(urls.map(|[_, owner]| owner));
+        Ok(Self { child: None, dir, temporary, log_filter: None, environment: vec![], url, owner })
     }
 
     /// A host whose folder is there already, restored from elsewhere; it stays when the host is gone.
     pub fn of_folder(dir: &Path, url: &str) -> Self {
         let (dir, url) = (dir.to_owned(), url.to_owned());
-        Self { child: None, dir, temporary: None, log_filter: None, environment: vec![], url }
+        let owner = Mutex::default();
+        Self { child: None, dir, temporary: None, log_filter: None, environment: vec![], url, owner }
     }
 
     /// Has the configuration say something else.
@@ -148,8 +151,18 @@ impl Host {
         Ok(())
     }
 
+    /// Has the tables made, where it is not the host who makes them.
+    fn has_tables(&self) -> anyhow::Result<()> {
+        let owner = self.owner.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match owner {
+            Some(owner) => self.command(&["database", "migrate", "--owner", &owner], "").map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Starts it.
     pub fn spawn(&mut self) -> anyhow::Result<()> {
+        self.has_tables()?;
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("host.log"))?;
         let mut command = Command::new(program()?);
         command.args(["serve", "--config"]).arg(self.dir.join("caveat.toml"));
@@ -197,6 +210,7 @@ impl Host {
 
     /// Runs a command of the program with this host's configuration; its standard output.
     pub fn command(&self, args: &[&str], input: &str) -> anyhow::Result<String> {
+        self.has_tables()?;
         let mut child = Command::new(program()?)
             .args(["--log", "error"])
             .args(args)

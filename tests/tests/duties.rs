@@ -157,7 +157,7 @@ async fn a_recording_is_held_until_the_notice_is_confirmed_and_the_integrator_is
         panic!("a supervisor may hear it");
     };
     assert!(loudness(&sound[0], 500, joined - 300) > 1_000);
-    assert_eq!(loudness(&sound[0], joined + 400, told - 300), 0);
+    assert_eq!(loudness(&sound[0], joined + 900, told - 300), 0);
     assert!(loudness(&sound[0], told + 500, told + 1_200) > 1_000);
     let entries = host.audit("acme", "bundle").unwrap();
     for done in ["\"done\":false", "\"done\":true"] {

@@ -277,6 +277,13 @@ text!(String &'static str);
 
 impl<S> Given for Sse<S> {
     fn describe(to: &mut Described<'_>) {
-        to.gives(200, "Events, as they happen.", vec![("text/event-stream", json!({ "type": "string" }))]);
+        to.gives(
+            200,
+            "Events, as they happen.",
+            vec![(
+                "text/event-stream",
+                json!({ "description": "Server-sent events, each with JSON as its data." }),
+            )],
+        );
     }
 }

@@ -36,6 +36,7 @@ async fn somebody_changes_what_they_sign_in_with() -> anyhow::Result<()> {
     browser.click(&browser.button("I have them").await?).await?;
 
     browser.click(&browser.find("[aria-label='Sign out']").await?).await?;
+    browser.find("[name=client]").await?;
     browser.open(&url(&house)).await?;
     for (field, text) in [("client", CLIENT), ("person", "tom"), ("password", new), ("code", recovery)] {
         browser.fill(&format!("[name={field}]"), text).await?;

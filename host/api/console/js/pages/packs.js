@@ -73,7 +73,7 @@ async function showOne(place, name, mode, signal) {
   const load = () => fill(body, async () => {
     const { "in-force": inForce } = await get("/v1/packs", { limit: 1 }, signal);
     const pack = inForce.find((p) => p.name === name && p.mode === mode) ?? inForce.find((p) => p.name === name);
-    if (!pack) return h("div", { class: "card" }, empty("No such pack is in force", "It may have been replaced.", h("a", { class: "button", href: "#/packs" }, "All packs")));
+    if (!pack) return [h("h1", {}, name), h("div", { class: "card" }, empty("No such pack is in force", "It may have been replaced.", h("a", { class: "button", href: "#/packs" }, "All packs")))];
     const result = h("div");
     return [
       h(
