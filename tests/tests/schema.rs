@@ -45,12 +45,13 @@ const ENDS_A_SESSION: [&str; 4] =
 
 /// What comes in a request that is right as far as a schema can say, and cannot be used all the same: a file, a credential, a
 /// stretch that ends before it begins, a whole number that is written with a fraction. Elsewhere, what is right is taken.
-const MAY_BE_REFUSED: [&str; 13] = [
+const MAY_BE_REFUSED: [&str; 14] = [
     "/v1/uploads",
     "/v1/packs/swap",
     "/v1/packs/impact",
     "/v1/packs/settings",
     "/v1/me/passkeys",
+    "/v1/people",
     "/v1/me/password",
     "/v1/enrolment/confirm",
     "/v1/recordings/{id}/redactions",
@@ -128,23 +129,42 @@ impl Asking<'_> {
         config
     }
 
+    /// What can be counted up is held to everything; what is made up by chance, for as long as there is time, is held to all
+    /// but that right requests are taken and wrong ones are not, of which a schema does not say the last word. By hand, with
+    /// more time, it is held to that too.
     fn with(&mut self, who: &str, token: &str, which: Which<'_>) {
+        self.ask((who, "counted up"), token, which, &["--phases", "examples,coverage"]);
+        // What ends a session leads nowhere.
+        let phases = match which {
+            Which::Ends => "fuzzing",
+            _ => "fuzzing,stateful",
+        };
+        let judged = "positive_data_acceptance,negative_data_rejection";
+        let by_chance = ["--phases", phases, "--exclude-checks", judged];
+        let much = std::env::var("CAVEAT_SCHEMA_EXAMPLES").is_ok();
+        self.ask((who, "by chance"), token, which, if much { &by_chance[..2] } else { &by_chance });
+    }
+
+    fn ask(&mut self, (who, how): (&str, &str), token: &str, which: Which<'_>, phases: &[&str]) {
         let dir = self.house.host.dir();
         let (config, asked) = (dir.join(format!("{who}.toml")), dir.join(format!("{who}.ndjson")));
         std::fs::write(&config, Self::config(which)).unwrap();
         let mut asks = tool("schemathesis");
         asks.args(["--config-file"]).arg(&config).arg("run").arg(&self.document);
         asks.args(["--url", &self.house.host.url, "--checks", "all", "--mode", "all"]);
-        // What ends a session leads nowhere.
-        let phases = match which {
-            Which::Ends => "examples,coverage,fuzzing",
-            _ => "examples,coverage,fuzzing,stateful",
-        };
-        asks.args(["--phases", phases, "--seed", "1", "--workers", "1"]);
+        asks.args(phases).args(["--seed", "1", "--workers", "1"]);
         asks.args(["--continue-on-failure", "--no-shrink", "--warnings", "off"]);
         asks.args(["--max-examples", &number("CAVEAT_SCHEMA_EXAMPLES", 5).to_string()]);
         asks.args(["--max-time", &self.seconds.to_string()]);
-        asks.args(["--suppress-health-check", "all", "--request-timeout", "30"]);
+        // A pack takes as long to compile as the machine is slow.
+        asks.args([
+            "--suppress-health-check",
+            "all",
+            "--request-timeout",
+            "120",
+            "--max-response-time",
+            "120",
+        ]);
         asks.args(["--report", "ndjson", "--report-ndjson-path"]).arg(&asked);
         asks.args(["-H", &format!("Authorization: Bearer {token}")]);
         let (flag, names) = match which {
@@ -156,10 +176,10 @@ impl Asking<'_> {
         }
         let output = asks.current_dir(dir).output().unwrap();
         let told = told(&output);
-        assert!(output.status.success(), "{who}:\n{told}\nThe host:\n{}", self.house.host.log());
+        assert!(output.status.success(), "{who}, {how}:\n{told}\nThe host:\n{}", self.house.host.log());
         let counts = Counts::of(&std::fs::read_to_string(&asked).unwrap());
         assert!(counts.answers.keys().all(|status| *status < 500), "{who}: {:?}", counts.answers);
-        self.told += &counts.told(who);
+        self.told += &counts.told(&format!("{who}, {how}"));
     }
 }
 
@@ -296,7 +316,7 @@ async fn what_the_api_says_of_itself_is_so() {
     assert!(valid.status.success(), "{}", told(&valid));
     has_no_secret_in_an_address(&serde_json::from_slice(&text).unwrap());
 
-    let seconds = number("CAVEAT_SCHEMA_SECONDS", 60);
+    let seconds = number("CAVEAT_SCHEMA_SECONDS", 20);
     let mut asking = Asking { house: &house, document, seconds, told: String::new() };
     asking.with("machine", &machine, Which::All);
     asking.with("compliance", &tokens["cora"], Which::Of(&recording));
