@@ -32,6 +32,8 @@ TALK = [
     (AGENT, "and the security code on the back"),
     (CUSTOMER, "nine eight two"),
     (AGENT, "thank you the payment is approved"),
+    (AGENT, "is there anything else"),
+    (AGENT, "have a good day"),
 ]
 VOICES = {AGENT: "en-us+f3", CUSTOMER: "en-us"}
 

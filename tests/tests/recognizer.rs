@@ -53,9 +53,9 @@ async fn a_card_number_that_is_read_out_is_kept_nowhere() {
         panic!("only the first thing that she says is kept: {customer:?} of {said}");
     };
     assert!(until - from < 3_000, "a number of sixteen digits takes longer: {customer:?}");
-    // What comes after the payment is there again: it went on, and nothing but the card is missing.
+    // What comes after the payment is there again. That it went through may be kept or not: it went on when that was heard.
     let agent = utterances(&legs[0]);
-    assert!(agent.len() >= 2 && agent.last().unwrap().0 > until + 10_000, "{agent:?}");
+    assert!(agent.len() >= 3 && agent.last().unwrap().0 > until + 10_000, "{agent:?}");
 
     let words = kim.get(&format!("/v1/recordings/{id}/transcript?purpose=quality")).await.unwrap();
     let words = words.error_for_status().unwrap().text().await.unwrap();

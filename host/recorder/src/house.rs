@@ -21,6 +21,7 @@ use crate::{
     catalog::Catalog,
     history::{DETAIL, Detail, PSEUDONYM, SCORED, without_words},
     hosts::{Among, Places},
+    keys::Rewraps,
     late::Late,
     monitor::Monitor,
     requests::Requests,
@@ -43,6 +44,7 @@ pub(crate) struct House {
     pub(crate) requests: Requests,
     pub(crate) clients: Clients,
     pub(crate) turns: Turns,
+    pub(crate) rewraps: Rewraps,
     /// Held while the schedule is looked at.
     pub(crate) sweeping: tokio::sync::Mutex<()>,
     /// How often it was.

@@ -1,9 +1,15 @@
 //! A client's own key: how it stands, a new version, and the end of old ones, on which two people have to agree.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use caveat_access::SignedIn;
 use caveat_ledger::{EntryKind, KeyAct};
 use caveat_model::ClientId;
 use caveat_vault::KeyStatus;
+use tokio::sync::Mutex as Queue;
 
 use crate::{
     Recorder, RecorderError,
@@ -11,6 +17,16 @@ use crate::{
     house::House,
     redaction::Agreement,
 };
+
+/// One at a time for each client: of two that wrap the same keys anew, both would tell that it is done.
+#[derive(Default)]
+pub(crate) struct Rewraps(Mutex<HashMap<ClientId, Arc<Queue<()>>>>);
+
+impl Rewraps {
+    fn of(&self, client: &ClientId) -> Arc<Queue<()>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(client.clone()).or_default().clone()
+    }
+}
 
 impl Recorder {
     /// How the client's key stands.
@@ -80,6 +96,8 @@ impl Recorder {
 
 impl House {
     pub(crate) async fn rewrap(&self, client: &ClientId) -> Result<(), RecorderError> {
+        let turn = self.rewraps.of(client);
+        let _turn = turn.lock().await;
         let (opener, mut done) = (self.vault.opener(), 0);
         loop {
             match opener.rewrap(client, self.limits.key_rewrap_batch.max(1)).await? {

@@ -204,6 +204,7 @@ impl Recorder {
             requests,
             clients: clients.clone(),
             turns: turns::Turns::default(),
+            rewraps: keys::Rewraps::default(),
             sweeping: Default::default(),
             sweeps: Default::default(),
             watch,
