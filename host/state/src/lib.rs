@@ -200,8 +200,17 @@ impl Db {
     async fn begin_any(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
         match self.kind {
             Kind::Sqlite => group::begin(&self.writers).await,
-            Kind::Postgres => self.writers.begin().await,
+            Kind::Postgres => self.begin_to_the_end().await,
         }
+    }
+
+    /// Whoever stops waiting while a server begins a transaction would have sqlx 0.9 put the connection back with the
+    /// transaction open, and nobody would know of it: what another writes there next would be acknowledged, and never be
+    /// committed. So it is begun to the end in any case, and what nobody waits for by then is rolled back.
+    async fn begin_to_the_end(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        let writers = self.writers.clone();
+        let begun = tokio::spawn(scope::kept(async move { writers.begin().await }));
+        begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
     }
 
     async fn write_any(

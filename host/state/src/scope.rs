@@ -76,9 +76,18 @@ tokio::task_local! {
     static TAKEN_FOR: Scope;
 }
 
+/// What goes on in a task of its own is for whomever it is here.
+pub(crate) fn kept<F: Future>(of: F) -> impl Future<Output = F::Output> {
+    TAKEN_FOR.scope(taken_for(), of)
+}
+
+fn taken_for() -> Scope {
+    TAKEN_FOR.try_with(Clone::clone).unwrap_or(Scope::Nobody)
+}
+
 /// Tells a connection whose it is now; who takes none for anybody sees nobody's rows.
 pub(crate) async fn tell(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
-    let scope = TAKEN_FOR.try_with(Clone::clone).unwrap_or(Scope::Nobody);
+    let scope = taken_for();
     let (client, across) = match &scope {
         Scope::Client(client) => (client.as_str(), ""),
         Scope::Across(purpose) => ("", purpose.name()),

@@ -3,6 +3,8 @@
 
 mod database;
 
+use std::{future::poll_fn, pin::pin, task::Poll};
+
 use caveat_model::ClientId;
 use caveat_state::{Db, Purpose, StateError, Statement};
 
@@ -153,4 +155,44 @@ async fn a_hosts_role_makes_no_tables_and_an_owner_is_no_host() {
     assert_eq!((across(Purpose::Packs).await, across(Purpose::Count).await), (1, 0));
     whole.migrate("things", &newer, &[(Purpose::Count, "thing")]).await.unwrap();
     assert_eq!((across(Purpose::Packs).await, across(Purpose::Count).await), (0, 1));
+}
+
+/// Polls an act until it has waited `n` times, then drops it, unless it came to its end before.
+async fn drop_after(n: usize, act: impl Future) {
+    let (mut act, mut left) = (pin!(act), n);
+    poll_fn(|context| match act.as_mut().poll(context) {
+        Poll::Pending if left > 0 => {
+            left -= 1;
+            Poll::Pending
+        }
+        _ => Poll::Ready(()),
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_stops_waiting_for_a_transaction_leaves_none_open_for_others_to_write_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state.db");
+    let db = database::open(&path).await;
+    db.migrate("things", STEPS, &[]).await.unwrap();
+    // Sees what is committed, and nothing else.
+    let other = if is_server() { database::host(&path).await.unwrap() } else { database::open(&path).await };
+    let acme: ClientId = "acme".parse().unwrap();
+    let mut written = 0;
+    // Where it waits depends on how fast the server is; a file has it wait at one place.
+    for round in 0..if is_server() { 100 } else { 4 } {
+        drop_after(round % 4, db.of(&acme).begin()).await;
+        db.quiet().await.unwrap();
+        // On every connection there is.
+        let writes = (written..written + 8).map(|n: i64| {
+            let put = sqlx::query("INSERT INTO thing (client, n) VALUES ('acme', $1)").bind(n);
+            put.execute(db.of(&acme))
+        });
+        for done in futures::future::join_all(writes).await {
+            done.unwrap();
+        }
+        written += 8;
+        assert_eq!(count!(other.of(&acme)), written, "round {round}");
+    }
 }

@@ -7,8 +7,9 @@ mod machine;
 mod postgres;
 
 use std::{
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::{Command, ExitCode, Stdio},
     time::Instant,
 };
 
@@ -101,11 +102,11 @@ fn test() -> Result<(), String> {
     properties(PROPERTIES)?;
     // What fails in one of them does not hide what fails in the others.
     step("every test");
-    let every = cargo(&["test", "--workspace", "--all-targets", "--no-fail-fast"]);
+    let every = tests(plain_cargo().args(["test", "--workspace", "--all-targets", "--no-fail-fast"]));
     step("the tests of every room with tables, on PostgreSQL");
     let databases = postgres::suites();
     step("examples in the documentation");
-    let examples = cargo(&["test", "--workspace", "--doc"]);
+    let examples = tests(plain_cargo().args(["test", "--workspace", "--doc"]));
     let failed: Vec<String> = [every, databases, examples].into_iter().filter_map(Result::err).collect();
     if !failed.is_empty() {
         return Err(failed.join("\n"));
@@ -188,6 +189,28 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     let shown = format!("{command:?}").replace('"', "");
     let status = command.current_dir(root()).status().map_err(|e| format!("cannot run {shown}: {e}"))?;
     if status.success() { Ok(()) } else { Err(format!("{shown} failed ({status})")) }
+}
+
+/// Runs tests, shows what they say, and says again at the end what the failed ones said, which is far above by then.
+pub(crate) fn tests(command: &mut Command) -> Result<(), String> {
+    let shown = format!("{command:?}").replace('"', "");
+    let cannot = |e: std::io::Error| format!("cannot run {shown}: {e}");
+    let mut run = command.current_dir(root()).stdout(Stdio::piped()).spawn().map_err(cannot)?;
+    let (mut failures, mut telling) = (String::new(), false);
+    for line in BufReader::new(run.stdout.take().ok_or("no output")?).split(b'\n') {
+        let line = String::from_utf8_lossy(&line.map_err(cannot)?).into_owned();
+        println!("{line}");
+        telling = match line.as_str() {
+            "failures:" => false,
+            _ => telling || line.starts_with("---- "),
+        };
+        let is_backtrace = line.starts_with("   ") && !line.contains("left:") && !line.contains("right:");
+        if telling && !line.is_empty() && !is_backtrace {
+            failures.extend([line.as_str(), "\n"]);
+        }
+    }
+    let status = run.wait().map_err(cannot)?;
+    if status.success() { Ok(()) } else { Err(format!("{failures}{shown} failed ({status})")) }
 }
 
 /// A program that cargo built, beside this one.

@@ -45,7 +45,7 @@ pub(crate) fn suites() -> Result<(), String> {
     tests.env("CAVEAT_TEST_POSTGRES", cluster.url("caveat_host"));
     tests.env("CAVEAT_TEST_POSTGRES_OWNER", cluster.url("caveat_owner"));
     tests.args(["test", "--workspace", "--no-fail-fast"]);
-    run(tests.args(SUITES.iter().flat_map(|name| ["--test", name])))
+    crate::tests(tests.args(SUITES.iter().flat_map(|name| ["--test", name])))
 }
 
 struct Cluster {
