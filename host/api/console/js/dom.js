@@ -29,6 +29,14 @@ export function put(place, ...children) {
   return place;
 }
 
+/** A sentence that names things `so`: what it names is shown as code. */
+export function prose(text) {
+  const parts = String(text ?? "").split("`");
+  // A backtick without another is one.
+  if (parts.length % 2 === 0) return [String(text)];
+  return parts.map((part, n) => (n % 2 ? h("code", {}, part) : part));
+}
+
 const ICONS = {
   play: "M4 2.5v11l9.5-5.5z",
   pause: "M4 2.5h3v11H4zM9 2.5h3v11H9z",

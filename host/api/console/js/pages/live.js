@@ -1,6 +1,6 @@
 // Running calls: what is done with each, why, what somebody has to do; and what happens as it happens.
 
-import { h, put } from "../dom.js";
+import { h, prose, put } from "../dom.js";
 import { get, may, news, post, watch } from "../session.js";
 import { clock, count, length, words } from "../format.js";
 import { attempt } from "../parts/dialog.js";
@@ -83,7 +83,7 @@ export function callCard(id) {
 
 /** Why nothing is kept, who paused it, and what is still to be done. */
 export function reasons(call) {
-  const said = (call["not-recording"] ?? []).map((r) => h("p", { class: "note paused" }, r.message, h("span", { class: "cite" }, ` ${[r.rule, r.citation].filter(Boolean).join(" · ")}`)));
+  const said = (call["not-recording"] ?? []).map((r) => h("p", { class: "note paused" }, prose(r.message), h("span", { class: "cite" }, ` ${[r.rule, r.citation].filter(Boolean).join(" · ")}`)));
   const duties = (call["open-duties"] ?? []).map((duty) => h("p", { class: `note ${duty.overdue ? "refused" : ""}` }, h("b", {}, words(duty.duty)), `${duty.overdue ? "Overdue since" : "By"} ${clock(duty.due)}. `, h("span", { class: "cite" }, [duty.rule, duty.citation].filter(Boolean).join(" · "))));
   return said.length || duties.length ? [said, duties] : h("p", { class: "muted" }, "Every rule allows it.");
 }
@@ -94,7 +94,7 @@ function line(told) {
     "li",
     { class: told.outcome === "allow" ? "allow" : told.outcome === "refuse" ? "refuse" : "restrain" },
     h("div", { class: "row" }, h("b", {}, words(told.event)), outcome(told.outcome), told.call && h("span", { class: "mono muted small wrap" }, told.call), h("time", { class: "muted small" }, clock(told.at))),
-    why && h("p", {}, why[2], " ", h("span", { class: "cite" }, [why[0], why[1]].filter(Boolean).join(" · "))),
+    why && h("p", {}, prose(why[2]), " ", h("span", { class: "cite" }, [why[0], why[1]].filter(Boolean).join(" · "))),
   );
 }
 
@@ -106,7 +106,7 @@ async function openAlerts(place, signal) {
       "li",
       { class: "alert" },
       badge(words(alert.kind), alert.kind === "not-recorded" ? "refused" : "paused"),
-      h("span", { class: "wrap" }, alert.message, " ", h("span", { class: "cite" }, [alert.rule, alert.citation].filter(Boolean).join(" · "))),
+      h("span", { class: "wrap" }, prose(alert.message), " ", h("span", { class: "cite" }, [alert.rule, alert.citation].filter(Boolean).join(" · "))),
       h("button", { class: "button tight", onclick: async () => { if (await attempt(() => post(`/v1/alerts/${alert.id}/confirm`))) fill(place, () => openAlerts(place, signal), 2); } }, "Seen to"),
     );
   const rest = alerts.slice(5);

@@ -1,6 +1,6 @@
 // Asking and telling.
 
-import { h } from "../dom.js";
+import { h, prose } from "../dom.js";
 
 /** A second factor may be asked for above another dialog. */
 let count = 0;
@@ -84,10 +84,10 @@ export function labeled(field, element) {
 /** What is wrong, as the host says it; with the rule and its citation where packs said no. */
 export function problemText(problem) {
   const reasons = problem.decided?.reasons ?? [];
-  if (!reasons.length) return [h("b", {}, problem.title ?? "It did not work"), problem.message];
+  if (!reasons.length) return [h("b", {}, problem.title ?? "It did not work"), prose(problem.message)];
   return [
     h("b", {}, problem.title),
-    h("ul", {}, reasons.map(([rule, citation, message]) => h("li", {}, message, " ", h("span", { class: "cite" }, [rule, citation].filter(Boolean).join(" · "))))),
+    h("ul", {}, reasons.map(([rule, citation, message]) => h("li", {}, prose(message), " ", h("span", { class: "cite" }, [rule, citation].filter(Boolean).join(" · "))))),
   ];
 }
 
@@ -98,7 +98,7 @@ export function toast(text, kind = "") {
     place = h("div", { class: "toasts", role: "status", "aria-live": "polite" });
     document.body.append(place);
   }
-  const one = h("div", { class: `toast ${kind}` }, text);
+  const one = h("div", { class: `toast ${kind}` }, prose(text));
   place.append(one);
   setTimeout(() => one.remove(), 6000);
 }

@@ -1,6 +1,6 @@
 // Everything that was decided on a recording, with the rule and its citation.
 
-import { h } from "../dom.js";
+import { h, prose } from "../dom.js";
 import { clock, length, words } from "../format.js";
 import { badge, empty, outcome, strictness } from "./view.js";
 
@@ -17,7 +17,7 @@ function one(event) {
     return h("li", {}, h("div", { class: "row" }, h("b", {}, words(event.event)), event.text && h("span", { class: "muted" }, event.text), h("span", { class: "fill" }), when));
   }
   const note = event.note ? h("blockquote", {}, event.note) : null;
-  const said = event.reasons.map((reason) => h("li", {}, reason.message, h("div", { class: "cite" }, [reason.pack, reason.rule, reason.citation].filter(Boolean).join(" · "))));
+  const said = event.reasons.map((reason) => h("li", {}, prose(reason.message), h("div", { class: "cite" }, [reason.pack, reason.rule, reason.citation].filter(Boolean).join(" · "))));
   const has = note || said.length || event.obligations.length || event.conflicts.length;
   return h(
     "li",
