@@ -247,7 +247,7 @@ async fn pages_with_nothing_on_them_read_well() -> anyhow::Result<()> {
         browser.fill(&format!("[name={field}]"), text).await?;
     }
     browser.click(&browser.button("Sign in").await?).await?;
-    browser.shows("sign-in was refused").await?;
+    browser.shows("Sign-in was refused").await?;
     looked.look("door-refused").await?;
     sign_in(&browser, &house, "cora").await?;
     looked.page("recordings", "empty-purpose").await?;

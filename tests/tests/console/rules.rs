@@ -96,7 +96,7 @@ async fn what_goes_wrong_is_said_and_can_be_tried_again() -> anyhow::Result<()> 
     browser.run("sessionStorage.setItem('caveat-purpose', 'quality')").await?;
     go(&browser, "recordings/00000000-0000-7000-8000-000000000000").await?;
     browser.find("[role=alert]").await?;
-    browser.shows("this client has no recording").await?;
+    browser.shows("This client has no recording").await?;
     go(&browser, "people").await?;
     browser.shows("not for your role").await?;
     // A host that is away is asked again, and the session outlives it.

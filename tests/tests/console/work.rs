@@ -30,7 +30,7 @@ async fn what_compliance_does() -> anyhow::Result<()> {
         browser.fill(&format!("[name={field}]"), text).await?;
     }
     browser.click(&browser.button("Sign in").await?).await?;
-    browser.shows("sign-in was refused").await?;
+    browser.shows("Sign-in was refused").await?;
     sign_in(&browser, &house, "cora").await?;
 
     // Find: nothing is shown before a purpose is stated.

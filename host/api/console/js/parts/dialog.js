@@ -84,11 +84,16 @@ export function labeled(field, element) {
 /** What is wrong, as the host says it; with the rule and its citation where packs said no. */
 export function problemText(problem) {
   const reasons = problem.decided?.reasons ?? [];
-  if (!reasons.length) return [h("b", {}, problem.title ?? "It did not work"), prose(problem.message)];
+  if (!reasons.length) return [h("b", {}, problem.title ?? "It did not work"), prose(sentence(problem.message))];
   return [
     h("b", {}, problem.title),
     h("ul", {}, reasons.map(([rule, citation, message]) => h("li", {}, prose(message), " ", h("span", { class: "cite" }, [rule, citation].filter(Boolean).join(" · "))))),
   ];
+}
+
+/** As it stands alone; the host's messages also stand behind others. */
+function sentence(text) {
+  return text ? text[0].toUpperCase() + text.slice(1) : text;
 }
 
 /** Says something in passing. */
