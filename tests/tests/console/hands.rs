@@ -18,7 +18,9 @@ use super::house::{go, sign_in, start, start_with_provider, url};
 async fn saved(folder: &Path, ending: &str) -> anyhow::Result<PathBuf> {
     until(&format!("a file {ending} is saved"), async || {
         let files = std::fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path()));
-        Ok(files.into_iter().find(|path| path.to_str().is_some_and(|name| name.ends_with(ending))))
+        let mut named = files.filter(|path| path.to_str().is_some_and(|name| name.ends_with(ending)));
+        // The name is taken by an empty file before the whole one has it.
+        Ok(named.find(|path| path.metadata().is_ok_and(|file| file.len() > 0)))
     })
     .await
 }
