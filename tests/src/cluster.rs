@@ -92,7 +92,7 @@ pub struct Cluster {
     secret: String,
     _keys: tempfile::TempDir,
     _store: Weed,
-    _database: Postgres,
+    database: Postgres,
 }
 
 impl Cluster {
@@ -107,6 +107,15 @@ impl Cluster {
         Self::prepared(hosts, more, |host, file| {
             clock::set(file, 0)?;
             host.environment = clock::off_by_what_is_in(file)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Likewise, with hosts of another program, and tables that it made.
+    pub async fn of(program: &Path, hosts: usize, more: &str) -> anyhow::Result<Option<Self>> {
+        Self::prepared(hosts, more, |host, _| {
+            host.program = Some(program.to_owned());
             Ok(())
         })
         .await
@@ -137,7 +146,7 @@ impl Cluster {
         postgres.migrate(first)?;
         let token = first.token("acme")?;
         let secret = first.enroll("acme", "kim", "supervisor", "")?;
-        let mut cluster = Self { members, token, secret, _keys: keys, _store: store, _database: postgres };
+        let mut cluster = Self { members, token, secret, _keys: keys, _store: store, database: postgres };
         for member in &mut cluster.members {
             member.host.start()?;
         }
@@ -147,6 +156,11 @@ impl Cluster {
     /// A supervisor, signed in at a host; once, because a code is good once.
     pub async fn kim(&self, host: usize) -> anyhow::Result<Person> {
         Person::sign_in(&self.host(host)?.url, "acme", "kim", &code(&self.secret, 0)?).await
+    }
+
+    /// Has the owner of the tables bring them to where a host's program has them; says what it did.
+    pub fn migrate(&self, host: usize) -> anyhow::Result<String> {
+        self.database.migrate(self.host(host)?)
     }
 
     /// A host.

@@ -23,6 +23,8 @@ pub struct Host {
     pub log_filter: Option<String>,
     /// Further variables of its environment.
     pub environment: Vec<(String, String)>,
+    /// Another program than the one that was built beside the tests.
+    pub program: Option<PathBuf>,
     /// `http://127.0.0.1:PORT`.
     pub url: String,
     /// Who makes the tables of its database, until they are made; the configuration is whole by then.
@@ -89,14 +91,32 @@ impl Host {
         std::fs::write(dir.join("caveat.toml"), host + &config + room)?;
         let temporary = Some(temporary);
         let owner = Mutex::new(urls.map(|[_, owner]| owner));
-        Ok(Self { child: None, dir, temporary, log_filter: None, environment: vec![], url, owner })
+        Ok(Self {
+            child: None,
+            dir,
+            temporary,
+            log_filter: None,
+            environment: vec![],
+            program: None,
+            url,
+            owner,
+        })
     }
 
     /// A host whose folder is there already, restored from elsewhere; it stays when the host is gone.
     pub fn of_folder(dir: &Path, url: &str) -> Self {
         let (dir, url) = (dir.to_owned(), url.to_owned());
         let owner = Mutex::default();
-        Self { child: None, dir, temporary: None, log_filter: None, environment: vec![], url, owner }
+        Self {
+            child: None,
+            dir,
+            temporary: None,
+            log_filter: None,
+            environment: vec![],
+            program: None,
+            url,
+            owner,
+        }
     }
 
     /// Has the configuration say something else.
@@ -160,11 +180,15 @@ impl Host {
         }
     }
 
+    fn program(&self) -> anyhow::Result<PathBuf> {
+        self.program.clone().map_or_else(program, Ok)
+    }
+
     /// Starts it.
     pub fn spawn(&mut self) -> anyhow::Result<()> {
         self.has_tables()?;
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("host.log"))?;
-        let mut command = Command::new(program()?);
+        let mut command = Command::new(self.program()?);
         command.args(["serve", "--config"]).arg(self.dir.join("caveat.toml"));
         if let Some(filter) = &self.log_filter {
             command.env("CAVEAT_LOG", filter);
@@ -211,7 +235,7 @@ impl Host {
     /// Runs a command of the program with this host's configuration; its standard output.
     pub fn command(&self, args: &[&str], input: &str) -> anyhow::Result<String> {
         self.has_tables()?;
-        let mut child = Command::new(program()?)
+        let mut child = Command::new(self.program()?)
             .args(["--log", "error"])
             .args(args)
             .env("CAVEAT_CONFIG", self.dir.join("caveat.toml"))
@@ -230,7 +254,7 @@ impl Host {
 
     /// Runs such a command whatever comes of it: its exit code, and all that it printed.
     pub fn outcome(&self, args: &[&str]) -> anyhow::Result<(i32, String)> {
-        let output = Command::new(program()?)
+        let output = Command::new(self.program()?)
             .args(["--log", "error"])
             .args(args)
             .env("CAVEAT_CONFIG", self.dir.join("caveat.toml"))
@@ -242,7 +266,7 @@ impl Host {
 
     /// Runs a command that works through the running host, as whoever has this token: its exit code, and all that it printed.
     pub fn through(&self, token: &str, args: &[&str]) -> anyhow::Result<(i32, String)> {
-        let output = Command::new(program()?)
+        let output = Command::new(self.program()?)
             .args(["--log", "error"])
             .args(args)
             .env("CAVEAT_URL", &self.url)

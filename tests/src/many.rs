@@ -78,25 +78,27 @@ pub struct Found {
     pub sealed: usize,
     /// Recordings that were destroyed by schedule, each once.
     pub destroyed: usize,
+    /// Hosts whose program was replaced while calls ran.
+    pub upgraded: usize,
+    /// Whether the program from before was refused afterwards, because it does not know the tables.
+    pub downgrade_refused: bool,
 }
 
 /// Runs a plan; none where a server is not installed. The first thing that is lost or doubled is an error.
 pub async fn run(plan: Plan) -> anyhow::Result<Option<Found>> {
     let Some(cluster) = Cluster::with_clocks(plan.hosts, MORE).await? else { return Ok(None) };
-    let passing = cluster.host(0)?.token("passing")?;
-    let kim = cluster.kim(0).await?;
-    let random = Random(plan.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let (found, refused, gone) = Default::default();
-    let mut run = Run { cluster, passing, kim, random, found, refused, gone };
+    let mut run = Run::of(cluster, plan.seed).await?;
     let done = run.faults(plan.faults).await;
-    if done.is_err() {
-        for member in &mut run.cluster.members {
-            member.host.keep();
-            println!("kept: {}", member.host.dir().display());
-        }
-    }
-    done?;
-    Ok(Some(run.found))
+    run.ended(done).map(Some)
+}
+
+/// Begins with hosts of the program `old`, and replaces it on one after the other by the one that was built beside this, while
+/// calls run on all of them; none where a server is not installed. The same has to hold afterwards.
+pub async fn upgrade(old: &Path, hosts: usize, seed: u64) -> anyhow::Result<Option<Found>> {
+    let Some(cluster) = Cluster::of(old, hosts, MORE).await? else { return Ok(None) };
+    let mut run = Run::of(cluster, seed).await?;
+    let done = run.upgrade(old).await;
+    run.ended(done).map(Some)
 }
 
 struct Run {
@@ -116,6 +118,69 @@ struct Run {
 type Shared = BTreeMap<String, (u64, BTreeMap<(usize, usize), usize>)>;
 
 impl Run {
+    async fn of(cluster: Cluster, seed: u64) -> anyhow::Result<Self> {
+        let passing = cluster.host(0)?.token("passing")?;
+        let kim = cluster.kim(0).await?;
+        let random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let (found, refused, gone) = Default::default();
+        Ok(Self { cluster, passing, kim, random, found, refused, gone })
+    }
+
+    /// What was found; what hosts have written is kept where something was wrong.
+    fn ended(mut self, done: anyhow::Result<()>) -> anyhow::Result<Found> {
+        if done.is_err() {
+            for member in &mut self.cluster.members {
+                member.host.keep();
+                println!("kept: {}", member.host.dir().display());
+            }
+        }
+        done.map(|()| self.found)
+    }
+
+    async fn upgrade(&mut self, old: &Path) -> anyhow::Result<()> {
+        for n in 0..self.cluster.members.len() {
+            let mut calls = JoinSet::new();
+            for _ in 0..6 + self.random.below(4) {
+                self.call(&mut calls)?;
+            }
+            let wait = 300 + self.random.below(1_500);
+            sleep(Duration::from_millis(wait)).await;
+            let host = &mut self.cluster.members.get_mut(n).context("a host")?.host;
+            host.program = None;
+            if n == 0 {
+                // First the tables: hosts of the program from before go on with them.
+                let told = self.cluster.migrate(n)?;
+                println!("{}", told.trim());
+            }
+            let host = &mut self.cluster.members.get_mut(n).context("a host")?.host;
+            let code = host.stop()?;
+            ensure!(code == 0, "h{n} ended with {code}:\n{}", host.log());
+            host.start()?;
+            self.found.upgraded += 1;
+            println!("h{n}: upgraded");
+            // Those on other hosts go on to their end; those on this one were sealed when it stopped.
+            while calls.join_next().await.is_some() {}
+            self.all_run().await?;
+        }
+        self.look_back().await?;
+        self.downgrade(old)
+    }
+
+    /// The program from before on the data of the new one: it says why not, or there is nothing that it does not know.
+    fn downgrade(&mut self, old: &Path) -> anyhow::Result<()> {
+        let host = &mut self.cluster.members.first_mut().context("a host")?.host;
+        host.stop()?;
+        host.program = Some(old.to_owned());
+        match host.start() {
+            Ok(()) => Ok(()),
+            Err(error) if error.to_string().contains("newer than this program") => {
+                self.found.downgrade_refused = true;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     async fn faults(&mut self, count: u32) -> anyhow::Result<()> {
         for _ in 0..count {
             let mut calls = JoinSet::new();

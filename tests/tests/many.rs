@@ -4,15 +4,17 @@
 
 use std::{
     collections::HashSet,
+    path::PathBuf,
     sync::atomic::Ordering::SeqCst,
     time::{Duration, Instant},
 };
 
 use caveat_tests::{
     cluster::Cluster,
+    host,
     house::{call, heard, noise, sealed},
     kills,
-    many::{Plan, entries, hosts_of, logged, run},
+    many::{Plan, entries, hosts_of, logged, run, upgrade},
     people::{Heard, Person, loudness},
     proxy::Line,
     receiver::Receiver,
@@ -234,5 +236,17 @@ async fn nothing_is_lost_or_doubled_whatever_befalls_a_host() {
     println!("seed {seed}: again with CAVEAT_SEED={seed}");
     let Some(found) = run(Plan { faults: 5, hosts: 3, seed }).await.unwrap() else { return };
     println!("{found:?}");
+    assert!(found.seconds > 0 && found.sealed > 0, "too little was going on");
+}
+
+/// `CAVEAT_OLD` names a program from before; else it is the same one, and what is shown is that hosts can be replaced one by
+/// one while calls run.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_when_hosts_are_upgraded_one_after_the_other() {
+    let old = std::env::var_os("CAVEAT_OLD").map_or_else(|| host::program().unwrap(), PathBuf::from);
+    let seed = u64::from(std::process::id());
+    let Some(found) = upgrade(&old, 3, seed).await.unwrap() else { return };
+    println!("seed {seed}: {found:?}");
+    assert_eq!(found.upgraded, 3);
     assert!(found.seconds > 0 && found.sealed > 0, "too little was going on");
 }
