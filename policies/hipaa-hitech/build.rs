@@ -293,6 +293,8 @@ struct BreachClock {
     regulator_from: Option<u16>,
     #[serde(default)]
     yields: bool,
+    #[serde(default)]
+    exempts: bool,
     citation: String,
     note: String,
     source: String,
@@ -303,9 +305,13 @@ struct BreachClock {
 fn state_breach(data: StateBreach, out: &mut String) {
     line(out, "pub(crate) static BREACH_CLOCKS: &[BreachClock] = &[");
     for clock in data.state {
-        let BreachClock { code, days, yields, citation, note, source, confidence, checked, .. } = clock;
+        let BreachClock { code, days, yields, exempts, citation, note, source, confidence, checked, .. } =
+            clock;
         check_origin(&code, &source, &confidence);
         check_dated(&code, checked.as_deref());
+        if yields && exempts {
+            fail(&format!("{code}: a statute that does not apply does not yield"));
+        }
         let regulator = match (clock.regulator_days, clock.regulator_from) {
             (None, None) => "None".to_owned(),
             (Some(days), Some(from)) => format!(
@@ -316,7 +322,7 @@ fn state_breach(data: StateBreach, out: &mut String) {
         line(
             out,
             &format!(
-                "BreachClock {{ code: {code:?}, days: {days}, regulator: {regulator}, yields: {yields}, citation: {citation:?}, note: {note:?} }},"
+                "BreachClock {{ code: {code:?}, days: {days}, regulator: {regulator}, yields: {yields}, exempts: {exempts}, citation: {citation:?}, note: {note:?} }},"
             ),
         );
     }

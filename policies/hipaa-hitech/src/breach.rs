@@ -188,11 +188,20 @@ fn by_state_law(settings: &Settings, facts: &Facts, found: Moment, ruling: &mut 
     let named = |code: &str| states.split(|c: char| !c.is_alphabetic()).any(|s| s.eq_ignore_ascii_case(code));
     let mut earliest = None;
     for clock in BREACH_CLOCKS.iter().filter(|clock| named(clock.code)) {
-        tell_regulator(clock, facts, found, ruling);
-        if clock.yields && settings.deemed_by_hipaa.iter().any(|code| code == clock.code) {
+        let deemed = settings.deemed_by_hipaa.iter().any(|code| code == clock.code);
+        if deemed && clock.exempts {
             continue;
         }
-        let why = format!("{} has a breach law with a clock of its own: {}", clock.code, clock.note);
+        tell_regulator(clock, facts, found, ruling);
+        if deemed && clock.yields {
+            continue;
+        }
+        let why = format!(
+            "{} has a breach law with a clock of its own: {}{}",
+            clock.code,
+            clock.note,
+            until_counsel_says_so(clock)
+        );
         ruling.because_of(&BREACH_STATE, clock.citation, &why);
         let by = dates::plus_days(found, clock.days.into());
         earliest = Some(earliest.map_or(by, |at: Moment| at.min(by)));
@@ -202,14 +211,27 @@ fn by_state_law(settings: &Settings, facts: &Facts, found: Moment, ruling: &mut 
     }
 }
 
+/// What is said of HIPAA and the statute, and was not found in its text.
+fn until_counsel_says_so(clock: &BreachClock) -> &'static str {
+    if clock.exempts {
+        " It is said not to apply to whoever is under HIPAA; it counts until counsel says so."
+    } else if clock.yields {
+        " It is said to take notice under HIPAA for its own; its clock runs until counsel says so."
+    } else {
+        ""
+    }
+}
+
 /// Nobody knows how many residents: as many as it takes.
 fn tell_regulator(clock: &BreachClock, facts: &Facts, found: Moment, ruling: &mut Ruling) {
     let Some(regulator) = &clock.regulator else { return };
     let residents = known::RESIDENTS.whole(facts).or(known::PERSONS.whole(facts));
     if residents.is_none_or(|n| n >= regulator.from.into()) {
         let why = format!(
-            "{} has its attorney general, or another office, told of a breach of so many residents: {}",
-            clock.code, clock.note
+            "{} has its attorney general, or another office, told of a breach of so many residents: {}{}",
+            clock.code,
+            clock.note,
+            if clock.exempts { until_counsel_says_so(clock) } else { "" }
         );
         ruling.because_of(&BREACH_REGULATOR, clock.citation, &why);
         let by = dates::plus_days(found, regulator.days.into());
@@ -231,7 +253,7 @@ fn delayed(facts: &Facts, ruling: &mut Ruling) {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use caveat_sdk::{
-        facts::{Attribute, AttributeValue, AttributeValue::*},
+        facts::{Attribute, AttributeValue, AttributeValue::*, Reason},
         storage::{Duty, Outcome},
     };
 
@@ -239,13 +261,17 @@ mod tests {
     use crate::storage::tests::codes;
 
     fn found(attributes: &[(&str, AttributeValue)]) -> Ruling {
+        found_by(&Settings::default(), attributes)
+    }
+
+    fn found_by(settings: &Settings, attributes: &[(&str, AttributeValue)]) -> Ruling {
         let mut facts = Facts::empty();
         facts.now = dates::parse("2026-11-23").unwrap();
         facts.attributes = attributes
             .iter()
             .map(|(name, value)| Attribute { name: format!("breach.{name}"), value: value.clone() })
             .collect();
-        rule(&Settings::default(), &facts)
+        rule(settings, &facts)
     }
 
     #[track_caller]
@@ -262,8 +288,8 @@ mod tests {
     #[test]
     fn the_thresholds() {
         check(&[("persons", Whole(499))], &FEW);
-        check(&[("persons", Whole(500)), ("state", Text("OH".into()))], &MANY);
-        check(&[("persons", Whole(501)), ("state", Text("OH".into()))], &CROWD);
+        check(&[("persons", Whole(500)), ("state", Text("GA".into()))], &MANY);
+        check(&[("persons", Whole(501)), ("state", Text("GA".into()))], &CROWD);
         check(&[("persons", Whole(900)), ("state-residents", Whole(500))], &MANY);
         check(&[("persons", Whole(900)), ("state-residents", Whole(501))], &CROWD);
         check(&[], &CROWD);
@@ -317,7 +343,7 @@ mod tests {
         assert_eq!(dates::text(task.due.unwrap()), "2026-12-23");
         let cited: Vec<_> = ruling.reasons.iter().filter(|r| r.rule == BREACH_STATE.id).collect();
         assert_eq!(cited.len(), 2);
-        check(&[("persons", Whole(3)), ("state", Text("OH".into()))], &FEW);
+        check(&[("persons", Whole(3)), ("state", Text("GA".into()))], &FEW);
         check(
             &[("persons", Whole(249)), ("state", Text("TX".into()))],
             &["hhs-annual-log", "notify-by-state-law", "notify-individuals-60-days"],
@@ -334,6 +360,30 @@ mod tests {
         assert_eq!(task(BREACH_STATE.id).unwrap().1, "2027-01-22");
         let told = ("notify-attorney-general-30-days".to_owned(), "2026-12-23".to_owned());
         assert_eq!(task(BREACH_REGULATOR.id), Some(told));
+    }
+
+    #[test]
+    fn a_statute_that_is_said_not_to_apply_counts_until_counsel_says_so() {
+        for clock in BREACH_CLOCKS.iter().filter(|clock| clock.exempts) {
+            let facts = [
+                ("persons", Whole(2000)),
+                ("state-residents", Whole(2000)),
+                ("state", Text(clock.code.into())),
+            ];
+            let of_state = |ruling: &Ruling| {
+                ruling
+                    .obligations
+                    .iter()
+                    .filter(|o| [BREACH_STATE.id, BREACH_REGULATOR.id].contains(&o.rule.as_str()))
+                    .count()
+            };
+            let by_default = found(&facts);
+            assert_eq!(of_state(&by_default), 1 + usize::from(clock.regulator.is_some()), "{}", clock.code);
+            let said = |r: &Reason| r.message.contains("until counsel says so");
+            assert!(by_default.reasons.iter().any(said), "{}", clock.code);
+            let counsel = Settings { deemed_by_hipaa: vec![clock.code.into()], ..Settings::default() };
+            assert_eq!(of_state(&found_by(&counsel, &facts)), 0, "{}", clock.code);
+        }
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub struct Settings {
     pub provider: String,
     /// States whose uncertain periods counsel has confirmed, and ids of unsure rules.
     pub counsel_confirmed: Vec<String>,
-    /// States whose breach laws counsel reads as satisfied towards residents by notice under HIPAA.
+    /// States whose breach laws counsel reads as satisfied towards residents by notice under HIPAA, or as not applying.
     pub deemed_by_hipaa: Vec<String>,
     /// Opt-ins by name; those of other packs are not read.
     pub options: Vec<String>,
@@ -136,10 +136,15 @@ impl Settings {
             }
         }
         for (n, code) in self.deemed_by_hipaa.iter().enumerate() {
-            if !tables::BREACH_CLOCKS.iter().any(|clock| clock.code == code && clock.yields) {
+            if !tables::BREACH_CLOCKS
+                .iter()
+                .any(|clock| clock.code == code && (clock.yields || clock.exempts))
+            {
                 problems.push(Problem {
                     at: format!("/deemed-by-hipaa/{n}"),
-                    message: format!("`{code}` has no row in data/state-breach.toml that yields to HIPAA"),
+                    message: format!(
+                        "`{code}` has no row in data/state-breach.toml that yields to HIPAA or exempts"
+                    ),
                 });
             }
         }

@@ -60,6 +60,8 @@ pub(crate) struct BreachClock {
     pub(crate) regulator: Option<Regulator>,
     /// Notice under HIPAA is said to do towards residents.
     pub(crate) yields: bool,
+    /// The statute is said not to apply to whoever is under HIPAA, neither towards residents nor towards a regulator.
+    pub(crate) exempts: bool,
     pub(crate) citation: &'static str,
     pub(crate) note: &'static str,
 }
