@@ -373,7 +373,10 @@ mod tests {
         check("NY", "physician", "2015-01-01", Some("2005-01-01"), Some("2027-01-01"));
         check("NY", "hospital", "2015-01-01", Some("2005-01-01"), None);
         check("SC", "physician", "2014-01-01", Some("2004-01-01"), Some("2027-01-01"));
-        check("WA", "hospital", "2016-11-22", Some("2010-01-01"), Some("2031-01-01"));
+        check("WA", "hospital", "2016-11-22", Some("2010-01-01"), Some("2042-11-22"));
+        check("MD", "physician", "2018-11-22", Some("2015-06-01"), Some("2040-06-01"));
+        check("MD", "hospital", "2020-01-01", None, Some("2027-01-01"));
+        check("PA", "physician", "2014-01-01", Some("2007-03-01"), Some("2027-03-01"));
     }
 
     #[test]
@@ -392,9 +395,9 @@ mod tests {
         check("ZZ", "physician", "2016-11-22", None, None);
         check("OH", "hospital", "2010-01-01", Some("2006-01-01"), Some("2028-01-01"));
         // Uncertain rows keep the default beneath them, until counsel confirms.
-        check("NM", "physician", "2020-01-01", None, Some("2030-01-01"));
-        let confirmed = Settings { counsel_confirmed: vec!["NM".into()], ..Settings::default() };
-        let attributes = [("state", Text("NM".into())), ("provider", Text("physician".into()))];
+        check("KY", "hospital", "2020-01-01", None, Some("2030-01-01"));
+        let confirmed = Settings { counsel_confirmed: vec!["KY".into()], ..Settings::default() };
+        let attributes = [("state", Text("KY".into())), ("provider", Text("hospital".into()))];
         assert_eq!(deleted(&confirmed, RECORDING, &facts("2020-01-01", &attributes)).0, Outcome::Allow);
         // A provider of unknown kind: the longer of both.
         check("FL", "", "2020-11-01", None, Some("2027-11-01"));
