@@ -14,14 +14,16 @@ enum Class {
 }
 
 /// Rows of states, longest first within a class.
-static ROWS: [(Class, &str, &Rule, &Period); 8] = [
+static ROWS: [(Class, &str, &Rule, &Period); 10] = [
+    (Class::Claim, "PA", &law::CLAIM_FILES, &law::PA_CLAIMS_7_YEARS),
     (Class::Claim, "NY", &law::CLAIM_FILES, &law::NY_CLAIMS_6_YEARS),
     (Class::Claim, "IL", &law::CLAIM_FILES, &law::IL_CLAIMS_5_YEARS),
     (Class::Claim, "CA", &law::CLAIM_FILES, &law::CA_CLAIMS_4_YEARS),
+    (Class::Complaint, "PA", &law::COMPLAINTS, &law::PA_COMPLAINTS_7_YEARS),
     (Class::Complaint, "IL", &law::COMPLAINTS, &law::IL_COMPLAINTS_7_YEARS),
     (Class::Complaint, "NY", &law::COMPLAINTS, &law::NY_COMPLAINTS_6_YEARS),
-    (Class::Complaint, "PA", &law::COMPLAINTS, &law::PA_COMPLAINTS_4_YEARS),
     (Class::Complaint, "TX", &law::COMPLAINTS, &law::TX_COMPLAINTS_3_YEARS),
+    (Class::Policy, "PA", &law::POLICY_RECORDS, &law::PA_POLICIES_7_YEARS),
     (Class::Policy, "NY", &law::POLICY_RECORDS, &law::NY_POLICIES_6_YEARS),
 ];
 
