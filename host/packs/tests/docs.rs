@@ -179,3 +179,13 @@ fn the_page_can_be_read_by_everyone() {
         assert!(html.contains(&format!("id=\"{id}\"")), "{id}");
     }
 }
+
+#[test]
+fn what_a_row_was_held_against_is_told_in_words() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies/hipaa-hitech");
+    let page = Page::of_folder(&engine(), &dir, None).unwrap();
+    let text = page.write(DocsFormat::Markdown);
+    for told in ["held against the published text; checked 2026-", "from knowledge, held against no text"] {
+        assert!(text.contains(told), "{told}");
+    }
+}

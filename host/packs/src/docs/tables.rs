@@ -118,6 +118,21 @@ fn row(name: &str, row: &Map<String, Value>) -> DataRow {
         name: own.join(" \u{b7} "),
         says: says.map(|part| part.trim_end_matches('.').to_owned()).collect::<Vec<_>>().join("; "),
         authority: of(&AUTHORITY).join("; "),
-        sure: of(&SURE).join(", "),
+        sure: SURE.iter().filter_map(|key| Some(sure(key, row.get(*key)?))).collect::<Vec<_>>().join("; "),
+    }
+}
+
+/// In words what a row says in marks.
+fn sure(key: &str, value: &Value) -> String {
+    match (key, value.as_str()) {
+        ("source", Some("V")) => "held against the published text".into(),
+        ("source", Some("V2")) => "held against what others say of the text".into(),
+        ("source", Some("K")) | ("verified", Some("knowledge")) => {
+            "from knowledge, held against no text".into()
+        }
+        ("verified", Some("primary-transcript")) => "held against a transcript of the text".into(),
+        ("verified", Some("stored-text")) => "held against a stored copy of the text".into(),
+        ("source" | "checked", _) => format!("{key} {}", told::value(value)),
+        _ => told::value(value),
     }
 }

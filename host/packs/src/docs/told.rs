@@ -340,8 +340,10 @@ pub(super) fn value(value: &serde_json::Value) -> String {
         serde_json::Value::Array(items) => items.iter().map(self::value).collect::<Vec<_>>().join(", "),
         serde_json::Value::Bool(yes) => if *yes { "yes" } else { "no" }.into(),
         serde_json::Value::Object(map) => {
-            let each =
-                map.iter().map(|(key, v)| format!("{}: {}", key.replace(['-', '_'], " "), self::value(v)));
+            let each = map.iter().map(|(key, v)| {
+                let (key, told) = (key.replace(['-', '_'], " "), self::value(v));
+                if v.is_object() { format!("{key} ({told})") } else { format!("{key}: {told}") }
+            });
             each.collect::<Vec<_>>().join("; ")
         }
         serde_json::Value::String(text) if text.is_empty() => "empty".into(),
