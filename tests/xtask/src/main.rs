@@ -204,7 +204,7 @@ pub(crate) fn tests(command: &mut Command) -> Result<(), String> {
             "failures:" => false,
             _ => telling || line.starts_with("---- "),
         };
-        let is_backtrace = line.starts_with("   ") && !line.contains("left:") && !line.contains("right:");
+        let is_backtrace = line.starts_with("  ") && !line.contains("left:") && !line.contains("right:");
         if telling && !line.is_empty() && !is_backtrace {
             failures.extend([line.as_str(), "\n"]);
         }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use caveat_ledger::{EntryKind, Ledger, LedgerError};
+use caveat_ledger::{EntryKind, Ledger, LedgerError, NewEntry};
 use caveat_model::ClientId;
 use futures::{StreamExt, future::join_all, stream::BoxStream};
 use object_store::{
@@ -230,11 +230,9 @@ async fn what_is_not_in_place_yet_is_read_by_who_must_not_write() {
     }
     in_place(&house, &ledger, &acme, || false).await;
     store.refuses.store(true, SeqCst);
-    // It fills a tile, and begins another.
-    let last = (500..520).map(|n| ledger.append(&acme, note(n.to_string())));
-    join_all(last).await.into_iter().for_each(|done| {
-        done.unwrap();
-    });
+    // It fills a tile, and begins another; in one batch, because the next one waits for the tiles of the one before.
+    let last = (500..520).map(|n| NewEntry::new(note(n.to_string()))).collect();
+    ledger.append_all(&acme, last, vec![]).await.unwrap();
     let looks = house.ledger("looks").await;
     assert_eq!(notes(&looks, &acme).await.1, 520);
     let report = house.verify(&looks, &acme).await;
