@@ -8,7 +8,8 @@ use caveat_state::{Db, StateError, Statement, sql};
 use crate::{Entry, Ledger, LedgerError, writer::NewEntry};
 
 /// Entries of logs that are older than this table stand in no row: those before `since`.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE ledger_place (
         client TEXT NOT NULL,
         about TEXT NOT NULL,
@@ -21,7 +22,13 @@ const MIGRATIONS: &[&str] = &["
         since BIGINT NOT NULL
     );
     INSERT INTO ledger_placed (client, since) SELECT client, size FROM ledger_head
-"];
+",
+    // Holds what is looked for by it: else SQLite would rather go through all of a client's rows by the primary key.
+    "
+    CREATE INDEX ledger_place_by_entry ON ledger_place (client, entry, about);
+    DROP INDEX ledger_place_entry
+",
+];
 
 /// Rows that one statement enters: so many, then four, then one, so that few statements are ever prepared.
 const AT_ONCE: [usize; 3] = [32, 4, 1];
@@ -75,12 +82,13 @@ pub(crate) fn insert<'a>(
     lists
 }
 
+const BESIDE: &str = "INSERT INTO ledger_place (client, about, entry)
+                      SELECT client, about, $2 FROM ledger_place WHERE client = $1 AND entry = $3
+                      ON CONFLICT DO NOTHING";
+
 /// A result is about what its intent is about.
 fn beside(client: &ClientId, index: u64, intent: u64) -> Statement {
-    let insert = "INSERT INTO ledger_place (client, about, entry)
-                  SELECT client, about, $2 FROM ledger_place WHERE client = $1 AND entry = $3
-                  ON CONFLICT DO NOTHING";
-    Statement::new(insert).bind(client.as_str()).bind(index as i64).bind(intent as i64)
+    Statement::new(BESIDE).bind(client.as_str()).bind(index as i64).bind(intent as i64)
 }
 
 impl Ledger {
@@ -154,5 +162,34 @@ impl Ledger {
             .await
             .map_err(sql("see since when places are noted"))?;
         Ok(since.and_then(|since| u64::try_from(since).ok()).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::head::Heads;
+
+    #[tokio::test]
+    async fn a_result_does_not_go_through_all_that_a_client_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::open_file(&dir.path().join("state.db")).await.unwrap();
+        Heads::migrate(&db).await.unwrap();
+        Places::migrate(&db).await.unwrap();
+        let client: ClientId = "acme".parse().unwrap();
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {BESIDE}"));
+        let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain)
+            .bind(client.as_str())
+            .bind(2_i64)
+            .bind(1_i64)
+            .fetch_all(db.of(&client))
+            .await
+            .unwrap();
+        let steps: Vec<_> = steps.into_iter().map(|(.., step)| step).collect();
+        assert_eq!(
+            steps,
+            ["SEARCH ledger_place USING COVERING INDEX ledger_place_by_entry (client=? AND entry=?)"]
+        );
     }
 }
