@@ -3,6 +3,8 @@
 //! Destroying or puncturing a recording's keys puts all its page under a new page key and drops the old one in the same
 //! transaction, so that a copy of the row that was replaced opens with nothing that is still there.
 
+mod rows;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -10,6 +12,9 @@ use std::{
 
 use caveat_model::{ClientId, Clock};
 use caveat_state::{Db, Purpose, StateError, Statement, Written, sql};
+use rows::{
+    drop_escrow, drop_page, insert_page, new_page, on_page, put_covers, put_escrow, still_of, take_place,
+};
 use sqlx::{Any, Transaction};
 use zeroize::Zeroizing;
 
@@ -320,26 +325,30 @@ impl Pages {
             if !drop_page(&mut tx, &row.page).await? {
                 continue;
             }
-            let mut kept = 0;
+            let mut covers = vec![];
             for (id, cover) in on_page(&mut tx, &row.page).await? {
                 let neighbor = (client.clone(), id.parse().map_err(|_| damaged_id(&id))?);
                 let cover = match &changed {
-                    Change::Gone(_) | Change::Discarded { .. } if neighbor.1 == *recording => None,
+                    Change::Gone(_) | Change::Discarded { .. } if neighbor.1 == *recording => continue,
                     Change::To(held) if neighbor.1 == *recording => {
-                        Some(held.keys.wrap(&page.key, client, neighbor.1))
+                        held.keys.wrap(&page.key, client, neighbor.1)
                     }
                     _ => {
                         let keys = RecordingKeys::unwrap(&cover, &old, client, neighbor.1);
                         let keys = keys.map_err(|f| f.at(describe(&neighbor)))?;
-                        Some(keys.wrap(&page.key, client, neighbor.1))
+                        keys.wrap(&page.key, client, neighbor.1)
                     }
                 };
-                kept += i64::from(cover.is_some());
-                let on = if cover.is_some() { page.name.as_str() } else { "" };
-                put_cover(&mut tx, &neighbor, on, cover.unwrap_or_default()).await?;
+                covers.push((id, cover));
             }
-            if kept > 0 {
+            put_covers(&mut tx, client, &page.name, &covers).await?;
+            if !covers.is_empty() {
+                let kept = i64::try_from(covers.len()).unwrap_or(i64::MAX);
                 insert_page(&mut tx, &page.name, client, &page.wrapped, kept).await?;
+            }
+            if !matches!(changed, Change::To(_)) {
+                let gone = [(recording.to_string(), vec![])];
+                put_covers(&mut tx, client, "", &gone).await?;
             }
             drop_escrow(&mut tx, name, &old_escrow).await?;
             match &changed {
@@ -504,116 +513,11 @@ pub(crate) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|_| VaultError::Closed)?
 }
 
-/// Also the lock: whoever moves what is on the page to another waits, or has dropped it before.
-fn take_place(page: &str, capacity: i64) -> Statement {
-    Statement::new("UPDATE vault_page SET recordings = recordings + 1 WHERE page = $1 AND recordings < $2")
-        .bind(page)
-        .bind(capacity)
-        .or_nothing()
-}
-
-fn new_page(page: &str, client: &ClientId, wrapped: &[u8], recordings: i64) -> Statement {
-    Statement::new("INSERT INTO vault_page (page, client, wrapped, recordings) VALUES ($1, $2, $3, $4)")
-        .bind(page)
-        .bind(client.as_str())
-        .bind(wrapped)
-        .bind(recordings)
-}
-
-async fn insert_page(
-    tx: &mut Transaction<'static, Any>,
-    page: &str,
-    client: &ClientId,
-    wrapped: &[u8],
-    recordings: i64,
-) -> Result<(), VaultError> {
-    sqlx::query("INSERT INTO vault_page (page, client, wrapped, recordings) VALUES ($1, $2, $3, $4)")
-        .bind(page)
-        .bind(client.as_str())
-        .bind(wrapped)
-        .bind(recordings)
-        .execute(&mut **tx)
-        .await
-        .map_err(sql("enter a page key"))?;
-    Ok(())
-}
-
 /// A page that is yet to be entered.
 struct FreshPage {
     name: String,
     key: Key,
     wrapped: Vec<u8>,
-}
-
-/// False when it is gone already.
-async fn drop_page(tx: &mut Transaction<'static, Any>, page: &str) -> Result<bool, VaultError> {
-    let dropped = sqlx::query("DELETE FROM vault_page WHERE page = $1").bind(page).execute(&mut **tx).await;
-    Ok(dropped.map_err(sql("drop a page key"))?.rows_affected() == 1)
-}
-
-async fn drop_escrow(tx: &mut Transaction<'static, Any>, name: &Name, page: &str) -> Result<(), VaultError> {
-    drop_page(tx, page).await?;
-    sqlx::query("DELETE FROM vault_escrow WHERE client = $1 AND recording = $2")
-        .bind(name.0.as_str())
-        .bind(name.1.to_string())
-        .execute(&mut **tx)
-        .await
-        .map_err(sql("drop what was in escrow"))?;
-    Ok(())
-}
-
-async fn put_escrow(
-    tx: &mut Transaction<'static, Any>,
-    name: &Name,
-    page: &str,
-    sealed: Vec<u8>,
-) -> Result<(), VaultError> {
-    sqlx::query("INSERT INTO vault_escrow (client, recording, page, sealed) VALUES ($1, $2, $3, $4)")
-        .bind(name.0.as_str())
-        .bind(name.1.to_string())
-        .bind(page)
-        .bind(sealed)
-        .execute(&mut **tx)
-        .await
-        .map_err(sql("put into escrow"))?;
-    Ok(())
-}
-
-async fn on_page(
-    tx: &mut Transaction<'static, Any>,
-    page: &str,
-) -> Result<Vec<(String, Vec<u8>)>, VaultError> {
-    let rows = sqlx::query_as("SELECT recording, cover FROM vault_recording WHERE page = $1")
-        .bind(page)
-        .fetch_all(&mut **tx)
-        .await;
-    Ok(rows.map_err(sql("read a page"))?)
-}
-
-async fn put_cover(
-    tx: &mut Transaction<'static, Any>,
-    name: &Name,
-    page: &str,
-    cover: Vec<u8>,
-) -> Result<(), VaultError> {
-    sqlx::query("UPDATE vault_recording SET page = $3, cover = $4 WHERE client = $1 AND recording = $2")
-        .bind(name.0.as_str())
-        .bind(name.1.to_string())
-        .bind(page)
-        .bind(cover)
-        .execute(&mut **tx)
-        .await
-        .map_err(sql("replace a key"))?;
-    Ok(())
-}
-
-/// Whether a log has a recording open; whoever would take it over waits until the transaction has ended.
-async fn still_of(tx: &mut Transaction<'static, Any>, name: &Name, log: &str) -> Result<(), VaultError> {
-    let text = "UPDATE vault_recording SET log = log
-                WHERE client = $1 AND recording = $2 AND log = $3 AND state = 'open'";
-    let ours = sqlx::query(text).bind(name.0.as_str()).bind(name.1.to_string()).bind(log);
-    let ours = ours.execute(&mut **tx).await.map_err(sql("see whose a recording is"))?;
-    if ours.rows_affected() == 0 { Err(VaultError::TakenOver) } else { Ok(()) }
 }
 
 fn still_there((client, recording): &Name, row: &Row) -> Result<(), VaultError> {
