@@ -137,10 +137,6 @@ impl Begun {
 
     /// Acts that a log's host has begun and nobody is at, the first first.
     async fn left(&self, log: &str) -> Result<Vec<Left>, StateError> {
-        Ok(self.all(log).await?.into_iter().filter(|left| !self.is_at(&left.id)).collect())
-    }
-
-    async fn all(&self, log: &str) -> Result<Vec<Left>, StateError> {
         let rows: Vec<(String, String, i64, String)> = sqlx::query_as(
             "SELECT id, client, intent, act FROM begun WHERE log = $1 ORDER BY client, intent",
         )
@@ -152,7 +148,7 @@ impl Begun {
             let act = serde_json::from_str(&act).ok()?;
             Some(Left { id, client: client.parse().ok()?, intent: u64::try_from(intent).ok()?, act })
         };
-        Ok(rows.into_iter().filter_map(left).collect())
+        Ok(rows.into_iter().filter_map(left).filter(|left| !self.is_at(&left.id)).collect())
     }
 }
 
@@ -342,17 +338,23 @@ impl House {
         }
     }
 
-    /// Gives the rotations of a client their result, now that everything is under the version `newest`: what has them go
-    /// from the table.
+    /// Gives the rotations of a client their result, whichever host began them, now that everything is under the version
+    /// `newest`: what has them go from the table.
     pub(crate) async fn rotated(
         &self,
         client: &ClientId,
         newest: u32,
     ) -> Result<Vec<Statement>, RecorderError> {
-        let all = self.begun.all(self.vault.log()).await?;
-        let made = |deed: &Deed| matches!(deed.what, What::RotateKey { version } if version <= newest);
-        let of_client = all.iter().filter(|left| left.client == *client && made(&left.act));
-        Ok(of_client.map(|left| over(&left.id)).collect())
+        let begun: Vec<(String, String)> = sqlx::query_as("SELECT id, act FROM begun WHERE client = $1")
+            .bind(client.as_str())
+            .fetch_all(self.db.of(client))
+            .await
+            .map_err(sql("list a client's rotations"))?;
+        let made = |act: &str| {
+            let deed: Option<Deed> = serde_json::from_str(act).ok();
+            deed.is_some_and(|d| matches!(d.what, What::RotateKey { version } if version <= newest))
+        };
+        Ok(begun.iter().filter(|(_, act)| made(act)).map(|(id, _)| over(id)).collect())
     }
 
     /// Goes on with what nobody is wrapping anew after a rotation.

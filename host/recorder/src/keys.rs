@@ -98,16 +98,23 @@ impl House {
     pub(crate) async fn rewrap(&self, client: &ClientId) -> Result<(), RecorderError> {
         let turn = self.rewraps.of(client);
         let _turn = turn.lock().await;
-        let (opener, mut done) = (self.vault.opener(), 0);
+        let opener = self.vault.opener();
+        let newest =
+            async || opener.key_status(client).await.map(|status| status.newest().unwrap_or_default());
+        // A rotation has its row before it has its version: what of `known` is not told of yet is owed here.
+        let known = newest().await?;
+        let (was_owed, mut done) = (!self.rotated(client, known).await?.is_empty(), 0);
         loop {
             match opener.rewrap(client, self.limits.key_rewrap_batch.max(1)).await? {
                 0 => break,
                 keys => done += keys,
             }
         }
-        let newest = opener.key_status(client).await?.newest().unwrap_or_default();
+        let newest = newest().await?;
         let rotated = self.rotated(client, newest).await?;
-        if done > 0 || !rotated.is_empty() {
+        // Told once, by whoever takes the row. No row was ever there where the version was made outside.
+        let made_outside = done > 0 && !was_owed && newest == known;
+        if !rotated.is_empty() || made_outside {
             let entry = key_entry(KeyAct::Rewrapped, newest);
             self.ledger.append_beside(client, entry, rotated).await?;
             tracing::info!(%client, keys = done, version = newest, "wrapped anew");
