@@ -34,7 +34,8 @@ pub(crate) struct Alerts {
     watch: Watch,
 }
 
-pub(crate) const MIGRATIONS: &[&str] = &["
+pub(crate) const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE alert (
     client TEXT NOT NULL,
     id BIGINT NOT NULL,
@@ -46,7 +47,11 @@ CREATE TABLE alert (
     message TEXT NOT NULL,
     confirmed_by TEXT,
     PRIMARY KEY (client, id)
-)"];
+)",
+    "
+CREATE INDEX alert_open ON alert (client, id) WHERE confirmed_by IS NULL;
+CREATE INDEX alert_same ON alert (client, kind, rule, (COALESCE(recording, ''))) WHERE confirmed_by IS NULL",
+];
 
 type Row = (i64, i64, Option<String>, String, String, String, String);
 

@@ -7,7 +7,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{Recorder, RecorderError};
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE answer (
     client TEXT NOT NULL,
     name TEXT NOT NULL,
@@ -16,7 +17,9 @@ CREATE TABLE answer (
     status BIGINT NOT NULL,
     body BYTEA NOT NULL,
     PRIMARY KEY (client, name)
-)"];
+)",
+    "CREATE INDEX answer_at ON answer (client, at_ms)",
+];
 
 /// What an answer is sealed for.
 const DETAIL: &str = "answer";

@@ -134,7 +134,7 @@ impl Retention {
     pub async fn delete_leftovers(&self, client: &ClientId, limit: u32) -> Result<u64, RetentionError> {
         let rows: Vec<String> = sqlx::query_scalar(
             "SELECT recording FROM retention_kept WHERE client = $1 AND state = 'object-remains'
-             ORDER BY recording LIMIT $2",
+             ORDER BY next_review_ms, recording LIMIT $2",
         )
         .bind(client.as_str())
         .bind(i64::from(limit))

@@ -138,8 +138,9 @@ impl Retention {
         type Row = (String, i64, i64, i64, String, String);
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT k.recording, s.retain_until_ms, s.destroy_by_ms, s.wish_ms, s.retain_rule, s.destroy_rule
-             FROM retention_kept k JOIN retention_schedule s ON s.client = k.client AND s.recording = k.recording
-             WHERE k.client = $1 AND k.state = 'kept' AND k.next_review_ms <> $4 AND k.retry_ms <= $2
+             FROM retention_schedule s CROSS JOIN retention_kept k
+             WHERE s.client = $1 AND k.client = s.client AND k.recording = s.recording
+               AND k.state = 'kept' AND k.next_review_ms <> $4 AND k.retry_ms <= $2
                AND s.retain_until_ms <= $2 AND (s.destroy_by_ms <= $2 OR s.wish_ms <= $2)
                AND NOT EXISTS (SELECT 1 FROM retention_held h
                  WHERE h.client = k.client AND h.recording = k.recording)
@@ -171,8 +172,9 @@ impl Retention {
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT k.recording, s.retain_until_ms, s.destroy_by_ms, s.wish_ms, s.retain_rule, s.destroy_rule,
                (SELECT COUNT(*) FROM retention_held h WHERE h.client = k.client AND h.recording = k.recording)
-             FROM retention_kept k JOIN retention_schedule s ON s.client = k.client AND s.recording = k.recording
-             WHERE k.client = $1 AND k.state = 'kept' AND s.destroy_by_ms <= $2
+             FROM retention_schedule s CROSS JOIN retention_kept k
+             WHERE s.client = $1 AND k.client = s.client AND k.recording = s.recording
+               AND k.state = 'kept' AND s.destroy_by_ms <= $2
                AND (s.destroy_by_ms < s.retain_until_ms OR EXISTS (SELECT 1 FROM retention_held h
                  WHERE h.client = k.client AND h.recording = k.recording))
                AND NOT EXISTS (SELECT 1 FROM retention_review r WHERE r.client = k.client
@@ -202,8 +204,9 @@ impl Retention {
         type Row = (String, i64, i64, i64, i64, String, String);
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT k.recording, k.began_ms, s.retain_until_ms, s.destroy_by_ms, s.wish_ms, s.retain_rule, s.destroy_rule
-             FROM retention_kept k JOIN retention_schedule s ON s.client = k.client AND s.recording = k.recording
-             WHERE k.client = $1 AND k.state = 'kept'
+             FROM retention_schedule s CROSS JOIN retention_kept k
+             WHERE s.client = $1 AND k.client = s.client AND k.recording = s.recording
+               AND k.state = 'kept'
                AND s.retain_until_ms <= $2 AND (s.destroy_by_ms <= $2 OR s.wish_ms <= $2)
              ORDER BY CASE WHEN s.retain_until_ms > CASE WHEN s.destroy_by_ms < s.wish_ms THEN s.destroy_by_ms ELSE s.wish_ms END
                THEN s.retain_until_ms

@@ -45,6 +45,10 @@ CREATE TABLE captured_call (
 CREATE INDEX captured_call_call ON captured_call (client, call);
 CREATE INDEX captured_call_began ON captured_call (client, began_ms)",
     "ALTER TABLE captured_call ADD COLUMN log TEXT NOT NULL DEFAULT ''",
+    "
+CREATE INDEX expected_call_old ON expected_call (began_ms);
+CREATE INDEX captured_call_old ON captured_call (began_ms);
+CREATE INDEX captured_call_state ON captured_call (state)",
 ];
 
 /// What the commitment to a call's id, and what is sealed of it, are bound to.
