@@ -155,7 +155,7 @@ impl From<RecorderError> for Problem {
             E::NoSuchDuty { .. } | E::CallOver | E::CallExists { .. } => {
                 Self::new(StatusCode::CONFLICT, "Conflict", detail)
             }
-            E::Stopping | E::TooMany { what: "running calls", .. } => {
+            E::Stopping | E::QuotaUsedUp { .. } | E::TooMany { what: "running calls", .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "Full", detail)
             }
             _ => Self::bad_request(detail),

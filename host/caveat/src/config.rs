@@ -501,8 +501,10 @@ impl RawClient {
             Ok(Attribute { name, value })
         };
         let attributes = self.attributes.into_iter().map(attribute).collect::<anyhow::Result<_>>();
-        let Quota { calls_at_once_max, requests_per_minute_max, ruling_ms_per_second_max } = self.quota;
+        let Quota { calls_at_once_max, kept_bytes_max, requests_per_minute_max, ruling_ms_per_second_max } =
+            self.quota;
         if calls_at_once_max == Some(0)
+            || kept_bytes_max == Some(0)
             || [requests_per_minute_max, ruling_ms_per_second_max].contains(&Some(0))
         {
             bail!("client `{}`: a quota is 1 or more; leave it out where there is none", self.id);

@@ -107,7 +107,7 @@ pub(crate) const METRICS: [(&str, Kind, &str); 49] = [
     (
         "caveat_calls_over_quota_total",
         Kind::Counter,
-        "Calls that were not taken because their client has as many as its quota allows, by client.",
+        "Calls that were not taken because their client has as many, or keeps as much, as its quota allows, by client.",
     ),
     (
         "caveat_rulings_over_quota_total",

@@ -69,6 +69,9 @@ pub struct Practice {
 pub struct Quota {
     /// Calls that run at the same time.
     pub calls_at_once_max: Option<usize>,
+    /// Bytes of its recordings in the store, sealed and not destroyed. Calls that run are not cut short by it; new ones are
+    /// refused.
+    pub kept_bytes_max: Option<u64>,
     /// Requests to the API, of all its people and machines together, per minute.
     pub requests_per_minute_max: Option<u32>,
     /// What its packs may take of each second, in milliseconds of ruling; beyond, its events wait, one behind the other.

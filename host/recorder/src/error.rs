@@ -105,6 +105,14 @@ pub enum RecorderError {
         /// The limit.
         limit: usize,
     },
+    /// A client keeps as much as its quota allows, and no new call is taken.
+    #[error("the client keeps {kept} bytes of recordings, and its quota is {limit}")]
+    QuotaUsedUp {
+        /// Bytes of its sealed recordings.
+        kept: u64,
+        /// `kept-bytes-max` of its quota.
+        limit: u64,
+    },
     /// A text is wanted, and there is none.
     #[error("the {what} is empty")]
     Empty {

@@ -253,6 +253,7 @@ impl Recorder {
         let (orders, inbox) = mpsc::channel(limits.frames_waiting_max);
         let (shown, state) = watch::channel(RecordingState::NotRecorded);
         let handle = Call { client: client.clone(), id: id.clone(), orders, state };
+        self.keeps_within(client, profile.practice.quota).await?;
         let admitted = self.admit(&handle, profile.practice.quota)?;
         let place = self.house.take_place(client, &id).await?;
         let (began, clock) = self.clock_of(&call)?;
@@ -374,6 +375,21 @@ impl Recorder {
             Some(began) if began <= now => Ok((began, CallClock::Told { passed: 0 })),
             Some(began) => Err(RecorderError::NotYet { began }),
         }
+    }
+
+    /// Refuses a call of a client that keeps as much as its quota allows, and lets somebody know.
+    async fn keeps_within(&self, client: &ClientId, quota: Quota) -> Result<(), RecorderError> {
+        let Some(limit) = quota.kept_bytes_max else { return Ok(()) };
+        let kept = self.house.vault.kept_bytes(client).await?;
+        if kept < limit {
+            return Ok(());
+        }
+        metrics::counter!("caveat_calls_over_quota_total", "client" => client.to_string()).increment(1);
+        let message = "Calls are not taken: what is kept has reached `kept-bytes-max` of the client's quota. Raise it, or have \
+                       recordings disposed of.";
+        let alert = ("host.quota", "", message);
+        self.house.alerts.raise(client, self.house.clock.now(), None, "not-recorded", alert).await?;
+        Err(RecorderError::QuotaUsedUp { kept, limit })
     }
 
     fn admit(&self, call: &Call, quota: Quota) -> Result<Admitted, RecorderError> {

@@ -207,6 +207,12 @@ impl Vault {
         self.0.opener.commitment(client, context, data).await
     }
 
+    /// Bytes of a client's sealed recordings, without those that were destroyed. What was sealed before this was counted is
+    /// not in it.
+    pub async fn kept_bytes(&self, client: &ClientId) -> Result<u64, VaultError> {
+        self.0.opener.pages().kept_bytes(client).await
+    }
+
     /// The reading half.
     pub fn opener(&self) -> &Opener {
         &self.0.opener

@@ -156,14 +156,17 @@ async fn a_destroyed_recording_leaves_its_neighbors() {
     let house = House::local().await;
     let vault = house.open().await;
     let (acme, gone, kept) = (client("acme"), house.id(), house.id());
+    let mut bytes = vec![];
     for id in [gone, kept] {
         let writer = vault.begin(&acme, id, two_legs()).await.unwrap();
         writer.append(0, 0, Kind::Audio, &second(0, 0)).await.unwrap();
-        writer.seal(SealReason::Ended).await.unwrap();
+        bytes.push(writer.seal(SealReason::Ended).await.unwrap().bytes);
     }
+    assert_eq!(vault.kept_bytes(&acme).await.unwrap(), bytes.iter().sum::<u64>());
     let before = house.page_keys().await;
     vault.destroy(&acme, gone).await.unwrap();
     vault.destroy(&acme, gone).await.unwrap();
+    assert_eq!(vault.kept_bytes(&acme).await.unwrap(), bytes[1], "it is taken off once");
     let after = house.page_keys().await;
     assert_eq!((before.len(), after.len()), (1, 1));
     assert_ne!(before, after, "the page has a new key");

@@ -1,8 +1,10 @@
-//! What a client's packs may take of the host's time.
+//! What a client may take of the host: the time of its packs, and what it keeps.
 
 use caveat_tests::{
     host::Host,
+    house::{House, sealed},
     people::{Person, code},
+    upload::upload,
     watch::until,
 };
 
@@ -51,4 +53,19 @@ async fn whose_packs_have_had_their_time_waits_and_others_do_not() {
     // Who waits is answered all the same.
     acme.recordings("quality").await.unwrap();
     assert_eq!(host.stop().unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_keeps_as_much_as_they_may_begins_no_new_call() {
+    let quota = "\n[client.quota]\nkept-bytes-max = 1\n";
+    let house = House::start(&format!("{CONFIG}{quota}"), &[("cora", "compliance")]).unwrap();
+    let cora = house.person("cora").await.unwrap();
+    upload(&house, "CA1").await.unwrap();
+    sealed(&cora, 1).await.unwrap();
+    let refused = upload(&house, "CA2").await.unwrap_err().to_string();
+    assert!(refused.contains("its quota is 1"), "{refused}");
+    let counted = metrics(&house.host).await.unwrap();
+    assert!(counted.contains("caveat_calls_over_quota_total{client=\"acme\"} 1"), "{counted}");
+    let told = cora.asks("/v1/alerts", &[]).await.unwrap().text().await.unwrap();
+    assert!(told.contains("host.quota"), "{told}");
 }

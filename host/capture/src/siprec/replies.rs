@@ -45,9 +45,9 @@ impl Refusal {
         let told = error.told();
         match error {
             CaptureError::Busy { .. }
-            | CaptureError::Recorder(RecorderError::TooMany { what: "running calls", .. }) => {
-                Self::later(told, limits)
-            }
+            | CaptureError::Recorder(
+                RecorderError::TooMany { what: "running calls", .. } | RecorderError::QuotaUsedUp { .. },
+            ) => Self::later(told, limits),
             CaptureError::Recorder(RecorderError::CallExists { .. }) => Self::new(482, told),
             CaptureError::TooLarge { .. } => Self::new(413, told),
             CaptureError::NothingToRecord | CaptureError::TooMany { what: "media lines", .. } => {

@@ -261,7 +261,9 @@ fn is_passing(error: &CaptureError) -> bool {
     matches!(
         error,
         CaptureError::Recorder(
-            RecorderError::TooMany { what: "running calls", .. } | RecorderError::CallExists { .. }
+            RecorderError::TooMany { what: "running calls", .. }
+                | RecorderError::QuotaUsedUp { .. }
+                | RecorderError::CallExists { .. }
         )
     )
 }

@@ -13,7 +13,8 @@ use std::{
 use caveat_model::{ClientId, Clock};
 use caveat_state::{Db, Purpose, StateError, Statement, Written, sql};
 use rows::{
-    drop_escrow, drop_page, insert_page, new_page, on_page, put_covers, put_escrow, still_of, take_place,
+    drop_escrow, drop_page, insert_page, keeps, keeps_less, new_page, on_page, put_covers, put_escrow,
+    still_of, take_place,
 };
 use sqlx::{Any, Transaction};
 use zeroize::Zeroizing;
@@ -27,7 +28,7 @@ use crate::{
     wal::Name,
 };
 
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE vault_client (
         client TEXT PRIMARY KEY,
@@ -62,6 +63,12 @@ const MIGRATIONS: [&str; 2] = [
         page TEXT NOT NULL,
         sealed BYTEA NOT NULL,
         PRIMARY KEY (client, recording)
+    );
+",
+    "
+    CREATE TABLE vault_kept (
+        client TEXT PRIMARY KEY,
+        bytes BIGINT NOT NULL
     );
 ",
 ];
@@ -266,8 +273,20 @@ impl Pages {
         .bind(name.0.as_str())
         .bind(name.1.to_string())
         .bind(text)
-        .bind(self.now_ms());
-        Ok(self.db.of(&name.0).run("note a seal", sealed).await?.rows() == 1)
+        .bind(self.now_ms())
+        .or_nothing();
+        let statements = vec![sealed, keeps(&name.0, i64::try_from(seal.bytes).unwrap_or(i64::MAX))];
+        Ok(matches!(self.db.of(&name.0).write("note a seal", statements).await?, Written::Done { .. }))
+    }
+
+    /// Bytes of all objects of a client whose recordings have keys.
+    pub(crate) async fn kept_bytes(&self, client: &ClientId) -> Result<u64, VaultError> {
+        let bytes: Option<i64> = sqlx::query_scalar("SELECT bytes FROM vault_kept WHERE client = $1")
+            .bind(client.as_str())
+            .fetch_optional(self.db.of(client))
+            .await
+            .map_err(sql("read how much a client keeps"))?;
+        Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0))
     }
 
     /// Those that a log's host began and has not sealed.
@@ -358,7 +377,10 @@ impl Pages {
                     put_escrow(&mut tx, name, &escrow_page.name, sealed).await?;
                 }
                 Change::To(_) => {}
-                Change::Gone(state) => self.set_state(&mut tx, name, *state).await?,
+                Change::Gone(state) => {
+                    self.set_state(&mut tx, name, *state).await?;
+                    keeps_less(&mut tx, client, row.seal.as_ref().map_or(0, |seal| seal.bytes)).await?;
+                }
                 Change::Discarded { log } => {
                     still_of(&mut tx, name, log).await?;
                     self.set_state(&mut tx, name, State::Discarded).await?;

@@ -118,6 +118,28 @@ pub(super) async fn put_covers(
     Ok(())
 }
 
+/// A client keeps so many bytes more.
+pub(super) fn keeps(client: &ClientId, bytes: i64) -> Statement {
+    let add = "INSERT INTO vault_kept (client, bytes) VALUES ($1, $2)
+               ON CONFLICT (client) DO UPDATE SET bytes = vault_kept.bytes + excluded.bytes";
+    Statement::new(add).bind(client.as_str()).bind(bytes)
+}
+
+/// It keeps so many bytes less.
+pub(super) async fn keeps_less(
+    tx: &mut Transaction<'static, Any>,
+    client: &ClientId,
+    bytes: u64,
+) -> Result<(), VaultError> {
+    sqlx::query("UPDATE vault_kept SET bytes = bytes - $2 WHERE client = $1")
+        .bind(client.as_str())
+        .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
+        .execute(&mut **tx)
+        .await
+        .map_err(sql("note that a client keeps less"))?;
+    Ok(())
+}
+
 /// Whether a log has a recording open; whoever would take it over waits until the transaction has ended.
 pub(super) async fn still_of(
     tx: &mut Transaction<'static, Any>,
