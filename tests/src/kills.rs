@@ -118,6 +118,9 @@ pub async fn run(plan: Plan) -> anyhow::Result<Found> {
     Ok(found)
 }
 
+/// By leg and second, how many samples.
+type Samples = BTreeMap<(usize, usize), usize>;
+
 /// One host and what is known of it.
 struct Lane {
     plan: Plan,
@@ -131,8 +134,8 @@ struct Lane {
     calls: u64,
     /// Bytes of the host's log that were read.
     read: usize,
-    /// By recording: its call, and by leg and second how many samples of it are durable.
-    durable: BTreeMap<String, (u64, BTreeMap<(usize, usize), usize>)>,
+    /// By recording: its call, and what of it is durable.
+    durable: BTreeMap<String, (u64, Samples)>,
     /// Of these, how many were heard.
     heard: HashMap<String, usize>,
 }

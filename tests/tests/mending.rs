@@ -209,8 +209,11 @@ fn a_pack_that_traps_or_gets_laxer_is_found_by_random_events() {
     );
 }
 
+/// A suite's name, its tests and its failures.
+type Suite = (String, String, String);
+
 /// The elements of a JUnit file: suites with their counts, and cases with whether they failed.
-fn junit(xml: &str) -> (Vec<(String, String, String)>, Vec<(String, bool)>) {
+fn junit(xml: &str) -> (Vec<Suite>, Vec<(String, bool)>) {
     let mut reader = Reader::from_str(xml);
     let (mut suites, mut cases) = (vec![], vec![]);
     loop {

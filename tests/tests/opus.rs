@@ -37,7 +37,7 @@ const SECONDS: u32 = 5;
 fn voice(pitch_hz: f64) -> Vec<i16> {
     let sample = |n: u32| {
         let at = f64::from(n) / 8_000.0;
-        let tone: f64 = (1..6).map(|n| f64::from(n)).map(|n| (n * pitch_hz * at * TAU).sin() / n).sum();
+        let tone: f64 = (1..6).map(f64::from).map(|n| (n * pitch_hz * at * TAU).sin() / n).sum();
         (tone * (1.3 + (at * 9.0).sin()) * 3_000.0) as i16
     };
     (0..SECONDS * 8_000).map(sample).collect()

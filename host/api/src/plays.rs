@@ -16,10 +16,13 @@ use crate::Limits;
 /// In whose session, of which recording, asked for how: all that was ruled on stands in the query.
 pub(crate) type Key<'k> = (&'k str, RecordingId, &'k str);
 
+/// By the digest of a key: when it was last asked for, and the play.
+type Kept = HashMap<[u8; 32], (Instant, Arc<Play>)>;
+
 /// Plays of every client, in memory. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Plays {
-    kept: Arc<Mutex<HashMap<[u8; 32], (Instant, Arc<Play>)>>>,
+    kept: Arc<Mutex<Kept>>,
     reused: Duration,
     most: usize,
 }

@@ -199,7 +199,7 @@ impl Webhooks {
             let waiting = outbox.count(&hook.client, &name).await?;
             let line =
                 Line { hook, name, waiting: 0.into(), put: Notify::new(), limits: self.limits.clone() };
-            line.counts(waiting.into());
+            line.counts(waiting);
             told.push(self.tell(Arc::new(line)));
         }
         Ok(())

@@ -80,7 +80,7 @@ impl Web {
     ///
     /// A page of ours sends `x-caveat: console`, which no other page can. `<audio>` and event streams send no headers of
     /// ours; what reads only is taken from them when the browser itself says that our page asks.
-    pub(crate) fn from_our_page(&self, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    pub(crate) fn sent_by_our_page(&self, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
         let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let site = text(&FETCH_SITE);
         let elsewhere = site.is_some_and(|site| site != "same-origin" && site != "none")
@@ -144,7 +144,7 @@ impl Rooms {
         let cookie = self.web.cookie(headers, SESSION).ok_or_else(|| {
             Problem::unauthorized("sign in, or send `Authorization: Bearer` with a session or machine token")
         })?;
-        self.web.from_our_page(method, headers)?;
+        self.web.sent_by_our_page(method, headers)?;
         Ok(cookie.to_owned())
     }
 }
@@ -162,7 +162,7 @@ mod tests {
     fn only_pages_of_ours_use_the_cookie() {
         let web = Web::at(Some("https://rec.example.com/"));
         let check = |method: Method, pairs: &[(&'static str, &str)], taken: bool| {
-            assert_eq!(web.from_our_page(&method, &headers(pairs)).is_ok(), taken, "{method} {pairs:?}");
+            assert_eq!(web.sent_by_our_page(&method, &headers(pairs)).is_ok(), taken, "{method} {pairs:?}");
         };
         let ours = ("x-caveat", "console");
         check(Method::POST, &[ours], true);

@@ -1,7 +1,6 @@
 //! What once ruled is kept whole, or said not to be.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-#[allow(dead_code, reason = "each test file uses a part of it")]
 mod support;
 
 use std::{fs, sync::Arc};

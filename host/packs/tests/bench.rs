@@ -40,7 +40,7 @@ fn every_event_of_the_cases_is_ruled_on_and_counted_under_its_rule() {
     let rule = &report.rules[0];
     assert_eq!(rule.rule.as_deref(), Some("house.disclosure"));
     assert_eq!(rule.figures.events, 3);
-    assert!(rule.figures.rulings >= 60 && rule.figures.rulings % 3 == 0, "{rule:?}");
+    assert!(rule.figures.rulings >= 60 && rule.figures.rulings.is_multiple_of(3), "{rule:?}");
     assert!(rule.figures.fuel_p50 > 0 && rule.figures.fuel_max >= rule.figures.fuel_p50);
     assert_eq!(rule.figures.memory_bytes_max, 2 * 65_536, "the two pages that the component declares");
     assert!(report.load.is_snapshotted && report.load.resident_bytes > 0);

@@ -139,7 +139,9 @@ fn each_lint_finds_its_fixture() {
     let toml = "pack.toml";
     let schema = "settings.schema.json";
     let cases = "cases/disclosure.toml";
-    let fixtures: Vec<(&str, Vec<Edit>, Vec<u8>, Option<(&str, usize)>)> = vec![
+    // The check, what is edited, the component, and where it is found.
+    type Fixture = (&'static str, Vec<Edit>, Vec<u8>, Option<(&'static str, usize)>);
+    let fixtures: Vec<Fixture> = vec![
         ("manifest", vec![(toml, "license", "licence")], good(), Some((toml, 9))),
         ("manifest", vec![(toml, "1.0.0", "1.0")], good(), Some((toml, 3))),
         ("contract", vec![(toml, "\"0.1.0\"", "\"0.9.0\"")], good(), Some((toml, 4))),

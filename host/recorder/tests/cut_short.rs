@@ -8,7 +8,6 @@
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod house;
 #[path = "../../packs/tests/support/mod.rs"]
-#[allow(dead_code, reason = "not every test of packs needs all of it")]
 mod support;
 
 use std::{collections::BTreeMap, future::poll_fn, pin::pin, sync::Arc, task::Poll};

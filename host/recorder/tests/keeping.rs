@@ -7,7 +7,6 @@ mod faulty;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod house;
 #[path = "../../packs/tests/support/mod.rs"]
-#[allow(dead_code, reason = "not every test of packs needs all of it")]
 mod support;
 
 use std::sync::Arc;

@@ -2,7 +2,6 @@
 //! of the database.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-#[allow(dead_code, reason = "not every test needs all of it")]
 mod house;
 mod services;
 

@@ -201,7 +201,7 @@ fn no_change_to_a_keyring_gives_other_keys() {
         if passphrase.is_some() {
             // Each costs 64 MiB and three passes: every byte but those of the sealed part, which `once` flips one by one.
             let sealed = good.windows(9).position(|w| w == b"\"sealed\":").unwrap_or(good.len());
-            let few = |at: &usize| *at < sealed + 9 || at % 8 == 0;
+            let few = |at: &usize| *at < sealed + 9 || at.is_multiple_of(8);
             all = vec![
                 (
                     "flipped",

@@ -117,7 +117,7 @@ impl<'a> Looked<'a> {
     }
 
     /// Nothing is wrong anywhere; what was looked at is told.
-    async fn is_good(mut self, what: &str) -> anyhow::Result<()> {
+    async fn finds_nothing_wrong(mut self, what: &str) -> anyhow::Result<()> {
         let complaints = self.browser.complaints().await?.into_iter();
         self.wrong.extend(complaints.filter(|line| line.contains("Content Security")));
         let sum = format!("{} pictures looked at, {} things wrong", self.pictures, self.wrong.len());
@@ -229,7 +229,7 @@ async fn every_page_reads_well() -> anyhow::Result<()> {
         looked.page(page, &format!("{page}-{person}")).await?;
         looked.signs_out().await?;
     }
-    looked.is_good("every page").await
+    looked.finds_nothing_wrong("every page").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -271,7 +271,7 @@ async fn pages_with_nothing_on_them_read_well() -> anyhow::Result<()> {
     browser.click(&browser.button("Sign in").await?).await?;
     browser.shows("No such call").await?;
     looked.look("agent-no-call").await?;
-    looked.is_good("empty and failing pages").await
+    looked.finds_nothing_wrong("empty and failing pages").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -312,5 +312,5 @@ async fn dialogs_and_the_queue_read_well() -> anyhow::Result<()> {
     go(&browser, "people").await?;
     looked.dialog("Invite somebody…", "invite").await?;
     looked.dialog("Make a token…", "token").await?;
-    looked.is_good("dialogs").await
+    looked.finds_nothing_wrong("dialogs").await
 }

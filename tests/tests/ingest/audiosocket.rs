@@ -26,7 +26,7 @@ fn framed(kind: u8, content: &[u8]) -> Vec<u8> {
 
 /// A square wave of so many samples.
 fn audio(kind: u8, level: i16, samples: usize, half_period: usize) -> Vec<u8> {
-    let wave = (0..samples).map(|i| if i / half_period % 2 == 0 { level } else { -level });
+    let wave = (0..samples).map(|i| if (i / half_period).is_multiple_of(2) { level } else { -level });
     framed(kind, &wave.flat_map(i16::to_le_bytes).collect::<Vec<u8>>())
 }
 

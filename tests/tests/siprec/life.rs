@@ -97,7 +97,7 @@ async fn a_client_that_answers_lives_longer_than_a_session_expires() {
         session.says(&asked, 200, "", "").await.unwrap();
     }
     assert!(began.elapsed() > Duration::from_secs(4), "{:?}", began.elapsed());
-    assert_eq!(recorder.calls().await, [session.call.clone()]);
+    assert_eq!(recorder.calls().await, std::slice::from_ref(&session.call));
     session.ends().await.unwrap();
     is_listed(&recorder, "sealed").await;
     assert_eq!(recorder.host.stop().unwrap(), 0);
@@ -119,7 +119,7 @@ async fn a_client_that_refreshes_by_itself_lives_until_it_stops() {
         assert!(text.contains("Session-Expires: 8;refresher=uac\r\n"), "{text}");
         assert!(text.contains("Require: timer\r\n"), "{text}");
     }
-    assert_eq!(recorder.calls().await, [session.call.clone()]);
+    assert_eq!(recorder.calls().await, std::slice::from_ref(&session.call));
     session.is_asked("BYE").await.unwrap();
     assert!(began.elapsed() > Duration::from_secs(16), "{:?}", began.elapsed());
     is_listed(&recorder, "interrupted").await;

@@ -61,7 +61,7 @@ async fn a_full_host_says_when_to_come_back() {
             raw.answered(&raw.request("INVITE", "srs", &call, "", PLAIN, SDP)).await.unwrap();
         assert_eq!(status, 503, "{text}");
         assert!(text.contains("Retry-After: 10\r\n"), "{text}");
-        assert_eq!(recorder.calls().await, [first.call.clone()]);
+        assert_eq!(recorder.calls().await, std::slice::from_ref(&first.call));
         first.ends().await.unwrap();
         until("the call is over", async || Ok(recorder.calls().await.is_empty().then_some(())))
             .await

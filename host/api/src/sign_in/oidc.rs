@@ -105,7 +105,7 @@ pub(crate) async fn second_factor(
     headers: HeaderMap,
     Body(Second { code }): Body<Second>,
 ) -> Result<Opened, Problem> {
-    rooms.web.from_our_page(&axum::http::Method::POST, &headers)?;
+    rooms.web.sent_by_our_page(&axum::http::Method::POST, &headers)?;
     let nobody =
         || Problem::unauthorized("no identity provider vouched for anybody in this browser: begin again");
     let ceremony = rooms.web.cookie(&headers, SECOND).ok_or_else(nobody)?;

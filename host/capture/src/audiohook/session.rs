@@ -304,7 +304,7 @@ impl Stream {
             return Err(out_of_order("audio", "the stream is paused"));
         }
         let count = self.channels.len();
-        if bytes.len() % count != 0 {
+        if !bytes.len().is_multiple_of(count) {
             let why = format!("{} bytes of audio are not of {count} channels", bytes.len());
             return Err(CaptureError::BadMessage { why });
         }

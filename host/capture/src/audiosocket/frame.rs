@@ -44,7 +44,7 @@ pub(super) fn read(kind: u8, content: &[u8]) -> Result<Message, Bad> {
             _ => return Err(Bad("a key is not one of 0-9, *, #, A-D")),
         },
         SLIN..=SLIN_192 => {
-            if content.len() % 2 != 0 {
+            if !content.len().is_multiple_of(2) {
                 return Err(Bad("audio ends in the middle of a sample"));
             }
             let samples =

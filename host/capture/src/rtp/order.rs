@@ -66,7 +66,7 @@ impl Order {
             return Place::New(self.first);
         }
         let ahead = i32::from(number.wrapping_sub(self.highest as u16) as i16);
-        if ahead > DROPOUT_MAX || ahead < -MISORDER_MAX {
+        if !(-MISORDER_MAX..=DROPOUT_MAX).contains(&ahead) {
             return self.far_off(number);
         }
         self.expected_after_suspicious = None;

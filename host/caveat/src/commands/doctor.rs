@@ -179,11 +179,11 @@ fn look_at_keys(config: &Config, found: &mut Found) {
         }
     }
     // A host that never ran has no keyring yet, and makes one.
-    if paths.keyring.is_file() || !paths.keyring.starts_with(&paths.base) {
-        if let Err(error) = keys::open(config) {
-            let remedy = "give the passphrase or token that it was made with; without it nothing opens";
-            found.fault("keys", paths.keyring.display(), explained(&error), remedy);
-        }
+    if (paths.keyring.is_file() || !paths.keyring.starts_with(&paths.base))
+        && let Err(error) = keys::open(config)
+    {
+        let remedy = "give the passphrase or token that it was made with; without it nothing opens";
+        found.fault("keys", paths.keyring.display(), explained(&error), remedy);
     }
     if paths.keyring.is_file() && config.host.keyring_passphrase().read().is_ok_and(|secret| secret.is_none())
     {

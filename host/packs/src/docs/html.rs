@@ -212,7 +212,7 @@ fn words(id: &str, title: &str, about: &str, words: &[Word]) -> Markup {
                 table {
                     thead { tr { th scope="col" { "Name" } @if kinds { th scope="col" { "Value" } } th scope="col" { "Meaning" } } }
                     tbody { @for word in words {
-                        tr { th scope="row" { (word.name) } @if kinds { td { (prose(&word.kind)) } } td { (prose(&word.meaning)) } }
+                        tr { th scope="row" { (word.name) } @if kinds { td { (prose(word.kind)) } } td { (prose(&word.meaning)) } }
                     } }
                 }
             }

@@ -228,6 +228,7 @@ fn within(second: u32, gone: &[Range<Offset>]) -> Vec<Range<u16>> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::single_range_in_vec_init, reason = "stretches are ranges, and some tests have one")]
     use super::*;
 
     fn word(start: Offset, end: Offset) -> Word {
