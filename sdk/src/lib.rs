@@ -121,6 +121,7 @@ macro_rules! __stage {
     (capture, $component:ident, $pack:ident) => {
         impl $crate::capture::Guest for $component {
             fn rule(event: $crate::capture::Event, facts: $crate::Facts) -> $crate::capture::Ruling {
+                let (event, facts) = ($crate::__kept(event), $crate::__kept(facts));
                 $crate::CaptureRules::capture($crate::__configured(&$pack), &event, &facts)
             }
         }
@@ -132,6 +133,7 @@ macro_rules! __stage {
     (storage, $component:ident, $pack:ident) => {
         impl $crate::storage::Guest for $component {
             fn rule(event: $crate::storage::Event, facts: $crate::Facts) -> $crate::storage::Ruling {
+                let (event, facts) = ($crate::__kept(event), $crate::__kept(facts));
                 $crate::StorageRules::storage($crate::__configured(&$pack), &event, &facts)
             }
         }
@@ -143,6 +145,7 @@ macro_rules! __stage {
     (access, $component:ident, $pack:ident) => {
         impl $crate::access::Guest for $component {
             fn rule(request: $crate::access::Request, facts: $crate::Facts) -> $crate::access::Ruling {
+                let (request, facts) = ($crate::__kept(request), $crate::__kept(facts));
                 $crate::AccessRules::access($crate::__configured(&$pack), &request, &facts)
             }
         }
@@ -167,4 +170,10 @@ pub fn __configure<P: Pack>(
 #[doc(hidden)]
 pub fn __configured<P>(slot: &std::sync::OnceLock<P>) -> &P {
     slot.get().expect("the host configures a pack before it asks")
+}
+
+/// What a ruling is about is never dropped: the instance goes with it, and its allocator frees nothing.
+#[doc(hidden)]
+pub fn __kept<T>(it: T) -> std::mem::ManuallyDrop<T> {
+    std::mem::ManuallyDrop::new(it)
 }
