@@ -120,6 +120,11 @@ impl Builder {
         Ok(())
     }
 
+    /// Merkle root over the frames so far.
+    pub(crate) fn root(&self) -> [u8; 32] {
+        self.tree.root()
+    }
+
     pub(crate) fn finish(mut self, seal_key: &Key, end: SealReason) -> (Vec<u8>, Trailer) {
         let trailer = Trailer {
             frames: self.tree.count(),

@@ -1,5 +1,7 @@
 //! From the write-ahead log to a sealed object: build, put if absent, read back, note, free the log.
 
+use std::sync::Arc;
+
 use caveat_model::Digest;
 use futures::TryStreamExt;
 use object_store::{ObjectStoreExt, PutMode, PutOptions, PutPayload, path::Path};
@@ -10,13 +12,13 @@ use crate::{
     Header, VaultError,
     container::{self, Builder, Trailer},
     error::{Flaw, io_error},
-    merkle,
+    merkle::{self, Tree},
     once::sha256,
     pages::{Row, State, blocking},
     secrets::RecordingKeys,
     segment::Binding,
     vault::Inner,
-    wal::{Location, Name},
+    wal::{Location, LogReader, Name},
 };
 
 /// Why a recording was sealed.
@@ -65,7 +67,21 @@ pub(crate) struct Pending {
     pub(crate) name: Name,
     pub(crate) end: SealReason,
     /// In order.
-    pub(crate) frames: Vec<Held>,
+    pub(crate) frames: Arc<[Location]>,
+    /// Merkle root over them.
+    pub(crate) root: [u8; 32],
+}
+
+impl Pending {
+    /// What an earlier run of this host, or another host, left.
+    pub(crate) fn left(name: Name, frames: impl Iterator<Item = Held>) -> Self {
+        let (mut tree, mut places) = (Tree::default(), vec![]);
+        for held in frames {
+            tree.push(held.digest);
+            places.push(held.at);
+        }
+        Self { name, end: SealReason::Interrupted, frames: places.into(), root: tree.root() }
+    }
 }
 
 /// A frame that the log holds.
@@ -129,21 +145,29 @@ impl Inner {
         header_bytes: Vec<u8>,
         keys: RecordingKeys,
     ) -> Result<(Vec<u8>, Trailer), VaultError> {
-        let (frames, end, dir) = (pending.frames.clone(), pending.end, self.dir.clone());
-        let mut log = self.wal.reader();
+        let (frames, root, end) = (pending.frames.clone(), pending.root, pending.end);
+        let (mut log, dir) = (self.wal.reader(), self.dir.clone());
         blocking(move || {
             let mut builder = Builder::new(header, header_bytes);
-            for held in frames {
-                let frame = log.read(held.at).map_err(io_error("read the write-ahead log in", &dir))?;
-                let flaw = match merkle::leaf_hash(&frame) == held.digest {
-                    true => builder.push(&frame).err(),
-                    false => Some(Flaw::Damaged("a frame changed after it was written")),
-                };
-                if let Some(flaw) = flaw {
-                    return Err(flaw.at(dir.display()));
-                }
+            each_of(&frames, &mut log, &dir, |frame| builder.push(frame))?;
+            if builder.root() != root {
+                return Err(Flaw::Damaged("a frame changed after it was written").at(dir.display()));
             }
             Ok(builder.finish(&keys.seal, end))
+        })
+        .await
+    }
+
+    /// The Merkle leaf hashes of what the log holds.
+    async fn leaf_hashes(&self, pending: &Pending) -> Result<Vec<[u8; 32]>, VaultError> {
+        let (frames, mut log, dir) = (pending.frames.clone(), self.wal.reader(), self.dir.clone());
+        blocking(move || {
+            let mut hashes = vec![];
+            each_of(&frames, &mut log, &dir, |frame| {
+                hashes.push(merkle::leaf_hash(frame));
+                Ok(())
+            })?;
+            Ok(hashes)
         })
         .await
     }
@@ -184,11 +208,25 @@ impl Inner {
         let checked =
             container::check(&object, &header, &row.header, &binding, keys).map_err(|_| conflict())?;
         let there: std::collections::HashSet<_> = checked.digests.iter().collect();
-        if !pending.frames.iter().all(|held| there.contains(&held.digest)) {
+        if !self.leaf_hashes(pending).await?.iter().all(|hash| there.contains(hash)) {
             return Err(conflict());
         }
         Ok(record(path, checked.trailer, sha256(&[&object]), object.len() as u64))
     }
+}
+
+/// Calls `take` with each of these frames of a log, in order.
+fn each_of(
+    frames: &[Location],
+    log: &mut LogReader,
+    dir: &std::path::Path,
+    mut take: impl FnMut(&[u8]) -> Result<(), Flaw>,
+) -> Result<(), VaultError> {
+    for at in frames {
+        let frame = log.read(*at).map_err(io_error("read the write-ahead log in", dir))?;
+        take(&frame).map_err(|flaw| flaw.at(dir.display()))?;
+    }
+    Ok(())
 }
 
 fn record(path: &Path, trailer: Trailer, object_digest: [u8; 32], bytes: u64) -> SealRecord {

@@ -75,14 +75,14 @@ pub(crate) struct Tail {
 struct State {
     /// Of what is gathered now.
     round: u64,
-    gathered: Vec<(Name, u32, Vec<u8>)>,
+    gathered: Vec<(Arc<Name>, u32, Vec<u8>)>,
     bytes: usize,
     /// A round of which something found no room.
     incomplete: Option<u64>,
     /// Recordings that are not sealed or discarded.
-    live: HashSet<Name>,
+    live: HashSet<Arc<Name>>,
     /// Which recordings still need an object of the tail.
-    objects: BTreeMap<u64, HashSet<Name>>,
+    objects: BTreeMap<u64, HashSet<Arc<Name>>>,
 }
 
 impl Tail {
@@ -105,14 +105,15 @@ impl Tail {
             begin(&*store, log, next).await?;
             numbers.push(next);
         }
-        let objects = numbers.into_iter().map(|n| (n, unsealed.clone())).collect();
-        let state = State { live: unsealed.clone(), objects, ..State::default() };
+        let live: HashSet<_> = unsealed.iter().cloned().map(Arc::new).collect();
+        let objects = numbers.into_iter().map(|n| (n, live.clone())).collect();
+        let state = State { live, objects, ..State::default() };
         let (state, came) = (Mutex::new(state), watch::Sender::new(Came::Before(0)));
         Ok(Arc::new(Self { store, log: log.to_owned(), limits, state, came }))
     }
 
     /// Takes a frame that the log has.
-    pub(crate) fn take(&self, name: Name, seq: u32, frame: Vec<u8>) {
+    pub(crate) fn take(&self, name: Arc<Name>, seq: u32, frame: Vec<u8>) {
         let mut state = locked(&self.state);
         if state.bytes + frame.len() > self.limits.waiting_bytes_max {
             if state.incomplete != Some(state.round) {

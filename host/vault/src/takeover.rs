@@ -1,14 +1,17 @@
 //! Taking over what a dead host was recording: its tail goes into this host's own log, and is sealed from there like what an
 //! earlier run of this host left.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use caveat_model::{ClientId, RecordingId};
 use caveat_state::{Purpose, Statement, Written};
 use tokio::sync::oneshot;
 
 use crate::{
-    SealReason, Vault, VaultError, locked,
+    Vault, VaultError, locked,
     seal::{Held, Pending},
     tails,
     vault::Inner,
@@ -44,11 +47,7 @@ impl Vault {
         if !matches!(moved, Written::Done { .. }) {
             return Err(VaultError::TakenOver);
         }
-        let pending = held.into_iter().map(|(name, frames)| Pending {
-            name,
-            end: SealReason::Interrupted,
-            frames: frames.into_values().collect(),
-        });
+        let pending = held.into_iter().map(|(name, frames)| Pending::left(name, frames.into_values()));
         locked(&inner.unsealed).extend(pending);
         for number in objects {
             if let Err(error) = tails::delete(store, log, number).await {
@@ -107,7 +106,7 @@ impl Inner {
             if let (true, Some(frame)) = (wanted, found.at.of(bytes)) {
                 let (tell, told) = oneshot::channel::<Result<Location, VaultError>>();
                 let done = Box::new(move |result| drop(tell.send(result)));
-                let (name, seq, frame) = (found.name.clone(), found.seq, frame.to_vec());
+                let (name, seq, frame) = (Arc::new(found.name.clone()), found.seq, frame.to_vec());
                 self.wal.slot().await?.send(Append { name, seq, frame, done });
                 waiting.push((found, told));
             }

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::{
-    Header, KeySource, Limits, Opener, Reader, SealReason, SealRecord, Suite, VaultConfig, VaultError,
+    Header, KeySource, Limits, Opener, Reader, SealRecord, Suite, VaultConfig, VaultError,
     Writer, container,
     error::io_error,
     locked,
@@ -286,8 +286,7 @@ async fn unfinished(
         match pages.row(&name).await {
             // Of what another host has taken over, this log keeps nothing.
             Ok(row) if row.state == State::Open && row.log == log => {
-                let frames = frames.into_values().collect();
-                pending.push(Pending { name, end: SealReason::Interrupted, frames });
+                pending.push(Pending::left(name, frames.into_values()));
             }
             Ok(_) => wal.release(&name),
             Err(VaultError::Unknown { client, recording }) => {

@@ -30,21 +30,23 @@ pub(crate) type Name = (ClientId, RecordingId);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Location {
     file: u64,
-    offset: u64,
+    /// A running call keeps one of these for each of its seconds: of four bytes, since files are shorter.
+    offset: u32,
     len: u32,
 }
 
 impl Location {
     /// The frame, in the bytes of its whole file.
     pub(crate) fn of(self, file: &[u8]) -> Option<&[u8]> {
-        let start = usize::try_from(self.offset).ok()?;
+        let start = self.offset as usize;
         file.get(start..start.checked_add(self.len as usize)?)
     }
 }
 
 /// A frame on its way to the disk. `seq` counts the frames of its recording.
 pub(crate) struct Append {
-    pub(crate) name: Name,
+    /// Shared, since every file and every part of a tail notes whose frames it holds.
+    pub(crate) name: Arc<Name>,
     pub(crate) seq: u32,
     pub(crate) frame: Vec<u8>,
     /// Called on the log's thread, once, after the sync.
@@ -87,7 +89,7 @@ impl Wal {
         for id in file_ids(dir)? {
             let (records, of_file) = scan(&path_of(dir, id), id)?;
             damaged += of_file;
-            live.insert(id, records.iter().map(|r| r.name.clone()).collect());
+            live.insert(id, records.iter().map(|r| Arc::new(r.name.clone())).collect());
             found.extend(records);
             last = id;
         }
@@ -103,7 +105,7 @@ impl Wal {
             disk,
             ahead: None,
             file: None,
-            file_bytes: limits.log_file_bytes,
+            file_bytes: limits.log_file_bytes.min(u64::from(u32::MAX)),
             batch_bytes: limits.log_batch_bytes,
         };
         std::thread::Builder::new().name("vault-log".into()).spawn(move || scribe.run(requests))?;
@@ -156,7 +158,7 @@ impl LogReader {
             _ => File::open(path_of(&self.dir, at.file))?,
         };
         let mut frame = vec![0; at.len as usize];
-        file.read_exact_at(&mut frame, at.offset)?;
+        file.read_exact_at(&mut frame, u64::from(at.offset))?;
         self.open = Some((at.file, file));
         Ok(frame)
     }
@@ -171,7 +173,7 @@ struct Shelf {
 struct Live {
     /// The file being written, or the next one; never removed.
     current: u64,
-    files: BTreeMap<u64, HashSet<Name>>,
+    files: BTreeMap<u64, HashSet<Arc<Name>>>,
 }
 
 impl Shelf {
@@ -348,8 +350,8 @@ impl Scribe {
                 break;
             }
             let before = records.len() as u64;
-            let record = (&append.name, append.seq, append.frame.as_slice());
-            let offset = encode(record, open.id, start + before, &mut records);
+            let record = (&*append.name, append.seq, append.frame.as_slice());
+            let offset = encode(record, open.id, start + before, &mut records) as u32;
             written.push(Location { file: open.id, offset, len: append.frame.len() as u32 });
             open.end = start + records.len() as u64;
         }
@@ -486,7 +488,8 @@ pub(crate) fn parse(bytes: &[u8], id: u64, at: usize) -> Option<(Found, usize)> 
         return None;
     }
     let recording = RecordingId(uuid::Uuid::from_bytes(*recording));
-    let at = Location { file: id, offset: (end - frame.len()) as u64, len: frame.len() as u32 };
+    let offset = u32::try_from(end - frame.len()).ok()?;
+    let at = Location { file: id, offset, len: frame.len() as u32 };
     let digest = crate::merkle::leaf_hash(frame);
     Some((Found { name: (client, recording), seq: u32::from_be_bytes(*seq), at, digest }, end + SUM))
 }

@@ -23,7 +23,7 @@ fn send(
     let done = Box::new(move |result| {
         let _ = tell.send(result);
     });
-    slot.send(Append { name: name.clone(), seq, frame: frame.to_vec(), done });
+    slot.send(Append { name: Arc::new(name.clone()), seq, frame: frame.to_vec(), done });
     told
 }
 

@@ -1,7 +1,7 @@
 //! A recording while the call runs.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex},
 };
 
@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::{
     Header, Kind, SECONDS_PER_LEG, SealReason, SealRecord, Segment, VaultError, locked,
     merkle::{self, Tree},
-    seal::{Held, Pending},
+    seal::Pending,
     segment::{Binding, seal_frame},
     tree::{Cover, Walk},
     vault::Inner,
@@ -33,20 +33,24 @@ pub struct Interim {
 /// open until the next start recovers it.
 pub struct Writer {
     vault: Arc<Inner>,
-    name: Name,
+    name: Arc<Name>,
     header: Header,
     binding: Binding,
     cover: Cover,
     tape: Arc<Mutex<Tape>>,
 }
 
+/// What is kept of a recording while the call runs: for each of its seconds, where it lies, and nothing more.
 #[derive(Default)]
 struct Tape {
-    slots: Vec<Slot>,
-    /// How many slots at the start are settled and, unless they failed, in `tree`.
-    settled: usize,
+    /// Of the frames that are durable, in order, up to the first that waits.
+    stored: Vec<Location>,
+    /// Over them.
     tree: Tree,
-    seen: HashSet<Segment>,
+    /// The frames behind: the first is number `settled`.
+    waiting: VecDeque<Slot>,
+    settled: u32,
+    seen: Seen,
     walks: HashMap<u8, Walk>,
     /// Frames so far.
     bytes: u64,
@@ -65,24 +69,47 @@ enum Place {
 }
 
 impl Tape {
+    /// How many frames were given so far.
+    fn count(&self) -> u32 {
+        self.settled + self.waiting.len() as u32
+    }
+
     fn settle(&mut self, seq: u32, place: Place) {
-        if let Some(slot) = self.slots.get_mut(seq as usize) {
+        let nth = seq.checked_sub(self.settled).map(|nth| nth as usize);
+        if let Some(slot) = nth.and_then(|nth| self.waiting.get_mut(nth)) {
             slot.place = place;
         }
-        while let Some(slot) = self.slots.get(self.settled) {
-            match slot.place {
-                Place::Queued => break,
-                Place::Stored(_) => self.tree.push(slot.digest),
-                Place::Failed => {}
+        while let Some(slot) = self.waiting.pop_front_if(|slot| !matches!(slot.place, Place::Queued)) {
+            if let Place::Stored(at) = slot.place {
+                self.stored.push(at);
+                self.tree.push(slot.digest);
             }
             self.settled += 1;
         }
     }
 }
 
+/// Which segments came, a bit for each second.
+#[derive(Default)]
+struct Seen(HashMap<(u8, Kind), Vec<u64>>);
+
+impl Seen {
+    /// False: it came before.
+    fn insert(&mut self, Segment { leg, index, kind }: Segment) -> bool {
+        let (word, bit) = ((index / u64::BITS) as usize, 1 << (index % u64::BITS));
+        let words = self.0.entry((leg, kind)).or_default();
+        if words.len() <= word {
+            words.resize(word + 1, 0);
+        }
+        let is_new = words[word] & bit == 0;
+        words[word] |= bit;
+        is_new
+    }
+}
+
 impl Writer {
     pub(crate) fn new(vault: Arc<Inner>, name: Name, header: Header, binding: Binding, cover: Cover) -> Self {
-        Self { vault, name, header, binding, cover, tape: Arc::default() }
+        Self { vault, name: Arc::new(name), header, binding, cover, tape: Arc::default() }
     }
 
     /// Seals one second of one leg and returns when it is durable in the write-ahead log. Seconds may be left out and
@@ -99,9 +126,9 @@ impl Writer {
         {
             let mut tape = locked(&self.tape);
             let frame = self.frame(&mut tape, segment, plain)?;
-            let seq = tape.slots.len() as u32;
+            let seq = tape.count();
             tape.bytes += frame.len() as u64;
-            tape.slots.push(Slot { digest: merkle::leaf_hash(&frame), place: Place::Queued });
+            tape.waiting.push_back(Slot { digest: merkle::leaf_hash(&frame), place: Place::Queued });
             let settling = self.tape.clone();
             let done = Box::new(move |result: Result<Location, VaultError>| {
                 let (place, answer) = match result {
@@ -151,12 +178,11 @@ impl Writer {
     /// [`crate::Vault::recover`] tries again, now or after a restart.
     pub async fn seal(self, end: SealReason) -> Result<SealRecord, VaultError> {
         self.vault.wal.flush().await?;
-        let stored = |slot: &Slot| match slot.place {
-            Place::Stored(at) => Some(Held { at, digest: slot.digest }),
-            Place::Queued | Place::Failed => None,
+        let (frames, root) = {
+            let mut tape = locked(&self.tape);
+            (std::mem::take(&mut tape.stored).into(), tape.tree.root())
         };
-        let frames = locked(&self.tape).slots.iter().filter_map(stored).collect();
-        let pending = Pending { name: self.name.clone(), end, frames };
+        let pending = Pending { name: (*self.name).clone(), end, frames, root };
         self.vault.seal_or_keep(pending).await
     }
 
@@ -172,10 +198,10 @@ impl Writer {
         }
         let tape = locked(&self.tape);
         let bytes = tape.bytes + plain.len() as u64;
-        at_most("segment_count", tape.slots.len() as u64 + 1, self.vault.limits.segment_count as u64)?;
+        at_most("segment_count", u64::from(tape.count()) + 1, self.vault.limits.segment_count as u64)?;
         at_most(
             "object_bytes",
-            self.vault.object_bytes(bytes, tape.slots.len() + 1),
+            self.vault.object_bytes(bytes, tape.count() as usize + 1),
             self.vault.limits.object_bytes,
         )
     }
