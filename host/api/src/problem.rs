@@ -155,9 +155,8 @@ impl From<RecorderError> for Problem {
             E::NoSuchDuty { .. } | E::CallOver | E::CallExists { .. } => {
                 Self::new(StatusCode::CONFLICT, "Conflict", detail)
             }
-            E::Stopping | E::QuotaUsedUp { .. } | E::TooMany { what: "running calls", .. } => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "Full", detail)
-            }
+            E::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "Full", detail),
+            full if full.is_full() => Self::new(StatusCode::SERVICE_UNAVAILABLE, "Full", detail),
             _ => Self::bad_request(detail),
         }
     }

@@ -162,10 +162,8 @@ impl CaptureError {
         match self {
             error if error.is_the_hosts() => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Busy { .. }
-            | Self::Recorder(
-                RecorderError::TooMany { what: "running calls", .. } | RecorderError::QuotaUsedUp { .. },
-            ) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Recorder(error) if error.is_full() => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooLate { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::NoToken | Self::Signature { .. } | Self::Access(AccessError::NoToken) => {
                 StatusCode::UNAUTHORIZED

@@ -296,6 +296,11 @@ pub enum RecorderError {
 }
 
 impl RecorderError {
+    /// A call was not taken since the host or its client has as many, or keeps as much, as it may: another time it may be.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::TooMany { what: "running calls", .. } | Self::QuotaUsedUp { .. })
+    }
+
     /// Whether the sender can mend it; if not, the sender sees only that the host failed.
     pub fn is_the_senders(&self) -> bool {
         use caveat_packs::PackError;

@@ -44,10 +44,8 @@ impl Refusal {
     pub(super) fn of(error: &CaptureError, limits: &SiprecLimits) -> Self {
         let told = error.told();
         match error {
-            CaptureError::Busy { .. }
-            | CaptureError::Recorder(
-                RecorderError::TooMany { what: "running calls", .. } | RecorderError::QuotaUsedUp { .. },
-            ) => Self::later(told, limits),
+            CaptureError::Busy { .. } => Self::later(told, limits),
+            CaptureError::Recorder(error) if error.is_full() => Self::later(told, limits),
             CaptureError::Recorder(RecorderError::CallExists { .. }) => Self::new(482, told),
             CaptureError::TooLarge { .. } => Self::new(413, told),
             CaptureError::NothingToRecord | CaptureError::TooMany { what: "media lines", .. } => {

@@ -258,12 +258,8 @@ impl Watcher {
 
 /// Whether it may go better later without anybody doing anything about it.
 fn is_passing(error: &CaptureError) -> bool {
-    matches!(
-        error,
-        CaptureError::Recorder(
-            RecorderError::TooMany { what: "running calls", .. }
-                | RecorderError::QuotaUsedUp { .. }
-                | RecorderError::CallExists { .. }
-        )
-    )
+    match error {
+        CaptureError::Recorder(error) => error.is_full() || matches!(error, RecorderError::CallExists { .. }),
+        _ => false,
+    }
 }
