@@ -18,12 +18,10 @@ pub(super) fn take_place(page: &str, capacity: i64) -> Statement {
         .or_nothing()
 }
 
+const ENTER_PAGE: &str = "INSERT INTO vault_page (page, client, wrapped, recordings) VALUES ($1, $2, $3, $4)";
+
 pub(super) fn new_page(page: &str, client: &ClientId, wrapped: &[u8], recordings: i64) -> Statement {
-    Statement::new("INSERT INTO vault_page (page, client, wrapped, recordings) VALUES ($1, $2, $3, $4)")
-        .bind(page)
-        .bind(client.as_str())
-        .bind(wrapped)
-        .bind(recordings)
+    Statement::new(ENTER_PAGE).bind(page).bind(client.as_str()).bind(wrapped).bind(recordings)
 }
 
 pub(super) async fn insert_page(
@@ -33,7 +31,7 @@ pub(super) async fn insert_page(
     wrapped: &[u8],
     recordings: i64,
 ) -> Result<(), VaultError> {
-    sqlx::query("INSERT INTO vault_page (page, client, wrapped, recordings) VALUES ($1, $2, $3, $4)")
+    sqlx::query(ENTER_PAGE)
         .bind(page)
         .bind(client.as_str())
         .bind(wrapped)
