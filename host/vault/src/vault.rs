@@ -15,8 +15,7 @@ use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::{
-    Header, KeySource, Limits, Opener, Reader, SealRecord, Suite, VaultConfig, VaultError,
-    Writer, container,
+    Header, KeySource, Limits, Opener, Reader, SealRecord, Suite, VaultConfig, VaultError, Writer, container,
     error::io_error,
     locked,
     pages::{Pages, State, blocking},
@@ -207,8 +206,7 @@ impl Vault {
         self.0.opener.commitment(client, context, data).await
     }
 
-    /// Bytes of a client's sealed recordings, without those that were destroyed. What was sealed before this was counted is
-    /// not in it.
+    /// Bytes of a client's sealed recordings, without those that were destroyed.
     pub async fn kept_bytes(&self, client: &ClientId) -> Result<u64, VaultError> {
         self.0.opener.pages().kept_bytes(client).await
     }

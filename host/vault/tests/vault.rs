@@ -3,6 +3,8 @@
 
 mod house;
 
+use std::collections::HashMap;
+
 use caveat_model::{Cipher, KeyState, Moment, RecordingId};
 use caveat_vault::{Kind, Limits, SealReason, Segment, Suite, Vault, VaultConfig, VaultError};
 use house::{House, client, second, two_legs};
@@ -149,6 +151,32 @@ async fn a_discarded_recording_opens_no_more() {
     drop(vault);
     assert!(house.open().await.recover().await.is_empty());
     assert_eq!(house.key_rows().await, (0, 0));
+}
+
+#[tokio::test]
+async fn what_was_sealed_before_it_was_counted_is_counted() {
+    let house = House::local().await;
+    let vault = house.open().await;
+    let (mut bytes, mut first) = (HashMap::<_, u64>::new(), None);
+    for name in ["acme", "acme", "acme", "globex"] {
+        let (client, id) = (client(name), house.id());
+        let writer = vault.begin(&client, id, two_legs()).await.unwrap();
+        writer.append(0, 0, Kind::Audio, &second(0, 0)).await.unwrap();
+        let sealed = writer.seal(SealReason::Ended).await.unwrap().bytes;
+        match first {
+            None => first = Some(id),
+            Some(_) => *bytes.entry(client).or_default() += sealed,
+        }
+    }
+    vault.destroy(&client("acme"), first.unwrap()).await.unwrap();
+    // Left open.
+    drop(vault.begin(&client("acme"), house.id(), two_legs()).await.unwrap());
+    drop(vault);
+    house.back_to(3).await;
+    let vault = house.open().await;
+    for (client, bytes) in bytes {
+        assert_eq!(vault.kept_bytes(&client).await.unwrap(), bytes, "{client}");
+    }
 }
 
 #[tokio::test]
