@@ -18,6 +18,7 @@ pub mod load;
 pub mod many;
 pub mod people;
 pub mod phone;
+pub mod pooler;
 pub mod postgres;
 pub mod provider;
 pub mod proxy;

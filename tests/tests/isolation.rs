@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use caveat_tests::{
     host::Host,
     house::{call, noise},
+    pooler::Pooler,
     postgres::Postgres,
     twilio::CUSTOMER,
 };
@@ -190,4 +191,32 @@ async fn every_table_with_a_client_has_its_policy_and_purposes_are_good_for_no_m
     let rights = ask("SELECT privilege_type FROM information_schema.role_table_grants
         WHERE grantee = 'caveat_host' AND table_name = 'migration'");
     assert_eq!(rights, ["SELECT"]);
+}
+
+/// Through a pooler that gives each transaction another connection, what was set for one client would hold for another.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_host_starts_behind_a_pooler_that_mixes_sessions() {
+    let Some(server) = Postgres::start().unwrap() else { return };
+    for (mode, does) in [("transaction", false), ("statement", false), ("session", true)] {
+        let Some(pooler) = Pooler::start(&server, mode).unwrap() else { return };
+        let config = format!("database = \"{}\"\n{CONFIG}", Postgres::url_at(pooler.port));
+        let mut host = Host::prepare(&config).unwrap();
+        let migrated = server.migrate(&host);
+        if does {
+            migrated.unwrap();
+            let token = host.token("acme").unwrap();
+            host.start().unwrap();
+            let mut script = call("CA-pooled");
+            script.sound(CUSTOMER, &noise(2_000, 1));
+            script.play(&host.url, &token).await.unwrap();
+            assert_eq!(host.stop().unwrap(), 0, "{mode}");
+            continue;
+        }
+        // The tables are made all the same.
+        for said in [migrated.unwrap_err(), host.start().unwrap_err()] {
+            assert!(said.to_string().contains("pool_mode = session"), "{mode}: {said}");
+        }
+        let (_, said) = host.outcome(&["doctor"]).unwrap();
+        assert!(said.contains("set `pool_mode = session` in the pooler"), "{mode}: {said}");
+    }
 }

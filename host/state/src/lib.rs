@@ -10,6 +10,7 @@
 mod group;
 mod lease;
 mod owner;
+mod pooler;
 mod scope;
 mod write;
 
@@ -77,6 +78,12 @@ pub enum StateError {
         /// Which.
         tables: String,
     },
+    /// A pooler is in between that does not keep sessions.
+    #[error(
+        "`database` leads through a pooler that gives each transaction another connection, so the database would not keep \
+         clients apart: have the pooler keep sessions (PgBouncer: `pool_mode = session`), or name the server itself"
+    )]
+    Pooled,
     /// The database said no, or could not be reached.
     #[error("the database failed to {what}: {source}")]
     Sql {
@@ -143,9 +150,13 @@ impl Db {
     /// `synchronous=FULL`: a committed transaction survives power loss. On PostgreSQL the tables have to be there.
     ///
     /// # Errors
-    /// [`StateError::Privileged`]: clients would not be kept apart there; else [`StateError`].
+    /// [`StateError::Privileged`], [`StateError::Pooled`]: clients would not be kept apart there; else [`StateError`].
     pub async fn open(url: &str, max_connections: u32) -> Result<Self, StateError> {
         let kind = Kind::of(url)?;
+        sqlx::any::install_default_drivers();
+        if kind == Kind::Postgres {
+            pooler::check(url).await?;
+        }
         let pool = connect(url, kind, max_connections).await?;
         let (writers, group) = match kind {
             Kind::Sqlite => {

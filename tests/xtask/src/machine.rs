@@ -87,17 +87,20 @@ pub(crate) fn can_keep_objects() -> Result<(), String> {
     })
 }
 
-/// A PostgreSQL that tests start clusters of their own with.
+/// A PostgreSQL that tests start clusters of their own with, and a pooler to stand before one.
 pub(crate) fn can_keep_state() -> Result<(), String> {
     let has_server = || {
         let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
         versions.into_iter().any(|v| v.path().join("bin/initdb").is_file())
             || answers("initdb", &["--version"])
     };
-    if has_server() {
-        return Ok(());
+    if !has_server() {
+        install("PostgreSQL", &["postgresql"])?;
     }
-    install("PostgreSQL", &["postgresql"])
+    match Path::new("/usr/sbin/pgbouncer").exists() {
+        true => Ok(()),
+        false => install("a pooler before it", &["pgbouncer"]),
+    }
 }
 
 /// A key service for clients' keys, in `target/tools` and nowhere else. The package holds the whole server.

@@ -375,6 +375,9 @@ async fn database(config: &Config, found: &mut Found) {
                 StateError::Privileged { .. } => {
                     "name a role that owns nothing in `database`; `caveat database migrate` makes it and gives it its rights"
                 }
+                StateError::Pooled => {
+                    "set `pool_mode = session` in the pooler, or name the server itself in `database`"
+                }
                 StateError::TooOld { .. } | StateError::Bare { .. } => {
                     "run `caveat database migrate` as the owner of the tables, before a new version of the host is started"
                 }
