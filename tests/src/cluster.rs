@@ -163,6 +163,11 @@ impl Cluster {
         self.database.migrate(self.host(host)?)
     }
 
+    /// What the database says to the owner of the tables, a line a row.
+    pub fn ask(&self, statement: &str) -> anyhow::Result<Vec<String>> {
+        self.database.ask("caveat_owner", statement)
+    }
+
     /// A host.
     pub fn host(&self, n: usize) -> anyhow::Result<&Host> {
         Ok(&self.members.get(n).context("no such host")?.host)

@@ -4,6 +4,7 @@
 pub mod acts;
 pub mod audiohook;
 pub mod authenticator;
+pub mod authority;
 pub mod browser;
 pub mod chromium;
 pub mod clock;

@@ -8,16 +8,17 @@ use std::{
 };
 
 use caveat_tests::{
+    authority::Authority,
+    cluster::Cluster,
     host::Host,
+    house::{call, noise, sealed},
+    many::entries,
     people::{Person, code},
     twilio::{CUSTOMER, Script},
     watch::until,
 };
 use serde_json::Value;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
-};
+use tokio::net::TcpListener;
 
 const CONFIG: &str = r#"
 [limits.calls]
@@ -37,95 +38,6 @@ purposes = ["quality", "dispute"]
 file = "PACKS/state-consent-0.1.0.wasm"
 "#;
 
-/// Keys, certificates and settings of an authority of this name, in a folder.
-struct Authority {
-    dir: PathBuf,
-}
-
-impl Authority {
-    fn make(dir: &Path, name: &str, ec: bool) -> Self {
-        let dir = dir.join(name);
-        fs::create_dir(&dir).unwrap();
-        let this = Self { dir };
-        let key: &[&str] = if ec {
-            &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-        } else {
-            &["-newkey", "rsa:2048"]
-        };
-        let ca = ["req", "-x509", "-nodes", "-days", "30", "-keyout", "ca.key", "-out", "ca.pem"];
-        let subject = format!("/CN={name} authority");
-        let usage = ["-addext", "basicConstraints=critical,CA:true", "-addext", "keyUsage=keyCertSign"];
-        this.openssl(&[&ca[..], key, &["-subj", &subject], &usage].concat());
-        let request = ["req", "-nodes", "-keyout", "tsa.key", "-out", "tsa.csr", "-subj", "/CN=stamps"];
-        this.openssl(&[&request[..], key].concat());
-        fs::write(this.dir.join("tsa.ext"), "extendedKeyUsage=critical,timeStamping\n").unwrap();
-        let signed =
-            ["x509", "-req", "-in", "tsa.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"];
-        this.openssl(&[&signed[..], &["-days", "30", "-extfile", "tsa.ext", "-out", "tsa.pem"]].concat());
-        fs::write(this.dir.join("serial"), "01\n").unwrap();
-        let settings = "[tsa]\ndefault_tsa = t\n[t]\nserial = serial\nsigner_cert = tsa.pem\nsigner_key = tsa.key\n\
-                        signer_digest = sha256\ndefault_policy = 1.2.3.4.1\ndigests = sha256\ness_cert_id_alg = sha256\n";
-        fs::write(this.dir.join("tsa.cnf"), settings).unwrap();
-        this
-    }
-
-    fn ca(&self) -> PathBuf {
-        self.dir.join("ca.pem")
-    }
-
-    fn openssl(&self, args: &[&str]) {
-        let done = Command::new("openssl").args(args).current_dir(&self.dir).output().unwrap();
-        assert!(done.status.success(), "openssl {args:?}: {}", String::from_utf8_lossy(&done.stderr));
-    }
-
-    fn answer(&self, request: &[u8]) -> Vec<u8> {
-        fs::write(self.dir.join("query.tsq"), request).unwrap();
-        self.openssl(&[
-            "ts",
-            "-reply",
-            "-queryfile",
-            "query.tsq",
-            "-config",
-            "tsa.cnf",
-            "-out",
-            "answer.tsr",
-        ]);
-        fs::read(self.dir.join("answer.tsr")).unwrap()
-    }
-
-    /// Answers one request at a time, as long as the test runs.
-    async fn serve(self, listener: TcpListener) {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut asked = vec![];
-            let body = loop {
-                let mut part = [0; 4096];
-                let n = stream.read(&mut part).await.unwrap();
-                asked.extend_from_slice(&part[..n]);
-                if let Some(body) = body_of(&asked) {
-                    break body;
-                }
-                assert!(n > 0, "a request broke off");
-            };
-            let answer = self.answer(&body);
-            let head = format!(
-                "HTTP/1.1 200 OK\r\ncontent-type: application/timestamp-reply\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-                answer.len()
-            );
-            // Who asked may have gone.
-            let _ = stream.write_all(&[head.as_bytes(), &answer].concat()).await;
-        }
-    }
-}
-
-/// The body of a request, once all of it is there.
-fn body_of(asked: &[u8]) -> Option<Vec<u8>> {
-    let at = asked.windows(4).position(|w| w == b"\r\n\r\n")? + 4;
-    let head = String::from_utf8_lossy(&asked[..at]).to_lowercase();
-    let length: usize = head.split("content-length: ").nth(1)?.lines().next()?.trim().parse().ok()?;
-    (asked.len() >= at + length).then(|| asked[at..at + length].to_vec())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn checkpoints_are_stamped_and_whoever_audits_can_tell_by_whom_and_when() {
     for ec in [false, true] {
@@ -136,7 +48,7 @@ async fn checkpoints_are_stamped_and_whoever_audits_can_tell_by_whom_and_when() 
 async fn stamped(ec: bool) {
     let dir = tempfile::tempdir().unwrap();
     let (authority, other) =
-        (Authority::make(dir.path(), "right", ec), Authority::make(dir.path(), "wrong", ec));
+        ["right", "wrong"].map(|name| Authority::make(dir.path(), name, ec).unwrap()).into();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (ca, others) = (authority.ca(), other.ca());
@@ -242,4 +154,63 @@ async fn stamped(ec: bool) {
         fs::write(file, was).unwrap();
     }
     assert!(verify("ledger", bundle, &ca).0);
+}
+
+/// Hosts that stamped each other's stamps would never come to an end.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_hosts_one_asks_and_when_it_dies_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::make(dir.path(), "right", true).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let more = format!(
+        "[timestamps]\nurl = \"http://{address}/tsr\"\nca-file = \"{}\"\nevery-ms = 1000\n",
+        authority.ca().display()
+    );
+    tokio::spawn(authority.serve(listener));
+    let Some(mut cluster) = Cluster::start(3, &more).await.unwrap() else { return };
+    let kim = cluster.kim(0).await.unwrap();
+    let mut script = call("CA1");
+    script.sound(CUSTOMER, &noise(2_000, 1));
+    script.play(&cluster.host(0).unwrap().url, &cluster.token).await.unwrap();
+    sealed(&kim, 1).await.unwrap();
+    let turns = async |cluster: &Cluster, more: u64| {
+        let term = || -> anyhow::Result<u64> {
+            let rows = cluster.ask("SELECT term FROM lease WHERE name = 'turn/timestamps'")?;
+            Ok(rows.first().map_or(Ok(0), |term| term.parse())?)
+        };
+        let until_then = term().unwrap() + more;
+        until("turns pass", async || Ok((term()? >= until_then).then_some(()))).await.unwrap();
+    };
+    // Who stamped, and how much else the log has.
+    let look = |cluster: &Cluster, bundle: &str| {
+        let host = cluster.host(2).unwrap();
+        host.audit("acme", bundle).unwrap();
+        let (stamps, rest): (Vec<_>, Vec<_>) = entries(&host.dir().join(bundle))
+            .unwrap()
+            .into_iter()
+            .partition(|entry| entry["event"]["kind"] == "timestamped" || entry["kind"] == "timestamped");
+        let by = stamps.iter().filter_map(|entry| entry["host"].as_str().map(str::to_owned));
+        (by.collect::<Vec<_>>(), rest.len())
+    };
+    turns(&cluster, 2).await;
+    let (before, rest_before) = look(&cluster, "before");
+    assert!(!before.is_empty());
+    turns(&cluster, 5).await;
+    let (after, rest) = look(&cluster, "after");
+    let at_most = before.len() + (rest - rest_before) + 2;
+    assert!(after.len() <= at_most, "{before:?}, then {after:?}");
+
+    let holder = "SELECT holder FROM lease WHERE name = 'turn/timestamps'";
+    let first = cluster.ask(holder).unwrap().remove(0);
+    let number: usize = first.trim_start_matches('h').parse().unwrap();
+    cluster.members[number].host.kill().unwrap();
+    let next = until("another has the turn", async || {
+        Ok(cluster.ask(holder)?.into_iter().find(|holder| *holder != first))
+    })
+    .await
+    .unwrap();
+    turns(&cluster, 1).await;
+    let (by, _) = look(&cluster, "at the end");
+    assert!(by.contains(&next), "{next} has not stamped: {by:?}");
 }

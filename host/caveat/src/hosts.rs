@@ -88,6 +88,8 @@ impl Hosts {
 
 /// A lease of this name is held by who may write what is behind a log.
 const LOG: &str = "log/";
+/// A lease of this name is held by the host whose turn it is.
+const TURN: &str = "turn/";
 /// Who has signed a client's log once signs it for ever.
 const FOR_EVER_MS: u64 = 1 << 50;
 const AGAIN: Duration = Duration::from_millis(200);
@@ -136,6 +138,26 @@ impl Membership {
     /// Stands before everything that this host appends to a ledger.
     pub(crate) fn fence(&self) -> Vec<Statement> {
         vec![self.host.guard(), self.log.guard()]
+    }
+
+    /// Takes, or keeps, this host's turn at what one host at a time does, for so long; none while another has it. What must
+    /// not be done twice does not rest on it.
+    pub(crate) async fn turn(&self, at: &str, lasts: Duration) -> Option<Lease> {
+        let (name, lasts) = (format!("{TURN}{at}"), lasts.as_millis() as u64);
+        match self.db.take_lease(&name, &self.among.name, "", lasts).await {
+            Ok(turn) => turn,
+            Err(error) => {
+                tracing::warn!(%error, at, "whose turn it is cannot be found out: not this host's");
+                None
+            }
+        }
+    }
+
+    /// Lets another host have the turn at once.
+    pub(crate) async fn pass_on(turn: &Lease) {
+        if let Err(error) = turn.release("").await {
+            tracing::warn!(%error, turn = turn.name(), "a turn is not passed on: it lapses");
+        }
     }
 
     /// All hosts sign a client's log with one key.

@@ -1,7 +1,9 @@
-//! Timestamps of each client's log from a configured authority (RFC 3161), now and then while a host runs.
+//! Timestamps of each client's log from a configured authority (RFC 3161), now and then while a host runs. Of several hosts,
+//! one asks.
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -14,6 +16,8 @@ use caveat_recorder::Recorder;
 use reqwest::{Client, Url, header::CONTENT_TYPE};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
+
+use crate::hosts::Membership;
 
 /// `[timestamps]`: whom to ask, and how often.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,6 +32,8 @@ pub(crate) struct Timestamps {
     answer_ms: u64,
 }
 
+/// What the lease of the host is called that asks.
+const TURN: &str = "timestamps";
 fn every_ms() -> u64 {
     3_600_000
 }
@@ -47,8 +53,14 @@ impl Timestamps {
         Url::parse(&self.url).with_context(|| format!("[timestamps] url `{}` is no address", self.url))
     }
 
-    /// Asks until the recorder is gone. A log that has only been stamped since is left alone.
-    pub(crate) fn start(&self, recorder: &Recorder, ledger: &Ledger) -> anyhow::Result<()> {
+    /// Asks until the recorder is gone. A log that has only been stamped since is left alone. Where `member` is one host of
+    /// several, it asks only in its turn, which it keeps as long as it asks with success.
+    pub(crate) fn start(
+        &self,
+        recorder: &Recorder,
+        ledger: &Ledger,
+        member: Option<Arc<Membership>>,
+    ) -> anyhow::Result<()> {
         let authority = Authority::open(self)?;
         let clients: Vec<ClientId> = recorder.clients().iter().map(|c| c.id.clone()).collect();
         let (recorder, ledger) = (recorder.clone(), ledger.clone());
@@ -57,6 +69,16 @@ impl Timestamps {
             let mut stamped = vec![0; clients.len()];
             let mut failed = false;
             loop {
+                let turn = match &member {
+                    Some(member) => match member.turn(TURN, pause * 3 / 2).await {
+                        Some(turn) => Some(turn),
+                        None => {
+                            tokio::time::sleep(pause).await;
+                            continue;
+                        }
+                    },
+                    None => None,
+                };
                 let mut failure = None;
                 for (client, size) in clients.iter().zip(&mut stamped) {
                     match authority.stamp(&ledger, client, *size).await {
@@ -74,6 +96,9 @@ impl Timestamps {
                     }
                 }
                 failed = failure.is_some();
+                if let (true, Some(turn)) = (failed, &turn) {
+                    Membership::pass_on(turn).await;
+                }
                 tokio::time::sleep(pause).await;
             }
         });

@@ -46,7 +46,7 @@ pub(crate) async fn serve(config: &Config, file: PathBuf, log: LogFilter) -> any
     let recorder = started.recorder.clone();
     let webhooks = start_webhooks(config, &recorder).await?;
     if let Some(timestamps) = &config.timestamps {
-        timestamps.start(&recorder, &house.ledger)?;
+        timestamps.start(&recorder, &house.ledger, house.member.clone())?;
     }
     let capture = caveat_capture::Rooms {
         recorder: recorder.clone(),
