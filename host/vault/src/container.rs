@@ -99,8 +99,11 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
-    pub(crate) fn new(header: Header, header_bytes: Vec<u8>) -> Self {
-        let mut object = MAGIC.to_vec();
+    /// `frame_bytes` is how much will be pushed: the object is put together where it stays.
+    pub(crate) fn new(header: Header, header_bytes: Vec<u8>, frames: usize, frame_bytes: u64) -> Self {
+        let room = frame_bytes.saturating_add(rest_bytes(frames));
+        let mut object = Vec::with_capacity(usize::try_from(room).unwrap_or_default());
+        object.extend_from_slice(MAGIC);
         object.extend_from_slice(&(header_bytes.len() as u32).to_be_bytes());
         object.extend_from_slice(&header_bytes);
         Self { header, header_bytes, object, index: vec![], tree: Tree::default(), duration_ms: 0 }
@@ -282,7 +285,9 @@ mod tests {
 
         /// An object of these frames, with a trailer that vouches for them.
         fn object(&self, frames: &[Vec<u8>]) -> Vec<u8> {
-            let mut builder = Builder::new(self.header.clone(), self.header_bytes.clone());
+            let bytes = frames.iter().map(|frame| frame.len() as u64).sum();
+            let mut builder =
+                Builder::new(self.header.clone(), self.header_bytes.clone(), frames.len(), bytes);
             frames.iter().for_each(|f| builder.push(f).unwrap());
             builder.finish(&self.keys.seal, SealReason::Ended).0
         }

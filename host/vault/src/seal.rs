@@ -148,7 +148,8 @@ impl Inner {
         let (frames, root, end) = (pending.frames.clone(), pending.root, pending.end);
         let (mut log, dir) = (self.wal.reader(), self.dir.clone());
         blocking(move || {
-            let mut builder = Builder::new(header, header_bytes);
+            let bytes = frames.iter().map(|at| u64::from(at.bytes())).sum();
+            let mut builder = Builder::new(header, header_bytes, frames.len(), bytes);
             each_of(&frames, &mut log, &dir, |frame| builder.push(frame))?;
             if builder.root() != root {
                 return Err(Flaw::Damaged("a frame changed after it was written").at(dir.display()));

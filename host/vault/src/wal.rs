@@ -36,6 +36,11 @@ pub(crate) struct Location {
 }
 
 impl Location {
+    /// Of the frame.
+    pub(crate) fn bytes(self) -> u32 {
+        self.len
+    }
+
     /// The frame, in the bytes of its whole file.
     pub(crate) fn of(self, file: &[u8]) -> Option<&[u8]> {
         let start = self.offset as usize;
