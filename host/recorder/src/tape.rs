@@ -27,8 +27,8 @@ pub(crate) struct Tape {
     words: Vec<Word>,
     /// Of what has been handed out to be sealed, by leg.
     levels: BTreeMap<u8, Levels>,
-    /// Likewise, by leg and second. They are sealed with the end of the call, side by side, so that one read has them all.
-    peaks: BTreeMap<(u8, u32), Vec<u8>>,
+    /// Likewise. They are sealed with the end of the call, side by side, so that one read has them all.
+    peaks: BTreeMap<u8, LegPeaks>,
     silence: Silence,
     purged: SpanSet,
     /// Set while a notice that is to be in the recording is ruled on.
@@ -181,8 +181,12 @@ impl Tape {
 
     /// The peaks of all that was handed out, leg after leg.
     pub(crate) fn take_peaks(&mut self) -> Vec<Part> {
-        let peaks = std::mem::take(&mut self.peaks).into_iter();
-        peaks.map(|((leg, second), plain)| Part { leg, second, kind: Kind::Waveform, plain }).collect()
+        let part = |leg, second, plain| Part { leg, second, kind: Kind::Waveform, plain };
+        let legs = std::mem::take(&mut self.peaks).into_iter();
+        legs.flat_map(|(leg, peaks)| {
+            peaks.seconds().map(|(n, plain)| part(leg, n, plain)).collect::<Vec<_>>()
+        })
+        .collect()
     }
 
     fn parts(&mut self, ready: Vec<caveat_audio::Ready>) -> Result<Vec<Part>, RecorderError> {
@@ -209,10 +213,33 @@ impl Tape {
             }
             count_gaps(&segment.gaps);
             self.levels.entry(leg).or_default().count(second, &segment, self.silence);
-            self.peaks.insert((leg, second), Peaks::of(&segment).encode());
+            self.peaks.entry(leg).or_default().push(second, &Peaks::of(&segment).encode());
             parts.push(Part { leg, second, kind: Kind::Audio, plain: segment.encode() });
         }
         Ok(parts)
+    }
+}
+
+/// The peaks of a leg, one second's behind the other's: a call may last for hours, and holds them all.
+#[derive(Default)]
+struct LegPeaks {
+    bytes: Vec<u8>,
+    /// Each second, and where its bytes end.
+    ends: Vec<(u32, u32)>,
+}
+
+impl LegPeaks {
+    fn push(&mut self, second: u32, peaks: &[u8]) {
+        self.bytes.extend_from_slice(peaks);
+        self.ends.push((second, self.bytes.len() as u32));
+    }
+
+    /// In the order in which they came.
+    fn seconds(&self) -> impl Iterator<Item = (u32, Vec<u8>)> + '_ {
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
+        let bytes =
+            |start: u32, end: u32| self.bytes.get(start as usize..end as usize).unwrap_or_default().to_vec();
+        starts.zip(&self.ends).map(move |(start, (second, end))| (*second, bytes(start, *end)))
     }
 }
 
