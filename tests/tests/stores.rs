@@ -208,7 +208,7 @@ async fn without_room_nothing_new_is_recorded_and_somebody_is_told() {
     let told = alerts.as_array().unwrap().iter().filter(|a| a["rule"] == "host.disk").count();
     assert_eq!(told, 1, "{alerts}");
     let counted = reqwest::get(format!("{}/metrics", house.host.url)).await.unwrap().text().await.unwrap();
-    assert!(counted.contains("caveat_calls_without_room_total"), "{counted}");
+    assert!(counted.contains("caveat_calls_without_room_total{client=\"acme\"} 1\n"), "{counted}");
     assert_eq!(house.host.stop().unwrap(), 0);
 }
 

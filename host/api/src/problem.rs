@@ -162,11 +162,16 @@ impl From<RecorderError> for Problem {
     }
 }
 
+/// Counted from zero by whoever makes the routes.
+pub(crate) fn sign_ins_refused() -> metrics::Counter {
+    metrics::counter!("caveat_sign_ins_refused_total")
+}
+
 impl From<AccessError> for Problem {
     fn from(error: AccessError) -> Self {
         use AccessError as E;
         if matches!(error, E::SignInRefused | E::ProofRefused) {
-            metrics::counter!("caveat_sign_ins_refused_total").increment(1);
+            sign_ins_refused().increment(1);
         }
         let detail = error.to_string();
         match error {

@@ -120,6 +120,7 @@ use crate::{
     once::once,
     openapi, operated, packs,
     plays::Plays,
+    problem::sign_ins_refused,
     rates::Rates,
     record, recordings, redactions, retention, roster, scores,
     sign_in::{self, enrolment, oidc, passkeys},
@@ -261,6 +262,7 @@ async fn healthz() -> &'static str {
 
 /// Every route of the API, each behind what the table says that it needs.
 pub fn routes(rooms: Rooms) -> Router {
+    sign_ins_refused().increment(0);
     let body_bytes_max = rooms.limits.body_bytes_max;
     let (rates, plays) = (Rates::new(&rooms.limits), Plays::new(&rooms.limits));
     let mut router = Router::new();

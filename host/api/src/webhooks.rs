@@ -257,6 +257,9 @@ async fn gather(
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut states = HashMap::new();
+    let not_taken = metrics::counter!("caveat_webhooks_lost_total", "client" => line.hook.client.to_string());
+    // Whoever watches for an increase would miss the first of a counter that was not there.
+    not_taken.increment(0);
     loop {
         let first = tokio::select! {
             biased;
@@ -283,8 +286,7 @@ async fn gather(
         }
         lost += keep(&recorder, &line, taken).await;
         if lost > 0 {
-            metrics::counter!("caveat_webhooks_lost_total", "client" => line.hook.client.to_string())
-                .increment(lost);
+            not_taken.increment(lost);
             let why = format!("{lost} or more were not taken up: its queue is full, or cannot be written");
             raise(&recorder, &line.hook, &why).await;
         }

@@ -242,6 +242,10 @@ impl Failure {
         }
     }
 
+    /// Every name that [`Failure::limit`] gives to one that was asked.
+    pub(crate) const LIMITS: [&str; 9] =
+        ["trap", "fuel", "deadline", "memory", "table", "stack", "result-size", "invalid", "instances"];
+
     /// A short, stable name of what stopped it, for metrics.
     pub fn limit(&self) -> &'static str {
         match self {

@@ -12,6 +12,8 @@ const OUTCOMES: [Outcome; 3] = [Outcome::Allow, Outcome::Restrain, Outcome::Refu
 /// The outcome under which a ruling that failed is counted.
 const FAILED: &str = "failed";
 
+const FAILURES: &str = "caveat_pack_failures_total";
+
 /// The meters of one pack.
 pub(crate) struct Meters {
     pack: String,
@@ -31,6 +33,10 @@ impl Meters {
     /// Of a pack that answers for some stages. They belong to the recorder that is installed now.
     pub(crate) fn register(pack: &str, answers: impl Fn(Stage) -> bool) -> Self {
         let pack = pack.to_owned();
+        // Whoever watches for an increase would miss the first of a counter that was not there.
+        for limit in Failure::LIMITS {
+            counter!(FAILURES, "pack" => pack.clone(), "limit" => limit).increment(0);
+        }
         let stage = |stage| match answers(stage) {
             true => ByOutcome::register(&pack, stage),
             false => ByOutcome::none(),
@@ -90,7 +96,7 @@ impl ByOutcome {
 /// A pack that failed, in a ruling or in `configure`: by the limit that stopped it.
 pub(crate) fn failed(pack: &str, failure: &Failure) {
     let pack = pack.to_owned();
-    counter!("caveat_pack_failures_total", "pack" => pack, "limit" => failure.limit()).increment(1);
+    counter!(FAILURES, "pack" => pack, "limit" => failure.limit()).increment(1);
 }
 
 /// Lines that a pack wrote and nobody kept.

@@ -18,6 +18,7 @@ mod call_clock;
 mod call_facts;
 mod catalog;
 mod client;
+mod counted;
 mod cues;
 mod disclosures;
 mod disposal;
@@ -226,6 +227,7 @@ impl Recorder {
             None => recorder.outbox.take_all().await?,
         }
         for client in recorder.clients.iter() {
+            counted::from_zero(&client.id);
             recorder.rewrap_in_the_background(client.id.clone(), None);
         }
         tokio::spawn(look_for_expected_calls(Arc::downgrade(&recorder.house)));

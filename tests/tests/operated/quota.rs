@@ -36,8 +36,8 @@ async fn whose_packs_have_had_their_time_waits_and_others_do_not() {
     };
     let (acme, globex) = (signed_in("acme", &secrets[0]).await, signed_in("globex", &secrets[1]).await);
     let waited = async |client: &str| {
-        let name = format!("caveat_rulings_over_quota_total{{client=\"{client}\"}}");
-        Ok::<_, anyhow::Error>(metrics(&host).await?.contains(&name))
+        let never = format!("caveat_rulings_over_quota_total{{client=\"{client}\"}} 0\n");
+        Ok::<_, anyhow::Error>(!metrics(&host).await?.contains(&never))
     };
     // Every look at the list is ruled on.
     until("acme's packs have had their time", async || {

@@ -5,10 +5,13 @@ use metrics::{counter, gauge};
 use super::Stats;
 
 const PACKETS: &str = "caveat_rtp_packets_total";
+const UNHEARD: &str = "caveat_rtp_frames_unheard_total";
 
 /// An m-line began.
 pub(super) fn began() {
     gauge!("caveat_rtp_streams").increment(1.0);
+    // Whoever watches for an increase would miss the first of a counter that was not there.
+    counter!(UNHEARD).increment(0);
 }
 
 /// An m-line ended.
@@ -35,7 +38,7 @@ pub(super) fn add(before: &Stats, now: &Stats) {
     }
     for (name, before, now) in [
         ("caveat_rtp_bytes_total", before.bytes, now.bytes),
-        ("caveat_rtp_frames_unheard_total", before.unheard, now.unheard),
+        (UNHEARD, before.unheard, now.unheard),
         ("caveat_rtp_keys_total", before.keys, now.keys),
     ] {
         if now > before {

@@ -30,6 +30,18 @@ pub enum Flaw {
 }
 
 impl Flaw {
+    /// Every one.
+    pub const ALL: [Self; 8] = [
+        Self::Missing,
+        Self::NotRecorded,
+        Self::Interrupted,
+        Self::Silent,
+        Self::OneLegged,
+        Self::Clipped,
+        Self::LateStart,
+        Self::Short,
+    ];
+
     /// As alerts and reports name it.
     pub fn word(self) -> &'static str {
         match self {
