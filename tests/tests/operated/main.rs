@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod backup;
+mod dashboard;
 mod doctor;
 mod examples;
 mod quota;
