@@ -288,9 +288,9 @@ impl Retention {
         matter: &str,
     ) -> Result<Vec<RecordingId>, RetentionError> {
         let rows: Vec<String> = sqlx::query_scalar(
-            "SELECT DISTINCT h.recording FROM retention_held h
-             JOIN retention_order o ON o.client = h.client AND o.id = h.id
-             WHERE h.client = $1 AND o.matter = $2 ORDER BY h.recording",
+            // Orders are few, and looked at first: SQLite keeps to the order of a cross join.
+            "SELECT DISTINCT h.recording FROM retention_order o CROSS JOIN retention_held h
+             WHERE o.client = $1 AND o.matter = $2 AND h.client = o.client AND h.id = o.id ORDER BY h.recording",
         )
         .bind(client.as_str())
         .bind(matter)

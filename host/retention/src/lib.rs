@@ -256,6 +256,7 @@ CREATE INDEX retention_held_by_order ON retention_held (client, id, recording);
 CREATE INDEX retention_review_recording ON retention_review (client, recording);
 CREATE INDEX retention_receipt_recording ON retention_receipt (client, recording);
 CREATE INDEX retention_receipt_intent ON retention_receipt (client, intent)",
+    "CREATE INDEX retention_review_open ON retention_review (client, id) WHERE decided_ms = 0",
 ];
 
 /// Stands for "no date" where the smaller of two is kept.

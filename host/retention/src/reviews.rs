@@ -86,17 +86,22 @@ impl Retention {
         decided: bool,
         limit: u32,
     ) -> Result<Vec<Review>, RetentionError> {
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT id, recording, kind, what, rule, opened_ms, decision, decided_by, decided_ms
-             FROM retention_review WHERE client = $1 AND (decided_ms = 0 OR $2 = 1)
-             ORDER BY CASE WHEN $2 = 1 THEN -id ELSE id END LIMIT $3",
-        )
-        .bind(client.as_str())
-        .bind(i64::from(decided))
-        .bind(self.rows(limit))
-        .fetch_all(self.db.of(client))
-        .await
-        .map_err(sql("list what waits for a decision"))?;
+        let text = match decided {
+            false => {
+                "SELECT id, recording, kind, what, rule, opened_ms, decision, decided_by, decided_ms
+                 FROM retention_review WHERE client = $1 AND decided_ms = 0 ORDER BY id LIMIT $2"
+            }
+            true => {
+                "SELECT id, recording, kind, what, rule, opened_ms, decision, decided_by, decided_ms
+                 FROM retention_review WHERE client = $1 ORDER BY id DESC LIMIT $2"
+            }
+        };
+        let rows: Vec<Row> = sqlx::query_as(text)
+            .bind(client.as_str())
+            .bind(self.rows(limit))
+            .fetch_all(self.db.of(client))
+            .await
+            .map_err(sql("list what waits for a decision"))?;
         Ok(rows.into_iter().map(review).collect())
     }
 
