@@ -9,6 +9,7 @@ mod http;
 mod identity;
 mod ingest;
 mod keys;
+mod memory;
 mod metrics;
 mod operation;
 mod telemetry;
@@ -23,6 +24,7 @@ use nix::sys::{
 };
 
 fn main() -> ExitCode {
+    memory::give_large_buffers_back();
     let cli = cli::Cli::parse();
     // What a host logs, and where its traces go, stands in its configuration.
     let host = match cli.host() {
