@@ -34,6 +34,7 @@ pub(crate) struct Timestamps {
 
 /// What the lease of the host is called that asks.
 const TURN: &str = "timestamps";
+
 fn every_ms() -> u64 {
     3_600_000
 }
