@@ -164,7 +164,7 @@ async fn of_several_hosts_one_asks_and_when_it_dies_another() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let more = format!(
-        "[timestamps]\nurl = \"http://{address}/tsr\"\nca-file = \"{}\"\nevery-ms = 1000\n",
+        "[timestamps]\nurl = \"http://{address}/tsr\"\nca-file = \"{}\"\nevery-ms = 3000\n",
         authority.ca().display()
     );
     tokio::spawn(authority.serve(listener));
@@ -196,7 +196,7 @@ async fn of_several_hosts_one_asks_and_when_it_dies_another() {
     turns(&cluster, 2).await;
     let (before, rest_before) = look(&cluster, "before");
     assert!(!before.is_empty());
-    turns(&cluster, 5).await;
+    turns(&cluster, 4).await;
     let (after, rest) = look(&cluster, "after");
     let at_most = before.len() + (rest - rest_before) + 2;
     assert!(after.len() <= at_most, "{before:?}, then {after:?}");
