@@ -30,8 +30,7 @@ pub(crate) type Name = (ClientId, RecordingId);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Location {
     file: u64,
-    /// A running call keeps one of these for each of its seconds: of four bytes, since files are shorter.
-    offset: u32,
+    offset: u64,
     len: u32,
 }
 
@@ -43,7 +42,7 @@ impl Location {
 
     /// The frame, in the bytes of its whole file.
     pub(crate) fn of(self, file: &[u8]) -> Option<&[u8]> {
-        let start = self.offset as usize;
+        let start = usize::try_from(self.offset).ok()?;
         file.get(start..start.checked_add(self.len as usize)?)
     }
 }
@@ -110,7 +109,7 @@ impl Wal {
             disk,
             ahead: None,
             file: None,
-            file_bytes: limits.log_file_bytes.min(u64::from(u32::MAX)),
+            file_bytes: limits.log_file_bytes,
             batch_bytes: limits.log_batch_bytes,
         };
         std::thread::Builder::new().name("vault-log".into()).spawn(move || scribe.run(requests))?;
@@ -163,7 +162,7 @@ impl LogReader {
             _ => File::open(path_of(&self.dir, at.file))?,
         };
         let mut frame = vec![0; at.len as usize];
-        file.read_exact_at(&mut frame, u64::from(at.offset))?;
+        file.read_exact_at(&mut frame, at.offset)?;
         self.open = Some((at.file, file));
         Ok(frame)
     }
@@ -356,7 +355,7 @@ impl Scribe {
             }
             let before = records.len() as u64;
             let record = (&*append.name, append.seq, append.frame.as_slice());
-            let offset = encode(record, open.id, start + before, &mut records) as u32;
+            let offset = encode(record, open.id, start + before, &mut records);
             written.push(Location { file: open.id, offset, len: append.frame.len() as u32 });
             open.end = start + records.len() as u64;
         }
@@ -493,8 +492,7 @@ pub(crate) fn parse(bytes: &[u8], id: u64, at: usize) -> Option<(Found, usize)> 
         return None;
     }
     let recording = RecordingId(uuid::Uuid::from_bytes(*recording));
-    let offset = u32::try_from(end - frame.len()).ok()?;
-    let at = Location { file: id, offset, len: frame.len() as u32 };
+    let at = Location { file: id, offset: (end - frame.len()) as u64, len: frame.len() as u32 };
     let digest = crate::merkle::leaf_hash(frame);
     Some((Found { name: (client, recording), seq: u32::from_be_bytes(*seq), at, digest }, end + SUM))
 }
