@@ -6,6 +6,11 @@ use std::{
 };
 
 use serde::Deserialize;
+use wasm_encoder::{
+    ExportSection, Module, RawSection,
+    reencode::{Reencode, RoundtripReencoder},
+};
+use wasmparser::{Parser, Payload};
 use wit_component::ComponentEncoder;
 
 use crate::{MANIFEST_FILE, PackError, Toolchain};
@@ -86,14 +91,42 @@ fn artifact(messages: &str, manifest_path: &Path) -> Option<PathBuf> {
 }
 
 fn encode(name: &str, module: &[u8]) -> Result<Vec<u8>, PackError> {
-    let encoded =
-        ComponentEncoder::default().validate(true).module(module).and_then(|encoder| encoder.encode());
-    encoded.map_err(|e| {
+    let unfit = |e: String| {
         PackError::not_a_pack(
             name,
-            format!("it does not make a component: {e:#}; does it use the macro of caveat-sdk?"),
+            format!("it does not make a component: {e}; does it use the macro of caveat-sdk?"),
         )
-    })
+    };
+    let module = freeing_nothing(module).map_err(unfit)?;
+    let encoded =
+        ComponentEncoder::default().validate(true).module(&module).and_then(|encoder| encoder.encode());
+    encoded.map_err(|e| unfit(format!("{e:#}")))
+}
+
+/// How the canonical ABI finds what frees a result once it is read.
+const POST_RETURN: &str = "cabi_post_";
+
+/// The module without what would be called to free a ruling that was read: an instance ends with its ruling, and its
+/// allocator frees nothing (`sdk/src/alloc.rs`).
+fn freeing_nothing(module: &[u8]) -> Result<Vec<u8>, String> {
+    let mut out = Module::new();
+    for payload in Parser::new(0).parse_all(module) {
+        let payload = payload.map_err(|e| e.to_string())?;
+        if let Payload::ExportSection(exports) = payload {
+            let mut kept = ExportSection::new();
+            for export in exports {
+                let export = export.map_err(|e| e.to_string())?;
+                if !export.name.starts_with(POST_RETURN) {
+                    RoundtripReencoder.parse_export(&mut kept, export).map_err(|e| e.to_string())?;
+                }
+            }
+            out.section(&kept);
+        } else if let Some((id, range)) = payload.as_section() {
+            let data = module.get(range.start as usize..range.end as usize).unwrap_or_default();
+            out.section(&RawSection { id, data });
+        }
+    }
+    Ok(out.finish())
 }
 
 fn failed(dir: &Path, stderr: &[u8]) -> PackError {
