@@ -70,11 +70,26 @@ include!(concat!(env!("OUT_DIR"), "/places.rs"));
 /// US territories that the data have no row for.
 const WITHOUT_A_ROW: [&str; 2] = ["AS", "MP"];
 
+/// Where the row of each code of two capital letters is, or [`NOWHERE`]: what is asked most often of all.
+static BY_CODE: [u8; 26 * 26] = by_code();
+const NOWHERE: u8 = u8::MAX;
+
+const fn by_code() -> [u8; 26 * 26] {
+    let (mut all, mut row) = ([NOWHERE; 26 * 26], 0);
+    while row < JURISDICTIONS {
+        let code = ROWS[row].code.as_bytes();
+        all[(code[0] - b'A') as usize * 26 + (code[1] - b'A') as usize] = row as u8;
+        row += 1;
+    }
+    all
+}
+
 impl Place {
     /// A jurisdiction by its own code.
     pub(crate) fn named(code: &str) -> Option<Self> {
-        let found = ROWS[..JURISDICTIONS].binary_search_by(|row| row.code.cmp(code)).ok()?;
-        Some(Self(found as u8))
+        let &[first @ b'A'..=b'Z', second @ b'A'..=b'Z'] = code.as_bytes() else { return None };
+        let row = BY_CODE[usize::from(first - b'A') * 26 + usize::from(second - b'A')];
+        (row != NOWHERE).then_some(Self(row))
     }
     /// What a region code of the contract stands for. `US` names no state, so it says nothing that would help.
     pub(crate) fn of_region(region: &str) -> Self {
