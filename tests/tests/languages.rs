@@ -19,7 +19,7 @@ fn root() -> PathBuf {
 
 fn caveat(args: &[&str]) -> Output {
     let mut command = Command::new(program().unwrap());
-    command.args(["--log", "error"]).args(args).env("CAVEAT_TOOLS", root().join("target/tools"));
+    command.args(["--log", "warn"]).args(args).env("CAVEAT_TOOLS", root().join("target/tools"));
     command.current_dir(env!("CARGO_TARGET_TMPDIR")).output().unwrap()
 }
 
@@ -50,6 +50,8 @@ fn tested(dir: &Path) -> Value {
         String::from_utf8_lossy(&run.stdout),
         String::from_utf8_lossy(&run.stderr)
     );
+    // Its settings are in memory already when it is asked.
+    assert!(!String::from_utf8_lossy(&run.stderr).contains("no snapshot"), "{}", dir.display());
     serde_json::from_slice(&run.stdout).unwrap()
 }
 
@@ -126,6 +128,22 @@ fn one_rule_set_in_three_languages_passes_the_same_cases() {
         let schema = |dir: &Path| fs::read_to_string(dir.join("settings.schema.json")).unwrap();
         assert_eq!(schema(dir), schema(&folders[0]), "the settings are the same too");
     }
+}
+
+#[test]
+fn a_pack_that_wants_the_clock_is_told_that_it_has_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("curious");
+    let path = path.to_str().unwrap();
+    assert!(caveat(&["pack", "new", "curious", "--lang", "javascript", "--dir", path]).status.success());
+    let source = Path::new(path).join("pack.js");
+    let text = fs::read_to_string(&source).unwrap();
+    let asking = text.replacen("rule(event, facts) {", "rule(event, facts) { Date.now();", 1);
+    assert_ne!(asking, text);
+    fs::write(&source, asking).unwrap();
+    let run = caveat(&["pack", "test", "--packs", path, path]);
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(!run.status.success() && said.contains("it called what no pack has: a clock"), "{said}");
 }
 
 #[test]

@@ -281,6 +281,13 @@ pub(crate) fn failure(error: &wasmtime::Error, state: &State, limits: &Limits) -
         Some(Trap::OutOfFuel) => Failure::OutOfFuel { field: fuel.field, limit: fuel.max },
         Some(Trap::Interrupt) => Failure::Deadline { field: deadline_ms.field, limit_ms: deadline_ms.max },
         Some(Trap::StackOverflow) => Failure::Stack { limit_bytes: limits.stack_bytes_max },
+        // Tools of other languages give a pack stubs for these, which it cannot call (`packs/src/builder/flat.rs`).
+        Some(Trap::CannotEnterComponent) => Failure::Trapped {
+            message: "it called what no pack has: a clock, randomness, files, standard streams, or a module \
+                      that was not built in"
+                .into(),
+            backtrace: backtrace::frames(error),
+        },
         Some(trap) => Failure::Trapped {
             message: match &state.log.last_warning {
                 Some(warning) => format!("{warning} ({trap})"),

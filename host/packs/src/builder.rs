@@ -1,6 +1,7 @@
 //! From a pack's folder to one `.wasm` file: a component, with the manifest and the cases added. How the component comes
 //! about is a module per language.
 
+mod flat;
 mod javascript;
 mod python;
 mod rust;
@@ -72,11 +73,23 @@ pub fn component(dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<Vec<u8>, 
 }
 
 fn made(dir: &Path, manifest: &Manifest, progress: &mut dyn FnMut(&str)) -> Result<Component, PackError> {
-    match Language::of(dir)? {
+    let Component { bytes, packs } = match Language::of(dir)? {
         Language::Rust => rust::component(dir, &manifest.pack.name, progress),
         Language::Python => python::component(dir, manifest, progress),
         Language::JavaScript => javascript::component(dir, manifest, progress),
+    }?;
+    Ok(Component { bytes: flat(bytes, progress), packs })
+}
+
+/// Without code in parts of its own, so that it can be snapshotted; as it is where that cannot be done.
+fn flat(component: Vec<u8>, progress: &mut dyn FnMut(&str)) -> Vec<u8> {
+    if !flat::is_nested(&component) {
+        return component;
     }
+    flat::flatten(&component).unwrap_or_else(|why| {
+        progress(&format!("its parts cannot be put together ({why}): it will be configured for each ruling"));
+        component
+    })
 }
 
 pub(crate) fn read_schema(path: &Path) -> Result<Value, PackError> {
