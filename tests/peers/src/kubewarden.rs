@@ -1,5 +1,5 @@
-//! The shape of Kubewarden's policy server: waPC over wasmtime, pre-linked once, a fresh instance for each evaluation, epochs
-//! on, JSON in and out.
+//! The shape of Kubewarden's policy server: waPC over wasmtime, pre-linked once, a fresh instance with a WASI context for each
+//! evaluation, epochs on, JSON in and out.
 
 use std::{
     path::{Path, PathBuf},
