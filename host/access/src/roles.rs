@@ -24,6 +24,7 @@
 //! | rotate-keys        |       |            |         | yes        |         |            | yes   | yes     |        |
 //! | set-hold           |       |            |         | yes        |         |            |       |         |        |
 //! | lift-hold          |       |            |         | yes        |         |            |       | yes     | two    |
+//! | report-breach      |       |            |         | yes        |         |            |       |         |        |
 //! | resolve-conflict   |       |            |         | yes        |         |            |       | yes     |        |
 //! | pause-call         | yes   | yes        |         |            |         |            |       |         |        |
 //! | watch-live-calls   |       | yes        |         | yes        |         |            |       |         |        |
@@ -77,6 +78,8 @@ pub enum Action {
     SetHold,
     /// End a duty to preserve.
     LiftHold,
+    /// Enter that a recording may have reached somebody it should not have.
+    ReportBreach,
     /// Decide what the rules could not.
     ResolveConflict,
     /// Pause or resume the recording of a running call.
@@ -133,7 +136,7 @@ const Y: bool = true;
 const __: bool = false;
 
 #[rustfmt::skip]
-static TABLE: [Row; 28] = {
+static TABLE: [Row; 29] = {
     use Action::*;
     [
         //                      agent supervisor trainer compliance auditor integrator admin    step-up  people
@@ -151,6 +154,7 @@ static TABLE: [Row; 28] = {
         row(RotateKeys,        [__,   __,        __,     Y,         __,     __,        Y],      Y,       1),
         row(SetHold,           [__,   __,        __,     Y,         __,     __,        __],     __,      1),
         row(LiftHold,          [__,   __,        __,     Y,         __,     __,        __],     Y,       2),
+        row(ReportBreach,      [__,   __,        __,     Y,         __,     __,        __],     __,      1),
         row(ResolveConflict,   [__,   __,        __,     Y,         __,     __,        __],     Y,       1),
         row(PauseCall,         [Y,    Y,         __,     __,        __,     __,        __],     __,      1),
         row(WatchLiveCalls,    [__,   Y,         __,     Y,         __,     __,        __],     __,      1),

@@ -1,8 +1,9 @@
-//! What is entered about a recording: that it was given to somebody outside, and what somebody has to say about it.
+//! What is entered about a recording: that it was given to somebody outside, what somebody has to say about it, that it may
+//! have reached somebody it should not have.
 
 use axum::extract::State;
 use caveat_model::{Act, Form, Purpose, RecordingId};
-use caveat_recorder::{Asked, Decided};
+use caveat_recorder::{Asked, BreachReport, BreachRuling, Decided};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -59,6 +60,17 @@ pub(crate) async fn amend(
 ) -> Result<Created<Decided>, Problem> {
     let note = bounded(&rooms, some(note, "note")?, "note")?;
     rooms.recorder.amend(&who, id, purpose, note).await?.map(Created).map_err(Problem::refused)
+}
+
+/// Packs say whom to tell, and by when.
+pub(crate) async fn breach(
+    State(rooms): State<Rooms>,
+    Person(who): Person,
+    Path(id): Path<RecordingId>,
+    Body(mut report): Body<BreachReport>,
+) -> Result<Created<BreachRuling>, Problem> {
+    report.reason = bounded(&rooms, some(report.reason, "reason")?, "reason")?;
+    Ok(Created(rooms.recorder.report_breach(&who.client, id, &report, &who.person).await?))
 }
 
 fn some(text: String, name: &str) -> Result<String, Problem> {

@@ -67,6 +67,7 @@
 //! | POST   | `/v1/recordings/{id}/redactions`    | redact-recording or shred-recording                                                   |             | Mask a stretch, or ask to shred it                   |
 //! | POST   | `/v1/recordings/{id}/disclosures`   | disclose-recording                                                                    |             | Enter that somebody outside is given it              |
 //! | POST   | `/v1/recordings/{id}/notes`         | amend-recording                                                                       |             | Attach a note                                        |
+//! | POST   | `/v1/recordings/{id}/breach`        | report-breach                                                                         |             | Enter that it may have reached the wrong person      |
 //! | GET    | `/v1/recordings/{id}/masks`         | search-recordings                                                                     |             | What is masked                                       |
 //! | POST   | `/v1/recordings/{id}/unmask`        | unmask-recording, one of two                                                          |             | Ask to bring back what is masked                     |
 //! | POST   | `/v1/recordings/{id}/disposal`      | dispose-recording, one of two                                                         |             | Ask to have one destroyed                            |
@@ -224,6 +225,7 @@ pub(crate) fn table() -> Vec<Row> {
         row(POST,   "/v1/recordings/{id}/redactions", AnyOf(&[RedactRecording, ShredRecording]), "Mask a stretch, or ask to shred it", redactions::redact),
         row(POST,   "/v1/recordings/{id}/disclosures", Person(DiscloseRecording), "Enter that somebody outside is given it", record::disclose),
         row(POST,   "/v1/recordings/{id}/notes", Person(AmendRecording), "Attach a note", record::amend),
+        row(POST,   "/v1/recordings/{id}/breach", Person(ReportBreach), "Enter that it may have reached the wrong person", record::breach),
         row(GET,    "/v1/recordings/{id}/masks", Person(SearchRecordings), "What is masked", redactions::masks),
         row(POST,   "/v1/recordings/{id}/unmask", OneOfTwo(UnmaskRecording), "Ask to bring back what is masked", redactions::unmask),
         row(POST,   "/v1/recordings/{id}/disposal", OneOfTwo(DisposeRecording), "Ask to have one destroyed", redactions::dispose),

@@ -119,6 +119,12 @@ pub enum RecorderError {
         /// Which text.
         what: &'static str,
     },
+    /// Something else is said about a breach.
+    #[error("`{name}` is no fact of a breach: those that packs know begin with `breach.`")]
+    NotOfBreach {
+        /// As given.
+        name: String,
+    },
     /// A text is too long.
     #[error("a {what} of {bytes} bytes is too long: the limit is {limit}")]
     TooLong {

@@ -4,7 +4,11 @@ use caveat_ledger::EntryKind;
 use caveat_model::{ClientId, Event, Facts, Hold, Moment, PersonId, RecordingId, StorageEvent};
 use caveat_retention::{Decision, HoldOrder, NewHold, Planned, Receipt, Review};
 
-use crate::{Recorder, RecorderError, RedactionMode, Who, house::House, redaction::Agreement};
+use crate::{
+    Recorder, RecorderError, RedactionMode, Who,
+    house::{About, House, Logged},
+    redaction::Agreement,
+};
 
 impl Recorder {
     /// The time, as the host has it.
@@ -126,16 +130,32 @@ impl House {
         };
         let holds = self.retention.holds(client, id).await?;
         let facts = Facts { now: self.clock.now(), holds, ..facts };
+        self.rule_on_kept(client, id, event, facts, who).await.map(drop)
+    }
+
+    /// Packs rule on what happens to a recording that is kept. What of it may not be kept any more goes.
+    pub(crate) async fn rule_on_kept(
+        &self,
+        client: &ClientId,
+        id: RecordingId,
+        event: Event,
+        facts: Facts,
+        who: &Who,
+    ) -> Result<Logged, RecorderError> {
         let verdict = self.ask(client, &event, &facts).await?;
         let purge = self.limits.wide_enough(verdict.terms.purge.as_slice(), &facts.labels);
         self.late.note(client, id, &purge, RedactionMode::Shred).await?;
         let logged = self.log(client, Some(id), &event, &facts, verdict, Some(who)).await?;
         self.late.ruled(client, id, logged.index).await?;
+        let about = About { recording: Some(id), who: Some(who), ..About::default() };
+        self.tell(client, &event, &logged, about).await?;
         if self.catalog.state_of(client, id).await? == "recording" {
             // The end of the call sees to the rest.
-            return Ok(self.retention.note(client, id, &logged.verdict).await?);
+            self.retention.note(client, id, &logged.verdict).await?;
+            return Ok(logged);
         }
         self.note_dates(client, id, &logged.verdict).await?;
-        self.remove_late(client, id).await
+        self.remove_late(client, id).await?;
+        Ok(logged)
     }
 }

@@ -13,6 +13,7 @@ mod answers;
 mod assurance;
 mod begun;
 mod bounds;
+mod breach;
 mod call;
 mod call_clock;
 mod call_facts;
@@ -83,6 +84,7 @@ pub use alerts::Alert;
 pub use announced::{Announced, AnnouncedStream, Arrived};
 pub use answers::Before;
 pub use assurance::{Assurance, AssuranceLimits, AssuranceReport, BadExpected, ExpectedCall, Finding, Flaw};
+pub use breach::{BreachReport, BreachRuling, BreachTask};
 pub use call::{
     Answer, Frame, Happening, NewCall, NewNotice, NewParty, RecordingState, Running as RunningCall,
 };

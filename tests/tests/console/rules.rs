@@ -65,6 +65,17 @@ async fn what_the_rules_leave_to_people_is_decided_in_the_queue() -> anyhow::Res
         Ok(rows.as_array().is_some_and(|rows| rows.len() == 1).then_some(()))
     })
     .await?;
+    // A breach, of which it does not say that it was none: whom to tell, and by when.
+    browser.run("sessionStorage.setItem('caveat-purpose', 'quality')").await?;
+    go(&browser, &format!("recordings/{id}")).await?;
+    browser.click(&browser.button("Report a breach…").await?).await?;
+    browser.fill("#field-reason", "a laptop was open when it was taken").await?;
+    browser.choose("#field-keys", "taken").await?;
+    browser.click(&browser.button("Report").await?).await?;
+    browser.shows("to see to").await?;
+    go(&browser, "live").await?;
+    browser.shows("Notify individuals 60 days by 20").await?;
+
     go(&browser, "retention").await?;
     browser.shows("hipaa.").await?;
     // The plan shows what is due.

@@ -1,4 +1,5 @@
-//! `caveat recording`, `caveat request`: stretches redacted and brought back, recordings destroyed, and the second person.
+//! `caveat recording`, `caveat request`: stretches redacted and brought back, recordings destroyed, breaches reported, and the
+//! second person.
 
 use std::process::ExitCode;
 
@@ -6,7 +7,10 @@ use caveat_model::{Basis, Offset, Purpose, RecordingId};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::running::{Running, lines, text};
+use super::{
+    breach::{Breach, report},
+    running::{Running, lines, text},
+};
 use crate::cli::by_name;
 
 #[derive(Debug, Subcommand)]
@@ -61,6 +65,8 @@ pub(crate) enum RecordingCommand {
         #[command(flatten)]
         why: Why,
     },
+    /// Enter that a recording may have reached somebody it should not have. The rules say whom to tell, and by when.
+    Breach(Breach),
 }
 
 /// Why somebody does it.
@@ -128,6 +134,7 @@ pub(crate) async fn recording(command: RecordingCommand) -> anyhow::Result<ExitC
             let answer = host.post(&format!("/v1/recordings/{id}/disposal"), &body).await?;
             host.print(&answer, waits)
         }
+        RecordingCommand::Breach(breach) => report(breach).await,
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod assurance;
 pub(crate) mod backup;
+mod breach;
 pub(crate) mod database;
 pub(crate) mod decide;
 pub(crate) mod disclosures;

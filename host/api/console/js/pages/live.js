@@ -98,6 +98,13 @@ function line(told) {
   );
 }
 
+/** What is to be done has a name for machines, and may be due: `notify-individuals-60-days by 2026-12-31`. */
+function asked({ kind, message }) {
+  if (kind !== "task") return message;
+  const [action, ...due] = message.split(" ");
+  return [words(action), ...due].join(" ");
+}
+
 async function openAlerts(place, signal) {
   const alerts = await watch("/v1/alerts", { limit: 50 }, signal);
   if (!alerts.length) return null;
@@ -106,7 +113,7 @@ async function openAlerts(place, signal) {
       "li",
       { class: "alert" },
       badge(words(alert.kind), alert.kind === "not-recorded" ? "refused" : "paused"),
-      h("span", { class: "wrap" }, prose(alert.message), " ", h("span", { class: "cite" }, [alert.rule, alert.citation].filter(Boolean).join(" · "))),
+      h("span", { class: "wrap" }, prose(asked(alert)), " ", h("span", { class: "cite" }, [alert.rule, alert.citation].filter(Boolean).join(" · "))),
       h("button", { class: "button tight", onclick: async () => { if (await attempt(() => post(`/v1/alerts/${alert.id}/confirm`))) fill(place, () => openAlerts(place, signal), 2); } }, "Seen to"),
     );
   const rest = alerts.slice(5);

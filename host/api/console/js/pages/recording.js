@@ -3,7 +3,7 @@
 import { h, put } from "../dom.js";
 import { get, may, post, save } from "../session.js";
 import { PURPOSES, count, length, moment, place as placeOf, short, words } from "../format.js";
-import { ask } from "../parts/dialog.js";
+import { ask, toast } from "../parts/dialog.js";
 import { badge, card, empty, facts, failed, fill, loading, state } from "../parts/view.js";
 import { purposePicker } from "../parts/purpose.js";
 import { player } from "../parts/player.js";
@@ -66,6 +66,7 @@ function actions(id, purpose, again) {
     may("export-recording") && h("button", { class: "button", onclick: () => exportEvidence(id, purpose) }, "Export evidence…"),
     may("amend-recording") && h("button", { class: "button", onclick: () => note(id, purpose, again) }, "Add a note…"),
     may("disclose-recording") && h("button", { class: "button quiet", onclick: () => disclose(id, purpose, again) }, "Enter a disclosure…"),
+    may("report-breach") && h("button", { class: "button quiet", onclick: () => reportBreach(id, again) }, "Report a breach…"),
     may("dispose-recording") && h("button", { class: "button quiet", onclick: () => dispose(id, purpose) }, "Destroy…"),
   ];
 }
@@ -125,6 +126,28 @@ function disclose(id, purpose, again) {
     yes: "Enter",
     act: async (given) => {
       await post(`/v1/recordings/${id}/disclosures`, given);
+      again();
+    },
+  });
+}
+
+function reportBreach(id, again) {
+  return ask({
+    title: "Report a breach",
+    text: "This recording may have reached somebody it should not have. The rules say whom to tell, and by when; each of it is something to see to on the live page.",
+    fields: [
+      { name: "reason", label: "What happened", type: "textarea", required: true, hint: "Without names: it stands in the log." },
+      { name: "discovered", label: "Discovered", type: "date", hint: "Periods are counted from then. Empty: today." },
+      { name: "persons", label: "Persons affected", type: "number", min: "0", hint: "Empty: nobody knows yet." },
+      { name: "keys", label: "Its keys", options: { unknown: "Nobody took them", taken: "They were taken, or it was open when it was taken" } },
+    ],
+    yes: "Report",
+    act: async ({ reason, discovered, persons, keys }) => {
+      const report = { reason, facts: keys === "taken" ? [{ name: "breach.keys-taken", value: { flag: true } }] : [] };
+      if (discovered) report.discovered = new Date(discovered).toISOString();
+      if (persons) report.persons = Number(persons);
+      const { tasks } = await post(`/v1/recordings/${id}/breach`, report);
+      toast(tasks.length ? `${count(tasks.length, "thing", "things")} to see to` : "The rules ask for no notice");
       again();
     },
   });
