@@ -1,5 +1,5 @@
 //! What may be done with a recording: bounds that a verdict set while it was made, and reasons that are owed, hold
-//! whenever somebody asks for it.
+//! whenever somebody asks for it; and what is to be done once somebody has it who should not.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::HashMap;

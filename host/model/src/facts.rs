@@ -561,6 +561,21 @@ pub enum AttributeValue {
     When(Moment),
 }
 
+impl AttributeValue {
+    /// What a text stands for where all is text. Only what reads back the same is a number: `007` and `+1415...` are text.
+    pub fn of_text(value: String) -> Self {
+        if let Ok(flag) = value.parse() {
+            Self::Flag(flag)
+        } else if let Some(whole) = value.parse::<i64>().ok().filter(|n| n.to_string() == value) {
+            Self::Whole(whole)
+        } else if let Some(when) = value.parse::<Moment>().ok().filter(|_| value.contains('-')) {
+            Self::When(when)
+        } else {
+            Self::Text(value)
+        }
+    }
+}
+
 /// A fact that only some industry needs. A missing attribute is unknown, not false.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

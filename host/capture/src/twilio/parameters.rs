@@ -1,6 +1,6 @@
 //! Custom parameters of a stream to the facts of a call; the table is in the parent module. Pure.
 
-use caveat_model::{Attribute, AttributeValue, Moment, NoticeKind, PartyRole, Region};
+use caveat_model::{Attribute, AttributeValue, NoticeKind, PartyRole, Region};
 use caveat_recorder::{NewCall, NewNotice, NewParty};
 use serde::de::{DeserializeOwned, IntoDeserializer, value::StrDeserializer};
 
@@ -117,20 +117,7 @@ fn attribute(parameter: &str, value: String) -> Result<Attribute, CaptureError> 
     if name.is_empty() || !name.chars().all(dotted_kebab) {
         return Err(wrong(parameter, "a name of a-z, 0-9, `-` and `.` after `attr:`"));
     }
-    Ok(Attribute { name: name.to_owned(), value: attribute_value(value) })
-}
-
-/// Only what reads back the same is a number: `007` and `+1415...` are text.
-fn attribute_value(value: String) -> AttributeValue {
-    if let Ok(flag) = value.parse() {
-        AttributeValue::Flag(flag)
-    } else if let Some(whole) = value.parse::<i64>().ok().filter(|n| n.to_string() == value) {
-        AttributeValue::Whole(whole)
-    } else if let Some(when) = value.parse::<Moment>().ok().filter(|_| value.contains('-')) {
-        AttributeValue::When(when)
-    } else {
-        AttributeValue::Text(value)
-    }
+    Ok(Attribute { name: name.to_owned(), value: AttributeValue::of_text(value) })
 }
 
 fn unknown(name: &str) -> CaptureError {

@@ -57,11 +57,7 @@ fn said(answer: &Value) -> String {
 /// `breach.keys-taken=true`: yes or no, a whole number, a date, or else words.
 fn fact(given: &str) -> Result<Attribute, String> {
     let (name, value) = given.split_once('=').ok_or_else(|| format!("`{given}` is no NAME=VALUE"))?;
-    let flag = value.parse().ok().map(AttributeValue::Flag);
-    let whole = || value.parse().ok().map(AttributeValue::Whole);
-    let when = || value.parse().ok().map(AttributeValue::When);
-    let value = flag.or_else(whole).or_else(when).unwrap_or_else(|| AttributeValue::Text(value.into()));
-    Ok(Attribute { name: name.into(), value })
+    Ok(Attribute { name: name.into(), value: AttributeValue::of_text(value.into()) })
 }
 
 #[cfg(test)]

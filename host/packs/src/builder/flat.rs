@@ -470,9 +470,6 @@ impl ReencodeComponent for Numbers<'_, '_> {
                 let index = scope.ok().and_then(|scope| scope.number(Sort::Type, index)).unwrap_or(u32::MAX);
                 Ok(Alias::Outer { kind: ComponentOuterAliasKind::Type.into(), count: self.depth, index })
             }
-            ComponentAlias::Outer { kind: ComponentOuterAliasKind::Type, count, index } => {
-                Ok(Alias::Outer { kind: ComponentOuterAliasKind::Type.into(), count, index })
-            }
             other => component_utils::component_alias(self, other),
         }
     }
