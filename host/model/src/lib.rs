@@ -7,6 +7,7 @@ mod event;
 mod facts;
 mod ids;
 pub mod numbering;
+mod party;
 mod ruling;
 mod span;
 mod terms;
@@ -19,10 +20,10 @@ pub use event::{
 };
 pub use facts::{
     Attribute, AttributeValue, CallTraits, Cipher, Consent, ConsentForm, Direction, Facts, Hold, KeyState,
-    Label, LabelKind, Notice, NoticeKind, NumberKind, Party, PartyId, PartyRole, PartyTraits, Pause,
-    PauseCause, Placement, PlacementTraits, Purpose, Region, RegionEvidence, RegionSource, StoreKind,
+    Label, LabelKind, Notice, NoticeKind, Pause, PauseCause, Placement, PlacementTraits, Purpose, StoreKind,
 };
 pub use ids::{ClientId, Digest, IdError, PackRef, PersonId, RecordingId};
+pub use party::{NumberKind, Party, PartyId, PartyRole, PartyTraits, Region, RegionEvidence, RegionSource};
 pub use ruling::{Duty, Obligation, Outcome, Reason, Remedy, Ruling, Score, Task};
 pub use span::{Offset, Span, SpanSet};
 pub use terms::Terms;
