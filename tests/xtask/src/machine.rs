@@ -8,6 +8,29 @@ use std::{
 
 use crate::{root, run};
 
+/// GiB that a build of everything, its packs and its tools take under `target`, with what tests write on the way.
+const WANTED_GIB: u64 = 24;
+
+/// Room on the disk, so that nobody learns after half an hour that there was none.
+pub(crate) fn has_room() -> Result<(), String> {
+    let kib = |program: &mut Command, column: usize| {
+        let output = program.current_dir(root()).output().ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines().last()?.split_whitespace().nth(column)?.parse::<u64>().ok()
+    };
+    let there = kib(Command::new("du").args(["-sk", "target"]), 0).unwrap_or(0) >> 20;
+    let Some(free) = kib(Command::new("df").args(["-Pk", "."]), 3).map(|kib| kib >> 20) else {
+        return Ok(());
+    };
+    if there + free >= WANTED_GIB {
+        return Ok(());
+    }
+    Err(format!(
+        "there is no room for every test: {WANTED_GIB} GiB are wanted under {}, {there} GiB are there, and the disk has {free} GiB free: make room, `cargo clean` takes away what older builds left",
+        root().join("target").display()
+    ))
+}
+
 /// A compiler for packs: rustup's wasm32 target, else Debian's toolchain with its library sources.
 pub(crate) fn can_build_packs() -> Result<(), String> {
     const TARGET: &str = "wasm32-unknown-unknown";

@@ -69,6 +69,7 @@ fn demo(args: &[String]) -> Result<(), String> {
 
 fn test() -> Result<(), String> {
     let began = Instant::now();
+    machine::has_room()?;
     machine::can_build_packs()?;
     machine::can_build_other_languages()?;
     machine::can_speak()?;
