@@ -9,13 +9,14 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::host::program;
+use crate::host::{program, runs_beside};
 
 /// Begins a pack of this name as `caveat pack new` does, with this source instead of its own; the file that it is built
 /// into. All lies under `tmp`, a folder of this repository, where the program finds the kit for packs; what cargo makes on the
 /// way is kept for the next run.
 pub fn build(tmp: &Path, name: &str, source: &str) -> anyhow::Result<PathBuf> {
-    let (out, target) = (tmp.join("guests"), tmp.join("begun-target"));
+    let out = tmp.join(if runs_beside() { "guests-beside" } else { "guests" });
+    let target = tmp.join("begun-target");
     let folder = out.join(name);
     if folder.exists() {
         fs::remove_dir_all(&folder)?;

@@ -45,11 +45,16 @@ pub fn packs() -> anyhow::Result<PathBuf> {
     Ok(dir)
 }
 
-/// A port that nobody listens on and that no other test of this process was given. It lies below the ports that the
-/// kernel hands out itself, or else an outgoing connection could take it before the host does.
+/// Two test programs may run at a time, each with ports and folders of its own: whether this is the second.
+pub fn runs_beside() -> bool {
+    std::env::var_os("CAVEAT_TEST_BESIDE").is_some()
+}
+
+/// A port that nobody listens on and that no other test was given. It lies below the ports that the kernel hands out
+/// itself, or else an outgoing connection could take it before the host does.
 pub fn free_port() -> anyhow::Result<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 12_000 + (std::process::id() % 1_000) as u16 * 16;
+    let first = if runs_beside() { 20_000 } else { 12_000 } + (std::process::id() % 500) as u16 * 16;
     for _ in 0..1_000 {
         let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
         if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {

@@ -5,13 +5,14 @@
 mod fuzz;
 mod machine;
 mod postgres;
+mod suite;
 
 use std::{
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Command, ExitCode, Stdio},
-    time::Instant,
+    process::{Command, ExitCode},
 };
+
+use suite::Lane;
 
 const HELP: &str = "\
 cargo xtask demo [-- --once]   build everything, start a host, play six calls into it, show what happens;
@@ -34,14 +35,14 @@ fn main() -> ExitCode {
     let args: Vec<String> = args.into_iter().filter(|a| a != "--").collect();
     let done = match args.first().map(String::as_str) {
         Some("demo") => demo(&args[1..]),
-        Some("test") => test(),
+        Some("test") => suite::every_test(),
         Some("packs") => machine::can_build_packs().and_then(|()| host()).and_then(|()| packs()),
         Some("properties") => properties_of_packs(&args[1..]),
         Some("fuzz") => fuzz::fuzz(&args[1..]),
         Some("tools") => machine::can_build_other_languages()
             .and_then(|()| machine::can_call_like_twilio())
             .and_then(|()| machine::can_keep_objects()),
-        Some("postgres") => postgres::suites(),
+        Some("postgres") => postgres::suites(Lane::Main),
         Some("lint") => lint(),
         _ => {
             println!("{HELP}");
@@ -67,62 +68,12 @@ fn demo(args: &[String]) -> Result<(), String> {
     run(Command::new(built("demo")).args(args))
 }
 
-fn test() -> Result<(), String> {
-    let began = Instant::now();
-    machine::has_room()?;
-    machine::can_build_packs()?;
-    machine::can_build_other_languages()?;
-    machine::can_speak()?;
-    machine::can_recognize()?;
-    machine::can_read_keys()?;
-    machine::can_hear_opus()?;
-    machine::can_call_like_twilio()?;
-    machine::can_check_formats()?;
-    machine::can_serve_packs()?;
-    machine::can_keep_objects()?;
-    machine::can_keep_state()?;
-    machine::can_record_sessions()?;
-    machine::can_keep_keys_elsewhere()?;
-    machine::can_fork_calls()?;
-    machine::can_keep_keys_as_in_aws()?;
-    machine::can_vouch_for_people()?;
-    machine::can_browse()?;
-    machine::can_examine_deployments()?;
-    machine::can_try_the_api()?;
-    step("formatting");
-    cargo(&["fmt", "--all", "--check"])?;
-    step("building the host and every test");
-    // In one command: apart, the features of test dependencies would have the Wasm engine built twice.
-    cargo(&["build", "--workspace", "--all-targets"])?;
-    packs()?;
-    step("every pack, as `caveat pack check` looks at it");
-    run(Command::new(built("caveat"))
-        .args(["pack", "check", "--no-build", "--deny-warnings"])
-        .args(pack_folders()?))?;
-    step("cases of every pack and random events, in the real engine");
-    properties(PROPERTIES)?;
-    // What fails in one of them does not hide what fails in the others.
-    step("every test");
-    let every = tests(plain_cargo().args(["test", "--workspace", "--all-targets", "--no-fail-fast"]));
-    step("the tests of every room with tables, on PostgreSQL");
-    let databases = postgres::suites();
-    step("examples in the documentation");
-    let examples = tests(plain_cargo().args(["test", "--workspace", "--doc"]));
-    let failed: Vec<String> = [every, databases, examples].into_iter().filter_map(Result::err).collect();
-    if !failed.is_empty() {
-        return Err(failed.join("\n"));
-    }
-    println!("\nall tests passed in {} s", began.elapsed().as_secs());
-    Ok(())
-}
-
-/// Random events for every pack in one run of all tests, and in a run of `cargo xtask properties`.
-const PROPERTIES: u32 = 3_000;
-const MORE_PROPERTIES: u32 = 30_000;
+/// Random events for every pack in a run of `cargo xtask properties`.
+const PROPERTIES: u32 = 30_000;
 
 fn properties_of_packs(args: &[String]) -> Result<(), String> {
     let count = match args {
-        [] => MORE_PROPERTIES,
+        [] => PROPERTIES,
         [given] => given.parse().map_err(|_| format!("`{given}` is no number of events"))?,
         _ => return Err("one number is wanted, of random events for every pack".into()),
     };
@@ -190,28 +141,6 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     let shown = format!("{command:?}").replace('"', "");
     let status = command.current_dir(root()).status().map_err(|e| format!("cannot run {shown}: {e}"))?;
     if status.success() { Ok(()) } else { Err(format!("{shown} failed ({status})")) }
-}
-
-/// Runs tests, shows what they say, and says again at the end what the failed ones said, which is far above by then.
-pub(crate) fn tests(command: &mut Command) -> Result<(), String> {
-    let shown = format!("{command:?}").replace('"', "");
-    let cannot = |e: std::io::Error| format!("cannot run {shown}: {e}");
-    let mut run = command.current_dir(root()).stdout(Stdio::piped()).spawn().map_err(cannot)?;
-    let (mut failures, mut telling) = (String::new(), false);
-    for line in BufReader::new(run.stdout.take().ok_or("no output")?).split(b'\n') {
-        let line = String::from_utf8_lossy(&line.map_err(cannot)?).into_owned();
-        println!("{line}");
-        telling = match line.as_str() {
-            "failures:" => false,
-            _ => telling || line.starts_with("---- "),
-        };
-        let is_backtrace = line.starts_with("  ") && !line.contains("left:") && !line.contains("right:");
-        if telling && !line.is_empty() && !is_backtrace {
-            failures.extend([line.as_str(), "\n"]);
-        }
-    }
-    let status = run.wait().map_err(cannot)?;
-    if status.success() { Ok(()) } else { Err(format!("{failures}{shown} failed ({status})")) }
 }
 
 /// A program that cargo built, beside this one.

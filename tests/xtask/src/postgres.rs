@@ -6,7 +6,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{machine, plain_cargo, run};
+use crate::{
+    machine, plain_cargo, run,
+    suite::{self, Lane},
+};
 
 /// Tests that run on both databases: those of every room with tables, and some of the whole path. Left out is what the
 /// database has no part in (`format`, `seek`, `tampering`: bytes of objects, logs and keyrings), what reads an SQLite file
@@ -38,14 +41,15 @@ const SUITES: [&str; 22] = [
 ];
 
 /// Runs them on PostgreSQL, as a host's role.
-pub(crate) fn suites() -> Result<(), String> {
+pub(crate) fn suites(lane: Lane) -> Result<(), String> {
     machine::can_keep_state()?;
     let cluster = Cluster::start()?;
     let mut tests = plain_cargo();
     tests.env("CAVEAT_TEST_POSTGRES", cluster.url("caveat_host"));
     tests.env("CAVEAT_TEST_POSTGRES_OWNER", cluster.url("caveat_owner"));
     tests.args(["test", "--workspace", "--no-fail-fast"]);
-    crate::tests(tests.args(SUITES.iter().flat_map(|name| ["--test", name])))
+    tests.args(SUITES.iter().flat_map(|name| ["--test", name]));
+    suite::tests(tests, lane)
 }
 
 struct Cluster {
