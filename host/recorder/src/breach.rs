@@ -4,8 +4,9 @@
 use caveat_model::{
     Attribute, AttributeValue, ClientId, Duty, Event, Facts, Moment, PersonId, RecordingId, StorageEvent,
 };
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::{Recorder, RecorderError, Who};
 
@@ -19,6 +20,7 @@ const PERSONS: &str = "breach.persons";
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BreachReport {
     /// What happened. Personal information does not belong here.
+    #[schemars(length(min = 1))]
     pub reason: String,
     /// When it was discovered: periods are counted from it. None: now.
     pub discovered: Option<Moment>,
@@ -26,7 +28,15 @@ pub struct BreachReport {
     pub persons: Option<u32>,
     /// Others, as manifests of packs name them: `breach.keys-taken`.
     #[serde(default)]
+    #[schemars(transform = of_breach)]
     pub facts: Vec<Attribute>,
+}
+
+/// Says of a list of facts what their names begin with.
+fn of_breach(facts: &mut Schema) {
+    let fact = facts.remove("items");
+    let named = json!({"properties": {"name": {"pattern": format!("^{}", FACTS.replace('.', "\\."))}}});
+    facts.insert("items".into(), json!({"allOf": [fact, named]}));
 }
 
 /// What packs say of it.
