@@ -9,7 +9,7 @@ use std::{
 use crate::{root, run};
 
 /// GiB that a build of everything, its packs and its tools take under `target`, with what tests write on the way.
-const WANTED_GIB: u64 = 24;
+const WANTED_GIB: u64 = 12;
 
 /// Room on the disk, so that nobody learns after half an hour that there was none.
 pub(crate) fn has_room() -> Result<(), String> {
