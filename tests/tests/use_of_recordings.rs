@@ -174,7 +174,7 @@ async fn a_breach_is_told_to_whom_the_rules_say_and_by_when() {
         let (status, said) = report(body).await;
         assert!(status == 400 && said["detail"].as_str().unwrap().contains(want), "{said}");
     };
-    check(json!({"reason": " "}), "`reason` is empty").await;
+    check(json!({"reason": " "}), "the reason is empty").await;
     check(json!({"reason": "r", "facts": [{"name": "call.kind", "value": {"text": "x"}}]}), "`call.kind`")
         .await;
     check(

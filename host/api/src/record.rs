@@ -69,7 +69,7 @@ pub(crate) async fn breach(
     Path(id): Path<RecordingId>,
     Body(mut report): Body<BreachReport>,
 ) -> Result<Created<BreachRuling>, Problem> {
-    report.reason = bounded(&rooms, some(report.reason, "reason")?, "reason")?;
+    report.reason = bounded(&rooms, report.reason, "reason")?;
     Ok(Created(rooms.recorder.report_breach(&who.client, id, &report, &who.person).await?))
 }
 
