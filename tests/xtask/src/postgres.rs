@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    machine, plain_cargo, run,
+    machine, run,
     suite::{self, Lane},
 };
 
@@ -44,11 +44,9 @@ const SUITES: [&str; 22] = [
 pub(crate) fn suites(lane: Lane) -> Result<(), String> {
     machine::can_keep_state()?;
     let cluster = Cluster::start()?;
-    let mut tests = plain_cargo();
+    let mut tests = suite::some(SUITES, &[]);
     tests.env("CAVEAT_TEST_POSTGRES", cluster.url("caveat_host"));
     tests.env("CAVEAT_TEST_POSTGRES_OWNER", cluster.url("caveat_owner"));
-    tests.args(["test", "--workspace", "--no-fail-fast"]);
-    tests.args(SUITES.iter().flat_map(|name| ["--test", name]));
     suite::tests(tests, lane)
 }
 

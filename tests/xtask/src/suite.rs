@@ -97,10 +97,12 @@ fn all() -> Result<(), String> {
 }
 
 /// Those files of tests, and what else is named.
-fn some(names: &BTreeSet<String>, more: &[&str]) -> Command {
+pub(crate) fn some<S: AsRef<str>>(names: impl IntoIterator<Item = S>, more: &[&str]) -> Command {
     let mut tests = plain_cargo();
     tests.args(["test", "--workspace", "--no-fail-fast"]).args(more);
-    tests.args(names.iter().flat_map(|name| ["--test", name]));
+    for name in names {
+        tests.args(["--test", name.as_ref()]);
+    }
     tests
 }
 
